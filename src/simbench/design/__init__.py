@@ -1,0 +1,19 @@
+"""The design of a study and the people in it: the words every other part speaks."""
+
+from simbench.design.design import PARTICIPANT, Design
+from simbench.design.people import People
+from simbench.design.validate import validated
+from simbench.design.words import Factor, Item, Option, Profile, Regression, Value
+
+__all__ = [
+    "PARTICIPANT",
+    "Design",
+    "Factor",
+    "Item",
+    "Option",
+    "People",
+    "Profile",
+    "Regression",
+    "Value",
+    "validated",
+]

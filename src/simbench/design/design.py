@@ -1,0 +1,111 @@
+"""The design of a study: everything about an experiment except its people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import pandas as pd
+
+from simbench.design.words import Factor, Item, Profile, Regression, Value
+from simbench.errors import PluginError, closest
+
+__all__ = ["PARTICIPANT", "Design"]
+
+PARTICIPANT = "participant_id"
+
+
+@dataclass(frozen=True)
+class Design:
+    """Factors, profile, items and regressions of one experiment.
+
+    ``main_subgroup`` is the profile variable that samplers balance over by default. ``person`` names the
+    column that says which human a row belongs to, for designs in which one human answers several
+    conditions; None where every row is another human.
+    """
+
+    name: str
+    factors: tuple[Factor, ...]
+    profile: tuple[Profile, ...]
+    items: tuple[Item, ...]
+    regressions: tuple[Regression, ...] = ()
+    main_subgroup: str | None = None
+    person: str | None = None
+
+    def __post_init__(self) -> None:
+        names = [f.name for f in self.factors] + [p.name for p in self.profile] + [i.name for i in self.items]
+        names += [PARTICIPANT] + ([self.person] if self.person else [])
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise PluginError(f"experiment {self.name!r} uses a column name twice: {', '.join(twice)}")
+        if not self.items:
+            raise PluginError(f"experiment {self.name!r} has no items")
+        if self.main_subgroup is not None and self.main_subgroup not in [p.name for p in self.profile]:
+            raise PluginError(
+                f"experiment {self.name!r}: main_subgroup {self.main_subgroup!r} is no profile variable"
+            )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that the frame of people must have."""
+        person = (self.person,) if self.person else ()
+        profile = (variable.name for variable in self.profile)
+        factors = (factor.name for factor in self.factors)
+        return (PARTICIPANT, *person, *profile, *factors, *(item.name for item in self.items))
+
+    def roles(self, *roles: str) -> tuple[Item, ...]:
+        """Items with one of these roles, in order."""
+        return tuple(item for item in self.items if item.role in roles)
+
+    @property
+    def beliefs(self) -> tuple[Item, ...]:
+        """Items with role ``belief``."""
+        return self.roles("belief")
+
+    @property
+    def subgroups(self) -> tuple[Profile, ...]:
+        """Profile variables that subgroup comparisons use."""
+        return tuple(variable for variable in self.profile if variable.subgroup)
+
+    @property
+    def default_subgroup(self) -> str | None:
+        """The main subgroup variable: the declared one, else the first."""
+        return self.main_subgroup or (self.subgroups[0].name if self.subgroups else None)
+
+    def item(self, name: str) -> Item:
+        """The item of this name; PluginError with the closest one if there is none."""
+        for item in self.items:
+            if item.name == name:
+                return item
+        raise PluginError(f"no item {name!r} in {self.name!r}{closest(name, [i.name for i in self.items])}")
+
+    def variable(self, name: str) -> Profile:
+        """The profile variable of this name; PluginError with the closest one if there is none."""
+        for variable in self.profile:
+            if variable.name == name:
+                return variable
+        known = [each.name for each in self.profile]
+        raise PluginError(f"no profile variable {name!r} in {self.name!r}{closest(name, known)}")
+
+    @cached_property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of all treatment groups, in the order of the factors' levels."""
+        cells = product(*(factor.words.values() for factor in self.factors))
+        return tuple("/".join(cell) or "all" for cell in cells)
+
+    def condition(self, frame: pd.DataFrame) -> pd.Series:
+        """Treatment group (n,) of each row, as a name among ``conditions``."""
+        if not self.factors:
+            return pd.Series("all", index=frame.index, dtype=object)
+        parts = [frame[factor.name].map(factor.words).astype(str) for factor in self.factors]
+        joined = parts[0]
+        for part in parts[1:]:
+            joined = joined + "/" + part
+        return joined.astype(object)
+
+    def treatment(self, row: Mapping[Any, Any]) -> dict[str, Value]:
+        """The factor values of one row."""
+        return {factor.name: row[factor.name] for factor in self.factors}

@@ -1,0 +1,84 @@
+"""People: a frame of participants together with the design they took part in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from simbench.design.design import PARTICIPANT, Design
+from simbench.design.validate import validated
+
+__all__ = ["People"]
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """One row per participant, validated against a design.
+
+    ``frame`` has a plain range index and the design's columns; items may be missing (NA), profile variables
+    too; factors and ids may not.
+    """
+
+    design: Design
+    frame: pd.DataFrame
+
+    @classmethod
+    def of(cls, design: Design, frame: pd.DataFrame, source: str = "") -> People:
+        """Validate a frame, naming every problem in one DataError."""
+        return cls(design, validated(design, frame, source or design.name))
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def ids(self) -> pd.Series:
+        """Participant ids (n,), strings."""
+        return self.frame[PARTICIPANT]
+
+    @cached_property
+    def condition(self) -> pd.Series:
+        """Treatment group (n,) of each participant."""
+        return self.design.condition(self.frame)
+
+    @cached_property
+    def person(self) -> pd.Series:
+        """Which human (n,) each row belongs to: the participant itself, unless the design is within-subject."""
+        return self.frame[self.design.person or PARTICIPANT]
+
+    def level(self, variable: str) -> pd.Series:
+        """Subgroup level (n,) of each participant for a profile variable, in words; missing stays None."""
+        if variable == "condition":
+            return self.condition
+        return self.design.variable(variable).level(self.frame[variable])
+
+    def levels(self, variable: str) -> list[str]:
+        """Level names that occur, in their natural order."""
+        found = set(self.level(variable).dropna())
+        known = (
+            self.design.conditions if variable == "condition" else self.design.variable(variable).order()
+        ) or ()
+        return [name for name in known if name in found] + sorted(found - set(known))
+
+    def codes(self, item: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Answers (n,) to an item as positions among its options; -1 where missing."""
+        return self.design.item(item).codes(self.frame[item])
+
+    def at(self, positions: Iterable[int]) -> People:
+        """The participants at these row positions, in this order."""
+        return People(self.design, self.frame.iloc[list(positions)].reset_index(drop=True))
+
+    def where(self, keep: pd.Series | np.ndarray[Any, Any]) -> People:
+        """The participants for whom ``keep`` (n,) is true."""
+        return self.at(np.flatnonzero(np.asarray(keep, dtype=bool)))
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over the columns of the design, row by row: the identity of these people."""
+        table = self.frame[list(self.design.columns)].to_csv(index=False, lineterminator="\n")
+        return hashlib.sha256(table.encode()).hexdigest()

@@ -1,0 +1,105 @@
+"""Validation of human data: every problem named with column, row and value, before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from simbench.design.design import PARTICIPANT, Design
+from simbench.design.words import Value
+from simbench.errors import DataError, Problem
+
+__all__ = ["validated"]
+
+MOST_PER_COLUMN = 10
+
+
+def validated(design: Design, frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Return the design's columns of ``frame`` in canonical types, or raise DataError with all problems.
+
+    Ids become strings; whole numbers stored as floats become integers where options or levels are
+    integers; rows keep their order and get a range index.
+    """
+    if not len(frame):
+        raise DataError(source, [Problem("(all)", "at least one row", "an empty table")])
+    missing = [name for name in design.columns if name not in frame.columns]
+    if missing:
+        found = ", ".join(map(str, frame.columns))
+        raise DataError(source, [Problem(name, "this column", f"columns {found}") for name in missing])
+    clean = frame[list(design.columns)].reset_index(drop=True).copy()
+    allowed: dict[str, dict[Value, str]] = {factor.name: factor.words for factor in design.factors}
+    allowed |= {item.name: dict(zip(item.values, item.labels, strict=True)) for item in design.items}
+    allowed |= {variable.name: variable.words for variable in design.profile if variable.words}
+    for name, words in allowed.items():
+        clean[name] = _canonical(clean[name], words)
+    problems = list(_problems(design, clean))
+    if problems:
+        raise DataError(source, problems)
+    for name in (PARTICIPANT, *([design.person] if design.person else [])):
+        clean[name] = clean[name].map(_plain).astype(str)
+    return clean
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _canonical(column: pd.Series, words: dict[Value, str]) -> pd.Series:
+    """Bring values to the declared ones where they only differ in type (``3.0`` or ``"3"`` for 3)."""
+    spelled = {str(value): value for value in words}
+
+    def canonical(value: Any) -> Any:
+        if pd.isna(value):
+            return None
+        return spelled.get(str(_plain(value)), value)
+
+    mapped = column.map(canonical)
+    if all(isinstance(value, int) for value in words) and mapped.map(lambda v: v is None or v in words).all():
+        return mapped.astype("Int64")
+    return mapped.astype(object).where(mapped.notna(), None)
+
+
+def _problems(design: Design, frame: pd.DataFrame) -> Iterator[Problem]:
+    ids = frame[PARTICIPANT]
+    yield from _bad(ids, ids.isna(), "an id for every participant", PARTICIPANT)
+    yield from _bad(ids, ids.notna() & ids.duplicated(keep="first"), "ids that occur once", PARTICIPANT)
+    if design.person:
+        column = frame[design.person]
+        yield from _bad(column, column.isna(), "the person this row belongs to", design.person)
+    for factor in design.factors:
+        yield from _outside(frame[factor.name], *_among(factor.words), missing=False)
+    for variable in design.profile:
+        if variable.words is not None:
+            yield from _outside(frame[variable.name], *_among(variable.words))
+        if variable.bins:
+            yield from _outside(frame[variable.name], _is_number, "a number")
+    for item in design.items:
+        yield from _outside(frame[item.name], *_among(item.values))
+        if frame[item.name].isna().all():
+            yield Problem(item.name, "at least one answer", "none")
+
+
+def _among(values: Iterable[Value]) -> tuple[Callable[[Any], bool], str]:
+    allowed = tuple(values)
+    return allowed.__contains__, f"one of {', '.join(map(repr, allowed))}"
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, bool) and bool(pd.notna(pd.to_numeric(value, errors="coerce")))
+
+
+def _outside(
+    column: pd.Series, fits: Callable[[Any], bool], expected: str, missing: bool = True
+) -> Iterator[Problem]:
+    wrong = ~column.map(lambda value: missing if pd.isna(value) else fits(value)).astype(bool)
+    yield from _bad(column, wrong, expected, str(column.name))
+
+
+def _bad(column: pd.Series, wrong: pd.Series, expected: str, name: str) -> Iterator[Problem]:
+    rows = list(column.index[wrong.to_numpy()])
+    for row in rows[:MOST_PER_COLUMN]:
+        yield Problem(name, expected, repr(column[row]), str(row + 1))
+    if len(rows) > MOST_PER_COLUMN:
+        yield Problem(name, expected, f"{len(rows) - MOST_PER_COLUMN} more such rows")

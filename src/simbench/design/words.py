@@ -1,0 +1,207 @@
+"""The words a study is written in: options, items, factors, profile variables, regressions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from simbench.errors import ConfigError
+
+__all__ = ["ROLES", "Factor", "Item", "Option", "Profile", "Regression", "Value"]
+
+Value = str | int
+ROLES = ("belief", "attitude", "decision")
+FAMILIES = ("ols", "logit", "ordered_logit", "poisson")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One answer an item can have: ``value`` stands in the data, ``label`` is what people read and say."""
+
+    value: Value
+    label: str
+
+
+def _options(given: Sequence[Option | Value] | Mapping[Value, str]) -> tuple[Option, ...]:
+    if isinstance(given, Mapping):
+        return tuple(Option(value, label) for value, label in given.items())
+    return tuple(each if isinstance(each, Option) else Option(each, str(each)) for each in given)
+
+
+@dataclass(frozen=True, init=False)
+class Item:
+    """One question with a closed list of options.
+
+    ``options`` may be given as values, as ``{value: label}``, or as :class:`Option`. ``ordered`` says
+    whether the order of the options carries meaning (a scale), as opposed to mere names.
+    """
+
+    name: str
+    role: str
+    text: str
+    options: tuple[Option, ...]
+    ordered: bool = True
+
+    def __init__(
+        self,
+        name: str,
+        role: str,
+        text: str,
+        options: Sequence[Option | Value] | Mapping[Value, str],
+        ordered: bool = True,
+    ) -> None:
+        for key, value in {
+            "name": name,
+            "role": role,
+            "text": text,
+            "options": _options(options),
+            "ordered": ordered,
+        }.items():
+            object.__setattr__(self, key, value)
+        if role not in ROLES:
+            raise ConfigError(f"item {name!r}: role is one of {', '.join(ROLES)}; found {role!r}")
+        if not self.options:
+            raise ConfigError(f"item {name!r} has no options")
+        for what, words in (("values", self.values), ("labels", self.labels)):
+            if len(set(words)) != len(words):
+                raise ConfigError(f"item {name!r}: two options share their {what[:-1]}: {words}")
+        for label in self.labels:
+            if label != label.strip() or not label or "\n" in label:
+                raise ConfigError(f"item {name!r}: label {label!r} is empty, padded or has a line break")
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The options' values, in order."""
+        return tuple(option.value for option in self.options)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The options' labels, in order."""
+        return tuple(option.label for option in self.options)
+
+    def code(self, value: Any) -> int:
+        """Position of a value among the options; -1 for a missing or unknown one."""
+        try:
+            return self.values.index(value)
+        except ValueError:
+            return -1
+
+    def codes(self, answers: pd.Series) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Positions (n,) of answers (n,) among the options; -1 where missing."""
+        found = answers.map({value: code for code, value in enumerate(self.values)})
+        return found.fillna(-1).to_numpy(dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One experimental factor. ``levels`` maps values in the data to words, or lists the values."""
+
+    name: str
+    levels: Mapping[Value, str] | Sequence[Value]
+
+    @property
+    def words(self) -> dict[Value, str]:
+        """``{value: word}`` for every level, in order."""
+        if isinstance(self.levels, Mapping):
+            return dict(self.levels)
+        return {level: str(level) for level in self.levels}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One profile variable of a participant.
+
+    ``label`` is how the persona names it. ``levels`` lists or words the values it can take; ``bins`` are
+    the lower edges of bands for a number (``(18, 30, 45)``: 18-29, 30-44, 45+), used for subgroups while
+    the persona keeps the number. ``subgroup=False`` keeps it out of the subgroup comparisons.
+    """
+
+    name: str
+    label: str = ""
+    levels: Mapping[Value, str] | Sequence[Value] | None = None
+    bins: Sequence[float] = ()
+    subgroup: bool = True
+    in_persona: bool = True
+
+    @property
+    def title(self) -> str:
+        """What the persona calls this variable."""
+        return self.label or self.name.replace("_", " ").capitalize()
+
+    @property
+    def words(self) -> dict[Value, str] | None:
+        """``{value: word}``, or None where any value goes."""
+        if self.levels is None:
+            return None
+        if isinstance(self.levels, Mapping):
+            return dict(self.levels)
+        return {level: str(level) for level in self.levels}
+
+    def say(self, value: Any) -> str:
+        """The value in words, as the persona says it."""
+        words = self.words
+        if words is not None:
+            return words[value]
+        if isinstance(value, float) and value.is_integer():
+            return str(int(value))
+        return str(value)
+
+    def bands(self) -> tuple[str, ...]:
+        """Names of the bands that ``bins`` cut, lowest first; the last is open."""
+        edges = list(self.bins)
+        closed = [f"{_edge(low)}-{_edge(high - 1)}" for low, high in zip(edges, edges[1:], strict=False)]
+        return (f"under {_edge(edges[0])}", *closed, f"{_edge(edges[-1])}+")
+
+    def level(self, values: pd.Series) -> pd.Series:
+        """Subgroup level (n,) of each value (n,), in words; missing stays missing."""
+        if self.bins:
+            edges = [-np.inf, *self.bins, np.inf]
+            numbers = pd.to_numeric(values, errors="coerce")
+            bands = pd.cut(numbers, edges, right=False, labels=list(self.bands()))
+            return bands.astype(object).where(numbers.notna(), None)
+        return values.map(self.say, na_action="ignore").astype(object)
+
+    def order(self) -> tuple[str, ...] | None:
+        """All level names in their natural order, or None where they are whatever the data hold."""
+        if self.bins:
+            return self.bands()
+        words = self.words
+        return None if words is None else tuple(words.values())
+
+
+def _edge(number: float) -> str:
+    return str(int(number)) if float(number).is_integer() else str(number)
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A regression fitted, unchanged, on humans and on simulated participants.
+
+    ``formula`` speaks of the columns of the experiment's frame, as statsmodels formulas do; ``family`` is
+    ``ols``, ``logit``, ``ordered_logit`` or ``poisson``. Where one person answers several conditions,
+    standard errors are clustered by person.
+    """
+
+    formula: str
+    family: str = "ols"
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES:
+            raise ConfigError(
+                f"regression {self.formula!r}: family is one of {', '.join(FAMILIES)}; found {self.family!r}"
+            )
+
+    @property
+    def outcome(self) -> str:
+        """The left-hand side of the formula."""
+        return self.formula.split("~", 1)[0].strip()
+
+    @property
+    def title(self) -> str:
+        """How reports name it."""
+        return self.name or f"{self.family}: {self.outcome}"

@@ -1,0 +1,99 @@
+"""The contract of an experiment: a study design plus its human data."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, Generic, TypeVar
+
+import pandas as pd
+
+from simbench.design import Design, Factor, Item, People, Profile, Regression, Value
+from simbench.interview import Script, Style
+from simbench.settings import NoSettings
+
+__all__ = ["Experiment"]
+
+C = TypeVar("C")
+
+
+class Experiment(ABC, Generic[C]):
+    """A study design plus its human data.
+
+    A subclass sets the class attributes, and implements :meth:`load`, :meth:`vignette` and (where the study
+    has a rule of belief-action coherence) :meth:`coherent`. The first line of its docstring is what
+    ``simbench plugins`` prints.
+
+    ``items`` are asked in this order. ``main_subgroup`` is what samplers balance over by default (else the
+    first subgroup variable). ``person`` names the column of the human behind a row where one human answers
+    several conditions: such a human is in the pilot whole or not at all, and inference is clustered.
+    ``introductions`` holds wordings of the opening; ``interview.wording`` picks one.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[Any]] = NoSettings
+    factors: ClassVar[Sequence[Factor]] = ()
+    profile: ClassVar[Sequence[Profile]] = ()
+    items: ClassVar[Sequence[Item]]
+    regressions: ClassVar[Sequence[Regression]] = ()
+    main_subgroup: ClassVar[str | None] = None
+    person: ClassVar[str | None] = None
+    introductions: ClassVar[Sequence[str]] = ("You are taking part in a scientific study.",)
+    citation: ClassVar[str] = ""
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+
+    @cached_property
+    def design(self) -> Design:
+        """The declared design as one object."""
+        return Design(
+            self.name,
+            tuple(self.factors),
+            tuple(self.profile),
+            tuple(self.items),
+            tuple(self.regressions),
+            self.main_subgroup,
+            self.person,
+        )
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the "humans" are not real people. Every report then says so next to every number."""
+        return False
+
+    @property
+    def source(self) -> str:
+        """Where the people come from, in one line."""
+        return self.name
+
+    @abstractmethod
+    def load(self) -> pd.DataFrame:
+        """The people: one row per participant, one column per name in ``design.columns``.
+
+        Same configuration, same rows in the same order.
+        """
+
+    def vignette(self, treatment: Mapping[str, Value]) -> str:
+        """The text that a treatment group reads. ``treatment`` maps factors to values."""
+        return "\n".join(
+            f"{factor.name}: {factor.words[treatment[factor.name]]}" for factor in self.design.factors
+        )
+
+    def coherent(self, people: pd.DataFrame) -> pd.Series:
+        """Whether each row's decision agrees with its own beliefs: boolean (n,), <NA> where undefined.
+
+        The default is undefined everywhere: the value-action gap is then not computable.
+        """
+        return pd.Series(pd.NA, index=people.index, dtype="boolean")
+
+    def people(self) -> People:
+        """Load and validate. Raises DataError that names every problem."""
+        return People.of(self.design, self.load(), self.source)
+
+    def script(self, style: Style | None = None, ask: Sequence[str] = ()) -> Script:
+        """What writes this experiment's interviews."""
+        style = style or Style()
+        wording = self.introductions[style.wording % len(self.introductions)]
+        return Script(self.design, wording, self.vignette, style, tuple(ask))

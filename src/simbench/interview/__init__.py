@@ -1,0 +1,33 @@
+"""Interviews, transcripts, and how they are asked and read."""
+
+from simbench.interview.elicitation import (
+    FORMS,
+    Message,
+    Reading,
+    answer_text,
+    json_schema,
+    line_cue,
+    messages,
+    read,
+    read_option,
+    transcript_messages,
+)
+from simbench.interview.interview import Interview, Transcript
+from simbench.interview.script import Script, Style
+
+__all__ = [
+    "FORMS",
+    "Interview",
+    "Message",
+    "Reading",
+    "Script",
+    "Style",
+    "Transcript",
+    "answer_text",
+    "json_schema",
+    "line_cue",
+    "messages",
+    "read",
+    "read_option",
+    "transcript_messages",
+]

@@ -1,0 +1,172 @@
+"""Forms of asking: how an interview becomes chat messages, and how what comes back is read.
+
+``lines``
+    One user turn with everything; the answer is one line ``item: option label`` per item, in order.
+``json``
+    The same, the answer being a JSON object; :func:`json_schema` lets a provider enforce it.
+``turns``
+    One user turn per item, each answered with the bare option label.
+
+In every form the shared text comes first (system message), the persona after it, so that what many
+interviews have in common is a common prefix. What a model writes is untrusted text: the readers here accept
+an option's label and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simbench.design import Item, Value
+from simbench.interview.interview import Interview, Transcript
+from simbench.settings import one_of
+
+__all__ = [
+    "FORMS",
+    "Message",
+    "Reading",
+    "answer_text",
+    "json_schema",
+    "line_cue",
+    "messages",
+    "read",
+    "read_option",
+    "transcript_messages",
+]
+
+Message = dict[str, str]
+FORMS = ("lines", "json", "turns")
+
+INSTRUCTIONS = {
+    "lines": "Answer as this person would, every question in order, one line each, written as the name of "
+    "the question, a colon and exactly one of its options.",
+    "json": "Answer as this person would: one JSON object with the names of the questions as keys and "
+    "exactly one of the question's options as each value.",
+    "turns": "You will be asked the questions one by one. Answer each as this person would, with exactly one "
+    "of its options and nothing else.",
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read from a model's words: answers by item, and what was wrong for the others."""
+
+    answers: Mapping[str, Value]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Every item was answered with one of its options."""
+        return not self.problems
+
+
+def messages(interview: Interview, form: str, answered: Mapping[str, Value] | None = None) -> list[Message]:
+    """Chat messages that ask an interview.
+
+    ``answered`` (form ``turns`` only) holds the answers so far: the messages end with the question of the
+    first item that is not in it.
+    """
+    one_of("elicitation", form, FORMS)
+    opening = [
+        {"role": "system", "content": f"{interview.shared}\n\n{INSTRUCTIONS[form]}"},
+        {"role": "user", "content": interview.persona},
+    ]
+    if form != "turns":
+        return opening
+    turns, given = [], dict(answered or {})
+    for item in interview.items:
+        turns.append({"role": "user", "content": f"{item.name}?"})
+        if item.name not in given:
+            break
+        turns.append({"role": "assistant", "content": item.labels[item.code(given[item.name])]})
+    opening[1]["content"] = f"{interview.persona}\n\n{turns[0]['content']}"
+    return opening + turns[1:]
+
+
+def transcript_messages(transcript: Transcript, form: str) -> list[Message]:
+    """Chat messages of a whole interview with its answers: one training or few-shot example."""
+    if form == "turns":
+        return messages(transcript.interview, form, transcript.answers)
+    asked = messages(transcript.interview, form)
+    return [*asked, {"role": "assistant", "content": answer_text(transcript, form)}]
+
+
+def line_cue(item: Item) -> str:
+    """What precedes the option label on an item's line in the form ``lines``."""
+    return f"{item.name}: "
+
+
+def answer_text(transcript: Transcript, form: str) -> str:
+    """The assistant's words for a transcript in the forms ``lines`` and ``json``."""
+    one_of("elicitation", form, ("lines", "json"))
+    said = {item.name: transcript.label(item) for item in transcript.interview.items}
+    if form == "json":
+        return json.dumps(said, ensure_ascii=False)
+    return "\n".join(f"{line_cue(item)}{said[item.name]}" for item in transcript.interview.items)
+
+
+def json_schema(items: Sequence[Item]) -> dict[str, Any]:
+    """A strict JSON schema whose only valid objects answer every item with one of its labels."""
+    return {
+        "type": "object",
+        "properties": {item.name: {"type": "string", "enum": list(item.labels)} for item in items},
+        "required": [item.name for item in items],
+        "additionalProperties": False,
+    }
+
+
+def read_option(text: str, item: Item) -> Value | None:
+    """The option whose label ``text`` is, or None.
+
+    Case, surrounding white space, quotes and a final full stop are forgiven; nothing else is.
+    """
+    said = _bare(text)
+    found = [option.value for option in item.options if _bare(option.label) == said]
+    return found[0] if len(found) == 1 else None
+
+
+def read(text: str, items: Sequence[Item], form: str) -> Reading:
+    """Read a model's words in the forms ``lines`` and ``json``."""
+    one_of("elicitation", form, ("lines", "json"))
+    said, fault = _json_pairs(text) if form == "json" else (_line_pairs(text), "")
+    if fault:
+        return Reading({}, (fault,))
+    answers: dict[str, Value] = {}
+    problems = []
+    for item in items:
+        value = read_option(said[item.name], item) if item.name in said else None
+        if value is None:
+            found = repr(said[item.name][:80]) if item.name in said else "nothing"
+            problems.append(f"{item.name}: expected one of its options, found {found}")
+        else:
+            answers[item.name] = value
+    return Reading(answers, tuple(problems))
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip("\"'`*").rstrip(".").strip().casefold()
+
+
+def _line_pairs(text: str) -> dict[str, str]:
+    """The first ``name: words`` line for every name."""
+    said: dict[str, str] = {}
+    for line in text.splitlines():
+        match = re.match(r"\s*[-*]?\s*([^:]+?)\s*:\s*(.*)", line)
+        if match:
+            said.setdefault(match.group(1).strip("\"'`* "), match.group(2))
+    return said
+
+
+def _json_pairs(text: str) -> tuple[dict[str, str], str]:
+    """The pairs of the JSON object in ``text`` (a code fence around it is forgiven), or what is wrong."""
+    body = re.sub(r"^\s*```(?:json)?\s*|\s*```\s*$", "", text)
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        return {}, f"not JSON: {error}"
+    if not isinstance(found, dict):
+        return {}, f"expected a JSON object, found {type(found).__name__}"
+    return {str(key): str(value) for key, value in found.items()}, ""

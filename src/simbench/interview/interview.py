@@ -1,0 +1,57 @@
+"""An interview: what one participant is asked. A transcript: an interview with its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from simbench.design import Item, Value
+from simbench.errors import DataError, Problem
+
+__all__ = ["Interview", "Transcript"]
+
+
+@dataclass(frozen=True)
+class Interview:
+    """What one simulated participant is asked.
+
+    ``shared`` is the same for everybody in a treatment group: introduction, vignette, questions. It comes
+    first in every prompt, so that prompt caches and shared-prefix inference can use it; ``persona`` is what
+    is told of this one participant. ``replicate`` counts independent draws for the same participant.
+    """
+
+    participant_id: str
+    condition: str
+    shared: str
+    persona: str
+    items: tuple[Item, ...]
+    replicate: int = 0
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What identifies this interview within a run."""
+        return (self.participant_id, self.replicate)
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """An interview with a real person's answers: a training example, and a few-shot example.
+
+    ``answers`` maps every item's name to one of its option values.
+    """
+
+    interview: Interview
+    answers: Mapping[str, Value]
+
+    def __post_init__(self) -> None:
+        wrong = [
+            Problem(item.name, "one of its options", repr(self.answers.get(item.name)))
+            for item in self.interview.items
+            if self.answers.get(item.name) not in item.values
+        ]
+        if wrong:
+            raise DataError(f"transcript of {self.interview.participant_id}", wrong)
+
+    def label(self, item: Item) -> str:
+        """This person's answer to an item, in words."""
+        return item.labels[item.code(self.answers[item.name])]

@@ -1,0 +1,111 @@
+"""How interviews are written: the same code for training, for few-shot examples and for asking.
+
+An experiment's introduction, vignette and questions become the *shared* part; a participant's profile
+becomes the *persona*. ``Style`` holds what a study may vary about the wording without changing the
+experiment: how the persona is written, in which order options are shown, what is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from simbench.design import PARTICIPANT, Design, Item, People, Value
+from simbench.interview.interview import Interview, Transcript
+from simbench.settings import one_of, setting
+
+__all__ = ["Script", "Style"]
+
+PERSONAS = ("list", "prose", "none")
+ORDERS = ("given", "reversed")
+
+
+@dataclass(frozen=True)
+class Style:
+    """What may be varied about the wording of interviews."""
+
+    persona: str = setting("list", "how the profile is told: list, prose or none (no demographics)")
+    options: str = setting("given", "order in which options are shown: given or reversed")
+    wording: int = setting(0, "which wording of the introduction, where an experiment has several (0: first)")
+
+    def __post_init__(self) -> None:
+        one_of("interview.persona", self.persona, PERSONAS)
+        one_of("interview.options", self.options, ORDERS)
+
+
+@dataclass(frozen=True)
+class Script:
+    """Writes the interviews of one experiment.
+
+    ``introduction`` opens every interview; ``vignette`` turns a treatment (factor name to value) into text.
+    """
+
+    design: Design
+    introduction: str
+    vignette: Callable[[Mapping[str, Value]], str]
+    style: Style = Style()
+    ask: tuple[str, ...] = ()
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The items asked, in order, with their options in the order shown. ``ask`` empty: all items."""
+        kept = [item for item in self.design.items if not self.ask or item.name in self.ask]
+        if self.style.options == "reversed":
+            return tuple(_reversed(item) for item in kept)
+        return tuple(kept)
+
+    def interviews(self, people: People, replicates: int = 1) -> Iterator[Interview]:
+        """Yield one interview per participant and replicate."""
+        shared: dict[str, str] = {}
+        for row, condition in zip(people.frame.to_dict("records"), people.condition, strict=True):
+            if condition not in shared:
+                shared[condition] = self.shared(self.design.treatment(row))
+            first = Interview(
+                str(row[PARTICIPANT]), condition, shared[condition], self.persona(row), self.items
+            )
+            yield first
+            for replicate in range(1, replicates):
+                yield replace(first, replicate=replicate)
+
+    def transcripts(self, people: People) -> Iterator[Transcript]:
+        """Yield a transcript of every person who answered every item asked."""
+        names = [item.name for item in self.items]
+        complete = people.where(people.frame[names].notna().all(axis=1))
+        answers = complete.frame[names].to_dict("records")
+        for interview, given in zip(self.interviews(complete), answers, strict=True):
+            yield Transcript(interview, {str(name): _plain(value) for name, value in given.items()})
+
+    def shared(self, treatment: Mapping[str, Value]) -> str:
+        """The part of an interview that a whole treatment group has in common."""
+        questions = "\n".join(_question(item) for item in self.items)
+        parts = (self.introduction.strip(), self.vignette(treatment).strip(), f"Questions:\n{questions}")
+        return "\n\n".join(part for part in parts if part)
+
+    def persona(self, row: Mapping[Any, Any]) -> str:
+        """What is told of one participant; missing profile values are left out."""
+        told = [
+            (variable.title, variable.say(row[variable.name]))
+            for variable in self.design.profile
+            if variable.in_persona and not pd.isna(row[variable.name])
+        ]
+        if self.style.persona == "none" or not told:
+            return "You are one of the participants of this study."
+        if self.style.persona == "prose":
+            facts = "; ".join(f"your {title[0].lower()}{title[1:]} is {words}" for title, words in told)
+            return f"You are one of the participants of this study: {facts}."
+        return "About you:\n" + "\n".join(f"- {title}: {words}" for title, words in told)
+
+
+def _question(item: Item) -> str:
+    return f"{item.name}: {item.text} Options: {' | '.join(item.labels)}"
+
+
+def _reversed(item: Item) -> Item:
+    return Item(item.name, item.role, item.text, item.options[::-1], item.ordered)
+
+
+def _plain(value: Any) -> Value:
+    return value if isinstance(value, str) else int(value)

@@ -1,0 +1,63 @@
+"""Settings of a plugin: frozen dataclass fields that carry their meaning.
+
+``setting(0.25, "share of the people drawn")`` declares one; ``simbench show KIND NAME`` prints it.
+A setting that changes how a run is carried out but not what comes out of it (batch size, number of
+connections) is declared with ``runtime=True`` and is left out of the run's identity.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simbench.errors import ConfigError
+
+__all__ = ["NoSettings", "Setting", "one_of", "setting", "settings_of"]
+
+
+def setting(default: Any = dataclasses.MISSING, help: str = "", *, runtime: bool = False) -> Any:
+    """Declare one setting: a dataclass field with its meaning.
+
+    ``default`` may be a callable without arguments for a mutable default. ``runtime=True``: the setting
+    cannot change the result, only how it is reached.
+    """
+    metadata = {"help": help, "runtime": runtime}
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """For what has nothing to set."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting, as ``simbench show`` prints it."""
+
+    name: str
+    type: str
+    default: Any
+    help: str
+    runtime: bool
+
+
+def settings_of(config: type[Any]) -> Iterator[Setting]:
+    """Yield the settings of a Config dataclass in their order."""
+    for field in dataclasses.fields(config):
+        default = field.default
+        if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+        yield Setting(
+            field.name, kind, default, field.metadata.get("help", ""), field.metadata.get("runtime", False)
+        )
+
+
+def one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    """Raise ConfigError unless ``value`` is among ``allowed``."""
+    if value not in allowed:
+        raise ConfigError(f"{name}: expected one of {', '.join(allowed)}; found {value!r}")
