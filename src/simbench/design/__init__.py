@@ -2,7 +2,6 @@
 
 from simbench.design.design import PARTICIPANT, Design
 from simbench.design.people import People
-from simbench.design.validate import validated
 from simbench.design.words import Factor, Item, Option, Profile, Regression, Value
 
 __all__ = [
@@ -15,5 +14,4 @@ __all__ = [
     "Profile",
     "Regression",
     "Value",
-    "validated",
 ]

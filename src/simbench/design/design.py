@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from simbench.design.words import Factor, Item, Profile, Regression, Value
 from simbench.errors import PluginError, closest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["PARTICIPANT", "Design"]
 
@@ -99,6 +100,8 @@ class Design:
     def condition(self, frame: pd.DataFrame) -> pd.Series:
         """Treatment group (n,) of each row, as a name among ``conditions``."""
         if not self.factors:
+            import pandas as pd
+
             return pd.Series("all", index=frame.index, dtype=object)
         parts = [frame[factor.name].map(factor.words).astype(str) for factor in self.factors]
         joined = parts[0]

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from simbench.design.design import PARTICIPANT, Design
-from simbench.design.validate import validated
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["People"]
 
@@ -31,6 +32,8 @@ class People:
     @classmethod
     def of(cls, design: Design, frame: pd.DataFrame, source: str = "") -> People:
         """Validate a frame, naming every problem in one DataError."""
+        from simbench.design.validate import validated
+
         return cls(design, validated(design, frame, source or design.name))
 
     def __len__(self) -> int:

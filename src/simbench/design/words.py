@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from simbench.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["ROLES", "Factor", "Item", "Option", "Profile", "Regression", "Value"]
 
@@ -90,10 +93,10 @@ class Item:
         except ValueError:
             return -1
 
-    def codes(self, answers: pd.Series) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def codes(self, answers: pd.Series) -> NDArray[np.int64]:
         """Positions (n,) of answers (n,) among the options; -1 where missing."""
         found = answers.map({value: code for code, value in enumerate(self.values)})
-        return found.fillna(-1).to_numpy(dtype=np.int64)
+        return found.fillna(-1).to_numpy().astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,8 @@ class Profile:
     def level(self, values: pd.Series) -> pd.Series:
         """Subgroup level (n,) of each value (n,), in words; missing stays missing."""
         if self.bins:
+            import pandas as pd
+
             edges = [-np.inf, *self.bins, np.inf]
             numbers = pd.to_numeric(values, errors="coerce")
             bands = pd.cut(numbers, edges, right=False, labels=list(self.bands()))

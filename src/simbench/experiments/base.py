@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Generic, TypeVar
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from simbench.design import Design, Factor, Item, People, Profile, Regression, Value
 from simbench.interview import Script, Style
 from simbench.settings import NoSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Experiment"]
 
@@ -86,6 +87,8 @@ class Experiment(ABC, Generic[C]):
 
         The default is undefined everywhere: the value-action gap is then not computable.
         """
+        import pandas as pd
+
         return pd.Series(pd.NA, index=people.index, dtype="boolean")
 
     def people(self) -> People:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pandas as pd
-
 from simbench.design import PARTICIPANT, Design, Item, People, Value
 from simbench.interview.interview import Interview, Transcript
 from simbench.settings import one_of, setting
@@ -89,7 +87,7 @@ class Script:
         told = [
             (variable.title, variable.say(row[variable.name]))
             for variable in self.design.profile
-            if variable.in_persona and not pd.isna(row[variable.name])
+            if variable.in_persona and not _missing(row[variable.name])
         ]
         if self.style.persona == "none" or not told:
             return "You are one of the participants of this study."
@@ -105,6 +103,12 @@ def _question(item: Item) -> str:
 
 def _reversed(item: Item) -> Item:
     return Item(item.name, item.role, item.text, item.options[::-1], item.ordered)
+
+
+def _missing(value: Any) -> bool:
+    import pandas as pd
+
+    return bool(pd.isna(value))
 
 
 def _plain(value: Any) -> Value:

@@ -13,14 +13,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from simbench.design import Design, People
 from simbench.settings import NoSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Comparison", "Metric", "Score", "Side"]
 
