@@ -1,0 +1,20 @@
+"""A local stand-in for the OpenAI and Anthropic APIs, for tests of anything that talks to them.
+
+It keeps to the providers' protocols (paths, fields, error bodies, rules of versions and models, finetuning
+jobs, batches) and makes faults on demand, so that a client's retries, resumption and bookkeeping can be
+tried through the real SDKs at no cost. It is **not a model**: answers come from a seeded formula
+(:mod:`simbench.testing._answers`), tokens are counted as one per four characters, and nothing is trained.
+No number that comes from it says anything about people or about any provider's model.
+
+>>> from simbench.testing import Faults, LocalServer
+>>> with LocalServer(Faults(rate_limit=0.2)) as server:  # doctest: +SKIP
+...     client = openai.OpenAI(base_url=server.openai_url, api_key="any")
+
+Needs the extra ``simbench-eval[testing]`` (aiohttp).
+"""
+
+from simbench.testing._faults import Faults
+from simbench.testing._state import LoggedRequest, ModelSpec
+from simbench.testing.server import LocalServer, RemoteServer
+
+__all__ = ["Faults", "LocalServer", "LoggedRequest", "ModelSpec", "RemoteServer"]
