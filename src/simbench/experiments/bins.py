@@ -1,0 +1,67 @@
+"""Bins: how a number that people gave becomes one of a closed list of options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from simbench.design import Value
+from simbench.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PERCENT", "Bins"]
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins of whole numbers from ``edges[0]`` to ``top``, both included.
+
+    ``edges`` are the lower edges, rising. A bin is known by its lower edge, which stands in the data, and
+    labelled with its range: ``Bins((0, 5, 10), 10)`` has the options 0 ("0-4"), 5 ("5-9") and 10 ("10").
+    """
+
+    edges: tuple[int, ...]
+    top: int
+
+    def __post_init__(self) -> None:
+        ends = (*self.edges, self.top + 1)
+        if not self.edges or any(low >= high for low, high in zip(ends, ends[1:], strict=False)):
+            raise ConfigError(f"bins: expected rising lower edges up to {self.top}; found {list(self.edges)}")
+
+    @property
+    def options(self) -> dict[Value, str]:
+        """``{lower edge: label}``, as an item takes them."""
+        lasts = [*(edge - 1 for edge in self.edges[1:]), self.top]
+        ranges = zip(self.edges, lasts, strict=True)
+        return {low: str(low) if low == last else f"{low}-{last}" for low, last in ranges}
+
+    @property
+    def midpoints(self) -> dict[Value, float]:
+        """``{lower edge: middle of the bin}``."""
+        lasts = [*(edge - 1 for edge in self.edges[1:]), self.top]
+        return {low: (low + last) / 2 for low, last in zip(self.edges, lasts, strict=True)}
+
+    def cut(self, numbers: pd.Series) -> pd.Series:
+        """Lower edge of the bin (n,) of each number (n,), text that spells a number included.
+
+        Missing stays missing. What is no number from ``edges[0]`` to ``top`` stays as it is, so that
+        validation names it. Cutting twice changes nothing.
+        """
+        import numpy as np
+        import pandas as pd
+
+        found = pd.to_numeric(numbers.astype(object), errors="coerce").to_numpy(dtype=float)
+        inside = (found >= self.edges[0]) & (found <= self.top)
+        position = np.searchsorted(np.asarray(self.edges, dtype=float), found, side="right") - 1
+        cut = numbers.astype(object)
+        cut[inside] = self._values(position[inside])
+        return cut
+
+    def _values(self, positions: Iterable[Any]) -> list[int]:
+        return [self.edges[int(position)] for position in positions]
+
+
+PERCENT = Bins((0, 10, 20, 30, 40, 50, 60, 70, 80, 90), 100)
