@@ -1,1 +1,1 @@
-"""Backends of simbench."""
+"""Backends: what answers interviews. One file each; the contract is in ``base``."""

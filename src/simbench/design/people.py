@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simbench.design.design import PARTICIPANT, Design
 
@@ -51,7 +52,7 @@ class People:
 
     @cached_property
     def person(self) -> pd.Series:
-        """Which human (n,) each row belongs to: the participant itself, unless the design is within-subject."""
+        """Which human (n,) each row belongs to; the participant itself, unless within-subject."""
         return self.frame[self.design.person or PARTICIPANT]
 
     def level(self, variable: str) -> pd.Series:
@@ -63,12 +64,10 @@ class People:
     def levels(self, variable: str) -> list[str]:
         """Level names that occur, in their natural order."""
         found = set(self.level(variable).dropna())
-        known = (
-            self.design.conditions if variable == "condition" else self.design.variable(variable).order()
-        ) or ()
+        known = (self.design.conditions if variable == "condition" else self.design.variable(variable).order()) or ()
         return [name for name in known if name in found] + sorted(found - set(known))
 
-    def codes(self, item: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def codes(self, item: str) -> NDArray[np.int64]:
         """Answers (n,) to an item as positions among its options; -1 where missing."""
         return self.design.item(item).codes(self.frame[item])
 
@@ -79,6 +78,17 @@ class People:
     def where(self, keep: pd.Series | np.ndarray[Any, Any]) -> People:
         """The participants for whom ``keep`` (n,) is true."""
         return self.at(np.flatnonzero(np.asarray(keep, dtype=bool)))
+
+    def answering(self, codes: Mapping[str, NDArray[np.int64]]) -> People:
+        """The same participants with other answers: option positions (n,) by item, -1 for a missing one."""
+        import pandas as pd
+
+        frame = self.frame.copy()
+        for name, positions in codes.items():
+            values = self.design.item(name).values
+            kind = "Int64" if all(isinstance(value, int) for value in values) else object
+            frame[name] = pd.Series([values[p] if p >= 0 else None for p in positions], dtype=kind)
+        return People(self.design, frame)
 
     @cached_property
     def digest(self) -> str:

@@ -61,9 +61,7 @@ class Script:
         for row, condition in zip(people.frame.to_dict("records"), people.condition, strict=True):
             if condition not in shared:
                 shared[condition] = self.shared(self.design.treatment(row))
-            first = Interview(
-                str(row[PARTICIPANT]), condition, shared[condition], self.persona(row), self.items
-            )
+            first = Interview(str(row[PARTICIPANT]), condition, shared[condition], self.persona(row), self.items)
             yield first
             for replicate in range(1, replicates):
                 yield replace(first, replicate=replicate)

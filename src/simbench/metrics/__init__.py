@@ -1,1 +1,1 @@
-"""Metrics of simbench."""
+"""Metrics: human against simulated participants. One file each; the contract is in ``base``."""

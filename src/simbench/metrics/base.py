@@ -29,6 +29,7 @@ __all__ = ["Comparison", "Metric", "Score", "Side"]
 C = TypeVar("C")
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +57,13 @@ class Side:
         codes: Ints = self._once(("codes", item), lambda: self.people.codes(item))
         return codes
 
-    def members(self, variable: str, level: str) -> NDArray[np.bool_]:
+    def members(self, variable: str, level: str) -> Bools:
         """Who (n,) belongs to a level of a profile variable (or of ``"condition"``)."""
         levels = self._once(("level", variable), lambda: self.people.level(variable))
-        members: NDArray[np.bool_] = (levels == level).to_numpy(dtype=bool)
+        members: Bools = (levels == level).to_numpy(dtype=bool)
         return members
 
-    def counts(self, item: str, among: NDArray[np.bool_] | None = None) -> Floats:
+    def counts(self, item: str, among: Bools | None = None) -> Floats:
         """Weighted answer counts (R, K) per option, optionally among some members (n,) only."""
         codes = self.codes(item)
         onehot = np.zeros((len(self), len(self.people.design.item(item).options)))
@@ -78,12 +79,15 @@ class Comparison:
 
     ``structures`` are codes of belief structures over both sides together, so that equal codes are equal
     tuples. ``alpha`` is the significance level for coefficient recovery; ``coherent`` the experiment's rule.
+    ``generator`` gives named streams of random numbers to the few figures for which multiplicities are no
+    valid resamples (counts of distinct structures); None where no interval is wanted (ceiling and floor).
     """
 
     human: Side
     simulated: Side
     coherent: Callable[[pd.DataFrame], pd.Series]
     alpha: float = 0.05
+    generator: Callable[..., np.random.Generator] | None = None
 
     @property
     def design(self) -> Design:

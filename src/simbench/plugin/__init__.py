@@ -1,0 +1,1 @@
+"""The plugin system: marker, hook specifications, built-ins, manager."""

@@ -1,0 +1,99 @@
+"""Looks at the words of a run before Hydra does, to answer a slip in one line with the closest right name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from simbench.errors import ConfigError, closest
+from simbench.harness.config import DEFAULTS, RunSettings
+from simbench.plugin.manager import Registry
+from simbench.settings import settings_of
+
+__all__ = ["check_words"]
+
+
+def check_words(words: Sequence[str], registry: Registry, presets: Path) -> None:
+    """Raise ConfigError for a group, name or setting that does not exist.
+
+    Hydra's own groups, words with Hydra's flags, and folders named by ``--config-dir`` are left to Hydra.
+    """
+    if any(word.startswith(("--config", "-cd", "-cn", "-cp", "hydra.searchpath")) for word in words):
+        return
+    given = [word for word in words if not word.startswith("-") and "=" in word.lstrip("+~")]
+    overrides = [parsed for word in given if (parsed := _parsed(word)) is not None]
+    groups = {path.name for path in presets.iterdir() if path.is_dir()} if presets.is_dir() else set()
+    names = {kind: [*registry_names(registry, kind), *_files(presets / kind)] for kind in (*DEFAULTS, "metric")}
+    chosen = {kind: [name] for kind, name in DEFAULTS.items()}
+    for each in overrides:
+        key = str(each.key_or_group)
+        if key in names:
+            chosen[key] = _choices(each)
+            for name in chosen[key]:
+                if name not in names[key]:
+                    registry.get(key, name)
+        elif key in groups:
+            for name in _choices(each):
+                if name not in (known := _files(presets / key)):
+                    raise ConfigError(f"there is no {key} {name!r}{closest(name, known)}")
+    for each in overrides:
+        _check_setting(str(each.key_or_group), chosen, registry, {*names, *groups})
+
+
+def registry_names(registry: Registry, kind: str) -> list[str]:
+    """Names of a kind."""
+    return [entry.name for entry in registry.of(kind)]
+
+
+def _parsed(word: str) -> Override | None:
+    try:
+        return OverridesParser.create().parse_override(word)
+    except HydraException as error:
+        raise ConfigError(f"{word}: {str(error).splitlines()[0]}") from None
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.yaml")) if folder.is_dir() else []
+
+
+def _choices(override: Override) -> list[str]:
+    """The names an override of a group asks for, over a whole sweep."""
+    value = override.value()
+    if override.is_sweep_override():
+        if not override.is_choice_sweep():
+            return []
+        value = [each for choice in override.sweep_iterator() for each in [choice]]
+    found = value if isinstance(value, list) else [value]
+    return [str(name) for name in found if name is not None]
+
+
+def _check_setting(key: str, chosen: dict[str, list[str]], registry: Registry, groups: set[str]) -> None:
+    first, *rest = key.split("@")[0].split(".")
+    own = {each.name: each.default for each in settings_of(RunSettings)}
+    if first in ("hydra",) or "/" in first or key in groups:
+        return
+    if first not in own and first not in (*DEFAULTS, "metric"):
+        raise ConfigError(f"there is no setting {first!r}{closest(first, {*own, *groups, *DEFAULTS, 'metric'})}")
+    if first in own:
+        if rest and is_dataclass(own[first]):
+            _among(rest[0], type(own[first]), f"{first}.")
+        return
+    if first == "metric":
+        if len(rest) > 1:
+            _among(rest[1], registry.get("metric", rest[0]).cls.Config, f"metric.{rest[0]}.")
+        return
+    for name in chosen[first]:
+        if rest and (first, name) in registry.entries:
+            _among(rest[0], registry.get(first, name).cls.Config, f"{first}.", f" of {first} {name!r}")
+
+
+def _among(name: str, config: type[Any], prefix: str, whose: str = "") -> None:
+    known = [each.name for each in settings_of(config)]
+    if name not in (*known, "name"):
+        raise ConfigError(f"there is no setting {prefix + name!r}{whose}{closest(name, known)}")

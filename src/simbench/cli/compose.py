@@ -1,0 +1,141 @@
+"""Hydra: composes ``key=value`` words into runs and sweeps. No other module knows of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import field, make_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+import simbench
+from simbench.cli.check import check_words
+from simbench.cli.job import carry_out, read_outcomes, report_sweep, write_outcome
+from simbench.harness.config import DEFAULTS, RunSettings, named_config, writable
+from simbench.plugin.manager import Registry, load_plugins
+
+__all__ = ["presets", "run_hydra"]
+
+SWEEP = "SIMBENCH_SWEEP"
+
+HEADER = """simbench: how well do language models simulate the people of behavioural experiments?
+
+A run is written as key=value, a sweep as -m key=value,value:
+  simbench experiment=framing backend=uniform sampler=balanced sampler.n=60
+  simbench -m experiment=framing backend=uniform,majority,resample sampler=random,balanced
+Verbs: simbench plugins, simbench show KIND NAME, and those that `simbench help` lists.
+"""
+
+
+def presets() -> Path:
+    """The folder of YAML presets: inside the wheel, or the repository's in an editable install."""
+    packaged = Path(simbench.__file__).parent / "_conf"
+    return packaged if packaged.is_dir() else Path(simbench.__file__).parents[2] / "conf"
+
+
+class Presets(SearchPathPlugin):  # type: ignore[misc]  # Hydra has no types
+    """Adds the folder of presets to Hydra's search path."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Hydra's hook."""
+        search_path.append("simbench", f"file://{presets()}")
+
+
+def run_hydra(words: Sequence[str]) -> int:
+    """Compose and carry out what the words ask for; returns the exit code."""
+    if list(words) == ["--version"]:
+        print(f"simbench {simbench.__version__}")
+        return 0
+    registry = load_plugins()
+    for lost in registry.broken:
+        print(f"simbench: {lost}", file=sys.stderr)
+    check_words(words, registry, presets())
+    sweep = f"{datetime.now():%Y%m%d-%H%M%S-%f}"
+    register(registry, sweep)
+    options: dict[str, Any] = {} if _version() >= (1, 4) else {"version_base": "1.3"}
+    sys.argv = ["simbench", *words]
+    try:
+        hydra.main(config_path=None, config_name="simbench", **options)(job)()
+    except Finished as done:
+        return int(done.code or 0)
+    except SystemExit as stop:
+        return 2 if stop.code in (1, 2) else 0
+    return report_sweep(read_outcomes(_sweeps(_out(words)) / sweep))
+
+
+class Finished(SystemExit):
+    """A single run has ended; carries its exit code through Hydra."""
+
+
+def job(config: DictConfig) -> None:
+    """Hydra's task function: one run, alone or as a part of a sweep."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    if not isinstance(plain, dict):
+        raise TypeError(f"expected a mapping, found {type(plain).__name__}")
+    settings = {str(name): value for name, value in plain.items() if name != "hydra"}
+    meta = HydraConfig.get()
+    if meta.mode != RunMode.MULTIRUN:
+        raise Finished(carry_out(settings).code)
+    outcome = carry_out(settings, f"#{meta.job.num} {' '.join(meta.overrides.task)}")
+    write_outcome(_sweeps(settings["out"]) / os.environ[SWEEP], int(meta.job.num), outcome)
+
+
+def _sweeps(out: str) -> Path:
+    return Path(out).expanduser() / ".sweeps"
+
+
+def _out(words: Sequence[str]) -> str:
+    """The folder of run folders that the words ask for."""
+    given = [word.partition("=")[2] for word in words if word.startswith("out=")]
+    return given[-1] if given else RunSettings().out
+
+
+def _version() -> tuple[int, int]:
+    major, minor = hydra.__version__.split(".")[:2]
+    return int(major), int(minor)
+
+
+def register(registry: Registry, sweep: str) -> None:
+    """Put every plugin's settings and the primary configuration into Hydra's store."""
+    plugins = Plugins.instance()
+    if Presets not in plugins.discover(SearchPathPlugin):
+        plugins.register(Presets)
+    store = ConfigStore.instance()
+    for entry in registry:
+        if entry.kind == "metric":
+            store.store(
+                group="metric", name=entry.name, node=writable(entry.cls.Config), package=f"metric.{entry.name}"
+            )
+        else:
+            store.store(group=entry.kind, name=entry.name, node=writable(named_config(entry.cls)))
+    store.store(name="simbench", node=_primary(registry, sweep))
+
+
+def _primary(registry: Registry, sweep: str) -> DictConfig:
+    """The primary configuration: run settings, one slot per kind, and quiet Hydra defaults."""
+    defaults: list[Any] = ["_self_", *({kind: name} for kind, name in DEFAULTS.items())]
+    defaults.append({"metric": [entry.name for entry in registry.of("metric")]})
+    defaults += [{"override hydra/job_logging": "none"}, {"override hydra/hydra_logging": "none"}]
+    quiet = {
+        "run": {"dir": "."},
+        "output_subdir": None,
+        "sweep": {"dir": f"${{out}}/.sweeps/{sweep}", "subdir": "${hydra.job.num}"},
+        "job": {"name": "simbench", "chdir": False, "env_set": {SWEEP: sweep}},
+        "help": {"app_name": "simbench", "header": HEADER},
+    }
+    slots: list[tuple[str, Any, Any]] = [(kind, Any, field(default=MISSING)) for kind in DEFAULTS]
+    slots.append(("metric", Any, field(default_factory=dict)))
+    slots.append(("defaults", list[Any], field(default_factory=lambda: defaults)))
+    slots.append(("hydra", Any, field(default_factory=lambda: quiet)))
+    return writable(make_dataclass("Simbench", slots, bases=(RunSettings,), frozen=True))

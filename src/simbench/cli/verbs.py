@@ -1,0 +1,26 @@
+"""The verbs: one small module each, imported only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from simbench.errors import ConfigError, closest
+
+__all__ = ["VERBS", "run_verb"]
+
+VERBS = {
+    "plugins": ("simbench.cli.plugins", "list every experiment, sampler, backend and metric"),
+    "show": ("simbench.cli.show", "what one plugin is and every setting it has"),
+}
+
+
+def run_verb(verb: str, words: Sequence[str]) -> int:
+    """Carry out a verb; its module has ``main(words) -> exit code``."""
+    if verb not in VERBS:
+        raise ConfigError(
+            f"there is no verb {verb!r}{closest(verb, VERBS)} A run is written as key=value, "
+            "for instance: simbench experiment=framing backend=uniform"
+        )
+    code: int = import_module(VERBS[verb][0]).main(list(words))
+    return code

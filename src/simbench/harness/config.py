@@ -1,0 +1,214 @@
+"""One run's configuration: from plain values to a plan of built parts.
+
+``simbench key=value`` and ``simbench.run(key=value)`` both end here, so both accept the same names and give
+the same errors. A configuration is a plain mapping::
+
+    {"experiment": {"name": "framing", ...}, "backend": {...}, "sampler": {...},
+     "metric": {"js_distance": {...}, ...}, "interview": {...}, "scoring": {...},
+     "evaluate": "heldout", "replicates": 1, "seed": 0, "out": "runs", "budget": None}
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, make_dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from simbench.backends.base import Backend
+from simbench.errors import ConfigError, PluginError, closest
+from simbench.experiments.base import Experiment
+from simbench.interview import Style
+from simbench.metrics.base import Metric
+from simbench.plugin.manager import Entry, Registry, distributions
+from simbench.samplers.base import Sampler
+from simbench.settings import one_of, setting, settings_of
+
+__all__ = ["DEFAULTS", "Plan", "RunSettings", "ScoringSettings", "assemble", "named_config", "writable"]
+
+DEFAULTS = {"experiment": "information_disclosure", "backend": "local", "sampler": "balanced"}
+SCOPES = ("heldout", "all")
+
+
+@dataclass(frozen=True)
+class ScoringSettings:
+    """How scores are given their uncertainty."""
+
+    resamples: int = setting(1000, "bootstrap resamples over respondents")
+    confidence: float = setting(0.95, "level of the intervals")
+    alpha: float = setting(0.05, "significance level of coefficient recovery")
+    splits: int = setting(100, "human split-halves behind the ceiling")
+    floors: int = setting(20, "uniform-random samples behind the floor")
+
+    def __post_init__(self) -> None:
+        for name in ("resamples", "splits", "floors"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"scoring.{name}: expected at least 1; found {getattr(self, name)}")
+        for name in ("confidence", "alpha"):
+            if not 0 < getattr(self, name) < 1:
+                raise ConfigError(f"scoring.{name}: expected a number in (0, 1); found {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Settings of a run that belong to no plugin."""
+
+    interview: Style = setting(Style, "how interviews are worded")
+    scoring: ScoringSettings = setting(ScoringSettings, "how scores are given their uncertainty")
+    evaluate: str = setting("heldout", "people compared: heldout (outside the pilot) or all (the paper's way)")
+    replicates: int = setting(1, "independent answers per simulated participant")
+    seed: int = setting(0, "seed of everything random in the run")
+    out: str = setting("runs", "folder that holds the run folders", runtime=True)
+    budget: float | None = setting(None, "US dollars at which the run stops, to go on later", runtime=True)
+
+    def __post_init__(self) -> None:
+        one_of("evaluate", self.evaluate, SCOPES)
+        if self.replicates < 1:
+            raise ConfigError(f"replicates: expected at least 1; found {self.replicates}")
+        if self.seed < 0:
+            raise ConfigError(f"seed: expected 0 or more; found {self.seed}")
+        if self.budget is not None and self.budget <= 0:
+            raise ConfigError(f"budget: expected more than 0 US dollars; found {self.budget}")
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything one run needs, built and checked."""
+
+    experiment: Experiment[Any]
+    sampler: Sampler[Any]
+    backend: Backend[Any]
+    metrics: tuple[Metric[Any], ...]
+    settings: RunSettings
+    config: Mapping[str, Any]
+    plugins: Mapping[str, str]
+
+    @property
+    def out(self) -> Path:
+        """The folder that holds the run folders."""
+        return Path(self.settings.out).expanduser()
+
+    @property
+    def title(self) -> str:
+        """The run in three words."""
+        return f"{self.experiment.name} {self.backend.name} {self.sampler.name}"
+
+    def deciding(self) -> dict[str, Any]:
+        """The part of the configuration that decides which answers come out."""
+        kept: dict[str, Any] = {
+            kind: _without_runtime(type(getattr(self, kind)).Config, self.config[kind])
+            for kind in ("experiment", "sampler", "backend")
+        }
+        kept |= {name: self.config[name] for name in ("interview", "evaluate", "replicates", "seed")}
+        return kept
+
+    def scoring(self) -> dict[str, Any]:
+        """The part of the configuration that decides how answers are scored."""
+        return {"metric": self.config["metric"], "scoring": self.config["scoring"]}
+
+
+def assemble(config: Mapping[str, Any], registry: Registry) -> Plan:
+    """Build every part of a run. ConfigError names what is wrong and the closest right name."""
+    config = {key: value for key, value in config.items() if value is not None or key == "budget"}
+    own = {field.name for field in fields(RunSettings)}
+    known = {*own, "experiment", "sampler", "backend", "metric"}
+    for key in config:
+        if key not in known:
+            raise ConfigError(f"there is no setting {key!r}{closest(key, known)}")
+    entries: dict[str, Entry] = {}
+    parts: dict[str, Any] = {}
+    for kind, default in DEFAULTS.items():
+        entries[kind], parts[kind] = _part(kind, config.get(kind, default), registry)
+    metrics = _metrics(config.get("metric"), registry)
+    settings = _typed(RunSettings, {k: v for k, v in config.items() if k in own}, "")
+    resolved: dict[str, Any] = {
+        kind: {"name": parts[kind].name, **dataclasses.asdict(parts[kind].config)} for kind in parts
+    }
+    resolved["metric"] = {metric.name: dataclasses.asdict(metric.config) for _, metric in metrics}
+    resolved |= dataclasses.asdict(settings)
+    return Plan(
+        **parts,
+        metrics=tuple(metric for _, metric in metrics),
+        settings=settings,
+        config=resolved,
+        plugins=distributions([*entries.values(), *(entry for entry, _ in metrics)]),
+    )
+
+
+def named_config(cls: type[Any]) -> type[Any]:
+    """The plugin's Config with one more field ``name``, as it stands in composed configurations."""
+    if any(field.name == "name" for field in fields(cls.Config)):
+        raise PluginError(f"{cls.__qualname__}.Config has a field 'name', which simbench itself uses")
+    frozen = cls.Config.__dataclass_params__.frozen
+    name = ("name", str, dataclasses.field(default=cls.name))
+    return make_dataclass(cls.Config.__name__, [name], bases=(cls.Config,), frozen=frozen)
+
+
+def writable(config: type[Any]) -> DictConfig:
+    """The typed schema of a dataclass, open to changes at every depth; a frozen one would be read-only."""
+    schema = OmegaConf.structured(config)
+    waiting = [schema]
+    while waiting:
+        node = waiting.pop()
+        OmegaConf.set_readonly(node, None)
+        children = (node._get_node(key) for key in node)
+        waiting += [child for child in children if isinstance(child, DictConfig) and not child._is_none()]
+    return schema
+
+
+def _part(kind: str, given: Any, registry: Registry) -> tuple[Entry, Any]:
+    """Build the experiment, sampler or backend that ``given`` (a name, or a mapping with one) asks for."""
+    settings = {"name": given} if isinstance(given, str) else dict(given)
+    name = settings.pop("name", None)
+    if not isinstance(name, str):
+        raise ConfigError(f"{kind}: expected a name or a mapping with one; found {given!r}")
+    entry = registry.get(kind, name)
+    return entry, entry.cls(_typed(entry.cls.Config, settings, f"{kind}."))
+
+
+def _metrics(given: Any, registry: Registry) -> list[tuple[Entry, Metric[Any]]]:
+    """Build the metrics asked for: all by default, a list of names, or ``{name: settings}``."""
+    if given is None:
+        wanted: dict[str, Any] = {entry.name: {} for entry in registry.of("metric")}
+    elif isinstance(given, Mapping):
+        wanted = dict(given)
+    else:
+        wanted = {name: {} for name in ([given] if isinstance(given, str) else given)}
+    built = []
+    for name in sorted(wanted):
+        entry = registry.get("metric", name)
+        settings = {key: value for key, value in (wanted[name] or {}).items() if key != "name"}
+        built.append((entry, entry.cls(_typed(entry.cls.Config, settings, f"metric.{name}."))))
+    return built
+
+
+def _typed(config: type[Any], given: Mapping[str, Any], prefix: str) -> Any:
+    """Instantiate a Config dataclass from plain values; types are checked and simple ones converted."""
+    schema = writable(config)
+    for name, value in given.items():
+        _known(config, name, value, prefix)
+        try:
+            schema.merge_with({name: value})
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{prefix}{name}: {str(error).splitlines()[0]}") from None
+    return OmegaConf.to_object(schema)
+
+
+def _known(config: type[Any], name: str, value: Any, prefix: str) -> None:
+    """Raise ConfigError where a setting, or a setting inside a group of settings, does not exist."""
+    known = {each.name for each in settings_of(config)}
+    if name not in known:
+        raise ConfigError(f"there is no setting {prefix + name!r}{closest(name, known)}")
+    default = next(each.default for each in settings_of(config) if each.name == name)
+    if isinstance(value, Mapping) and is_dataclass(default):
+        for inner, inside in value.items():
+            _known(type(default), inner, inside, f"{prefix}{name}.")
+
+
+def _without_runtime(config: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    runtime = {each.name for each in settings_of(config) if each.runtime}
+    return {name: value for name, value in values.items() if name not in runtime}

@@ -1,0 +1,188 @@
+"""One run, from people to report. Each product is on disk before the next is begun."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simbench.backends.base import Model, Progress, Workspace
+from simbench.design import People
+from simbench.harness.config import Plan
+from simbench.harness.pilot import draw_pilot, evaluated
+from simbench.harness.provenance import digest, environment, interviews_digest
+from simbench.harness.responses import ask, outcome_counts, response_frame, usage_totals, valid_mass
+from simbench.harness.scoring import score
+from simbench.harness.store import RunFolder, now
+from simbench.samplers.base import Draw
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simbench.interview import Interview, Transcript
+
+__all__ = ["Run", "run"]
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run: its folder and what is in it."""
+
+    folder: RunFolder
+
+    @property
+    def run_id(self) -> str:
+        """The run's identity: a hash of what determines its result."""
+        return self.folder.run_id
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What was run, on what, and how it ended."""
+        return self.folder.manifest
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """One row per figure."""
+        return self.folder.read_frame("scores.parquet")
+
+    @property
+    def responses(self) -> pd.DataFrame:
+        """One row per simulated participant and replicate."""
+        return self.folder.read_frame("responses.parquet")
+
+    @property
+    def people(self) -> pd.DataFrame:
+        """The humans compared against."""
+        return self.folder.read_frame("people.parquet")
+
+    @property
+    def pilot(self) -> pd.DataFrame:
+        """The humans learned from."""
+        return self.folder.read_frame("pilot.parquet")
+
+    @classmethod
+    def at(cls, path: Path) -> Run:
+        """The run in an existing folder."""
+        return cls(RunFolder(path))
+
+    def __repr__(self) -> str:
+        return f"Run({self.run_id!r}, status={self.folder.status!r}, folder={str(self.folder.path)!r})"
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Everything about a run that is known before anything is spent."""
+
+    plan: Plan
+    humans: People
+    pilot: Draw
+    asked: People
+    transcripts: list[Transcript]
+    interviews: list[Interview]
+    run_id: str
+
+
+def run(plan: Plan, progress: Progress) -> Run:
+    """Carry out a plan, going on from whatever an earlier attempt left in the run's folder."""
+    ready = prepare(plan)
+    folder = RunFolder(plan.out / ready.run_id)
+    if is_done(folder, plan):
+        return Run(folder)
+    with folder.locked(), folder.recording(facts(ready)):
+        plan.backend.check(ready.transcripts, ready.interviews)
+        folder.write_frame("pilot.parquet", ready.humans.at(ready.pilot).frame)
+        folder.write_frame("people.parquet", ready.asked.frame)
+        model = adapt(ready, folder, progress)
+        responses = respond(ready, folder, model, progress)
+        scores = score(plan, ready.asked, responses)
+        folder.write_frame("scores.parquet", scores)
+        folder.update(status="done", finished=now(), scoring_id=digest(plan.scoring()))
+    return Run(folder)
+
+
+def prepare(plan: Plan) -> Prepared:
+    """Load the people, draw the pilot, write the interviews. Spends nothing, writes nothing."""
+    people = plan.experiment.people()
+    pilot = draw_pilot(plan, people)
+    asked = evaluated(plan, people, pilot)
+    script = plan.experiment.script(plan.settings.interview)
+    transcripts = list(script.transcripts(people.at(pilot)))
+    interviews = list(script.interviews(asked, plan.settings.replicates))
+    identity = {
+        "schema": SCHEMA,
+        "config": plan.deciding(),
+        "people": people.digest,
+        "interviews": interviews_digest([*(each.interview for each in transcripts), *interviews]),
+        "plugins": dict(plan.plugins),
+    }
+    run_id = f"{plan.experiment.name}-{plan.backend.name}-{plan.sampler.name}-{digest(identity)[:12]}"
+    return Prepared(plan, people, pilot, asked, transcripts, interviews, run_id)
+
+
+def is_done(folder: RunFolder, plan: Plan) -> bool:
+    """Whether the folder holds this run, finished and scored the way the plan asks for."""
+    manifest = folder.manifest
+    return manifest.get("status") == "done" and manifest.get("scoring_id") == digest(plan.scoring())
+
+
+def facts(ready: Prepared) -> dict[str, Any]:
+    """What the manifest says from the start."""
+    plan = ready.plan
+    return {
+        "schema": SCHEMA,
+        "config": plan.config,
+        "seed": plan.settings.seed,
+        "evaluated": plan.settings.evaluate,
+        "humans": {
+            "source": plan.experiment.source,
+            "synthetic": plan.experiment.synthetic,
+            "sha256": ready.humans.digest,
+            "n": len(ready.humans),
+            "n_pilot": len(ready.pilot),
+            "n_transcripts": len(ready.transcripts),
+            "n_evaluated": len(ready.asked),
+        },
+        "pilot_notes": list(ready.pilot.notes),
+        "environment": environment(plan.plugins),
+    }
+
+
+def adapt(ready: Prepared, folder: RunFolder, progress: Progress) -> Model:
+    """Adapt the backend to the pilot, or read the handle of the model adapted before."""
+    started = time.monotonic()
+
+    def make() -> dict[str, Any]:
+        model = ready.plan.backend.adapt(ready.transcripts, _workspace(ready, folder, progress)).to_json()
+        folder.update(adapt_seconds=round(time.monotonic() - started, 3))
+        return model
+
+    model = Model.from_json(folder.json_once("model.json", make))
+    folder.update(model=model.to_json())
+    return model
+
+
+def respond(ready: Prepared, folder: RunFolder, model: Model, progress: Progress) -> pd.DataFrame:
+    """Let the model take part as every participant, and keep the answers as a frame."""
+    started = time.monotonic()
+    backend = ready.plan.backend
+    answers = ask(ready.plan, folder, model, ready.interviews, _workspace(ready, folder, progress))
+    frame = response_frame(ready.asked, ready.interviews, answers)
+    folder.write_frame("responses.parquet", frame)
+    folder.update(
+        outcomes=outcome_counts(ready.asked, frame),
+        usage=usage_totals(answers.values()),
+        valid_mass=valid_mass(ready.asked.design, frame),
+        respond_seconds=round(time.monotonic() - started, 3),
+        backend=dict(backend.record()),
+    )
+    return frame
+
+
+def _workspace(ready: Prepared, folder: RunFolder, progress: Progress) -> Workspace:
+    settings = ready.plan.settings
+    own = folder / "backend"
+    own.mkdir(exist_ok=True)
+    return Workspace(own, settings.seed, progress, ready.run_id, budget=settings.budget)

@@ -1,0 +1,49 @@
+"""The built-ins register through the same hooks as a third party's plugin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simbench.plugin.marker import hookimpl
+
+__all__ = ["Builtins"]
+
+
+class Builtins:
+    """simbench's own experiments, samplers, backends and metrics."""
+
+    @hookimpl
+    def simbench_experiments(self) -> tuple[type[Any], ...]:
+        """Built-in experiments."""
+        from simbench.experiments.information_disclosure import InformationDisclosure
+
+        return (InformationDisclosure,)
+
+    @hookimpl
+    def simbench_samplers(self) -> tuple[type[Any], ...]:
+        """Built-in samplers."""
+        from simbench.samplers.balanced import Balanced
+        from simbench.samplers.none import NoPilot
+        from simbench.samplers.random import Random
+        from simbench.samplers.stratified import Stratified
+
+        return (NoPilot, Random, Balanced, Stratified)
+
+    @hookimpl
+    def simbench_backends(self) -> tuple[type[Any], ...]:
+        """Built-in backends: the model-free baselines."""
+        from simbench.backends.majority import Majority
+        from simbench.backends.resample import Resample
+        from simbench.backends.uniform import Uniform
+
+        return (Uniform, Majority, Resample)
+
+    @hookimpl
+    def simbench_metrics(self) -> tuple[type[Any], ...]:
+        """Built-in metrics."""
+        from simbench.metrics.alignment import JSDistance
+        from simbench.metrics.coherence import ValueActionGap
+        from simbench.metrics.heterogeneity import UniqueStructures
+        from simbench.metrics.recovery import CoefficientRecovery
+
+        return (UniqueStructures, JSDistance, ValueActionGap, CoefficientRecovery)

@@ -1,0 +1,135 @@
+"""The table at the end of a run, and the one at the end of a sweep."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from simbench.plugin.manager import Registry, load_plugins
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import RenderableType
+
+    from simbench.harness.run import Run
+
+__all__ = ["headline_rows", "run_table", "sweep_table"]
+
+LOW_MASS = 0.5
+SYNTHETIC = "SYNTHETIC reference population, not real people"
+
+
+def run_table(run: Run) -> RenderableType:
+    """Headline figures beside floor and ceiling, outcome counts, warnings, and the run's folder last."""
+    manifest = run.manifest
+    humans = manifest["humans"]
+    scope = "held-out people" if manifest["evaluated"] == "heldout" else "all people, pilot included"
+    marked = "humans (SYNTHETIC)" if humans["synthetic"] else "humans"
+    lines = [
+        f"{manifest['config']['experiment']['name']}: {_model(manifest)}, pilot {humans['n_pilot']} of "
+        f"{humans['n']}, {humans['n_evaluated']} simulated and compared ({scope})",
+        f"humans: {SYNTHETIC if humans['synthetic'] else 'real'} ({humans['source']})",
+        *(f"pilot: {note}" for note in manifest["pilot_notes"]),
+    ]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("metric", no_wrap=True)
+    for name in (marked, "simulated", "value [95 % interval]", "floor", "ceiling"):
+        table.add_column(name, justify="right")
+    for row in headline_rows(run.scores, load_plugins()):
+        table.add_row(*_cells(row))
+    return Group(*(Text(line) for line in lines), table, *(Text(line) for line in _footer(run, manifest)))
+
+
+def headline_rows(scores: pd.DataFrame, registry: Registry) -> list[dict[str, Any]]:
+    """The headline figures of every metric, in the metrics' order: one dict per row of scores."""
+    found = []
+    whole = scores[scores["subgroup"].isna()]
+    for entry in registry.of("metric"):
+        for metric, item in entry.cls.headline:
+            same = whole["item"].isna() if item is None else whole["item"] == item
+            rows = whole[(whole["metric"] == metric) & same]
+            found += rows.to_dict("records")
+    return [{str(key): value for key, value in row.items()} for row in found]
+
+
+def sweep_table(runs: Sequence[Run]) -> RenderableType:
+    """One line per run: its headline figures."""
+    registry = load_plugins()
+    columns: list[str] = []
+    lines = []
+    for run in runs:
+        cells = {_title(row): _number(row["value"]) for row in headline_rows(run.scores, registry)}
+        columns += [name for name in cells if name not in columns]
+        lines.append((run, cells))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("run", overflow="fold")
+    for name in ("pilot", "n", "ok", *columns):
+        table.add_column(name, justify="right", overflow="fold")
+    for run, cells in lines:
+        manifest = run.manifest
+        humans, counts = manifest["humans"], manifest["outcomes"]["all"]
+        counted = [str(humans["n_pilot"]), str(humans["n_evaluated"]), str(counts["ok"])]
+        mark = " (SYNTHETIC humans)" if humans["synthetic"] else ""
+        table.add_row(run.run_id + mark, *counted, *(cells.get(name, "") for name in columns))
+    return table
+
+
+def _model(manifest: dict[str, Any]) -> str:
+    model = manifest["model"]
+    adapted = " adapted" if model.get("adapter") else ""
+    return f"{manifest['config']['backend']['name']} ({model['base']}{adapted})"
+
+
+def _title(row: dict[str, Any]) -> str:
+    item = row["item"]
+    return f"{row['metric']}" + (f" ({item})" if isinstance(item, str) else "")
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    value = _number(row["value"])
+    if math.isfinite(row["ci_low"]):
+        value += f" [{_number(row['ci_low'])}, {_number(row['ci_high'])}]"
+    if not math.isfinite(row["value"]):
+        value = f"not computable: {row['reason']}"
+    return [
+        _title(row),
+        _number(row["human"]),
+        _number(row["simulated"]),
+        value,
+        _number(row["floor"]),
+        _number(row["ceiling"]),
+    ]
+
+
+def _number(value: float) -> str:
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+
+
+def _footer(run: Run, manifest: dict[str, Any]) -> list[str]:
+    lines = [
+        "floor: uniform-random answers; ceiling: humans against humans, half and half. Definitions by simbench.",
+        "answers: " + ", ".join(f"{n} {status}" for status, n in _counted(manifest["outcomes"]["all"]).items()),
+    ]
+    lines += [
+        f"warning: only {share:.2g} of the model's own probability is on the options of {item!r}; choosing "
+        "among them is not what it would freely say"
+        for item, share in manifest.get("valid_mass", {}).items()
+        if share < LOW_MASS
+    ]
+    partly = run.scores
+    partly = partly[partly["reason"].notna() & partly["metric"].isin(["f1_sign"])]
+    lines += [f"note: {row['metric']} ({row['item'] or 'all'}): {row['reason']}" for row in partly.to_dict("records")]
+    return [*lines, f"run folder: {run.folder.path}"]
+
+
+def _counted(counts: dict[str, int]) -> dict[str, int]:
+    """The four headline outcomes always, others where they occur."""
+    return {status: counts.get(status, 0) for status in ("ok", "invalid", "refused", "failed")} | counts
