@@ -1,0 +1,160 @@
+"""Attention over a prefix that a whole batch has in common, for training and for asking.
+
+What a treatment group shares (introduction, vignette, questions) is most of a prompt. Here it goes through
+the model once, as one row, and every participant's own tokens attend to it without a copy. The own tokens
+form a *tree*, given by a visibility mask, so that all options of an item are scored in one pass.
+
+The function :func:`attend` is registered with transformers' ``AttentionInterface`` and finds the pass at
+hand in the keyword argument ``shared``. Keys reach it with their positions already applied, so nothing here
+knows of rotary embeddings; ``position_ids`` say where in the text a token stands.
+
+Shapes: B rows, H query heads, K key-value heads (H a multiple of K), D head width, P prefix tokens,
+Q tokens of this pass per row, T own tokens per row so far including this pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["IMPLEMENTATION", "CachedPass", "PackedPass", "PrefixPass", "attend", "register"]
+
+IMPLEMENTATION = "simbench_shared"
+
+
+class Pass(Protocol):
+    """One forward pass through the model."""
+
+    def layer(self, index: int, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        """Attention of one layer: q (B, H, Q, D), k and v (B, K, Q, D) to (B, H, Q, D)."""
+
+
+@dataclass
+class PrefixPass:
+    """The shared tokens (one row, causal). Afterwards ``keys[l]`` and ``values[l]`` are (1, K, P, D)."""
+
+    keys: dict[int, Tensor] = field(default_factory=dict)
+    values: dict[int, Tensor] = field(default_factory=dict)
+
+    def layer(self, index: int, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        self.keys[index], self.values[index] = k, v
+        return _causal(q, k, v, scale)
+
+
+@dataclass
+class CachedPass:
+    """Participants' own tokens (B rows) behind a prefix that was computed before.
+
+    ``visible`` (B, Q, T) says which own tokens each token of this pass may look at. Own keys and values are
+    kept in ``keys`` and ``values`` for the next pass.
+    """
+
+    prefix: PrefixPass
+    keys: dict[int, Tensor] = field(default_factory=dict)
+    values: dict[int, Tensor] = field(default_factory=dict)
+    visible: Tensor | None = None
+
+    def layer(self, index: int, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        assert self.visible is not None
+        if index in self.keys:
+            k = torch.cat((self.keys[index], k), dim=2)
+            v = torch.cat((self.values[index], v), dim=2)
+        self.keys[index], self.values[index] = k, v
+        return _behind_prefix(
+            q, self.prefix.keys[index], self.prefix.values[index], k, v, self.visible, scale
+        )
+
+    def select(self, rows: Tensor) -> None:
+        """Keep, repeat and reorder rows: row i becomes old row ``rows[i]``."""
+        for store in (self.keys, self.values):
+            for index, tensor in store.items():
+                store[index] = tensor.index_select(0, rows)
+
+
+@dataclass(frozen=True)
+class PackedPass:
+    """Prefix and participants in one row of P + B * T tokens, for training: gradients reach both.
+
+    ``visible`` (B, T, T) says which own tokens each own token may look at.
+    """
+
+    prefix: int
+    visible: Tensor
+
+    def layer(self, index: int, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        del index
+        rows, own = self.visible.shape[0], self.visible.shape[1]
+        head = [x[:, :, : self.prefix] for x in (q, k, v)]
+        tail = [_rows(x[:, :, self.prefix :], rows, own) for x in (q, k, v)]
+        first = _causal(head[0], head[1], head[2], scale)
+        rest = _behind_prefix(tail[0], head[1], head[2], tail[1], tail[2], self.visible, scale)
+        heads, width = rest.shape[1], rest.shape[3]
+        return torch.cat((first, rest.transpose(0, 1).reshape(1, heads, rows * own, width)), dim=2)
+
+
+def attend(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    shared: Pass | None = None,
+    **unused: Any,
+) -> tuple[Tensor, None]:
+    """The attention function handed to transformers; returns (B, Q, H, D)."""
+    del attention_mask, dropout
+    if shared is None or unused.get("softcap") is not None or unused.get("s_aux") is not None:
+        raise NotImplementedError("this model's attention is not the plain kind that prefix sharing needs")
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    out = shared.layer(int(module.layer_idx), query, key, value, scale)  # type: ignore[arg-type]
+    return out.transpose(1, 2).contiguous(), None
+
+
+def register() -> None:
+    """Make the function known to transformers under :data:`IMPLEMENTATION`."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(IMPLEMENTATION, attend)
+
+
+def _rows(x: Tensor, rows: int, own: int) -> Tensor:
+    """(1, K, B * T, D) to (B, K, T, D)."""
+    return x.reshape(x.shape[1], rows, own, x.shape[3]).transpose(0, 1)
+
+
+def _causal(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    groups = q.shape[1] // k.shape[1]
+    if groups > 1:
+        k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
+    return functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)
+
+
+def _behind_prefix(
+    q: Tensor, pk: Tensor, pv: Tensor, k: Tensor, v: Tensor, visible: Tensor, scale: float
+) -> Tensor:
+    """Softmax attention over [prefix, own tokens]: q (B, H, Q, D), pk, pv (1, K, P, D), k, v (B, K, T, D).
+
+    The prefix part is one large product per key-value head over the tokens of all rows, the own part one
+    small product per row; the two parts of the softmax are joined by their common maximum and sum.
+    """
+    rows, heads, length, width = q.shape
+    kv = k.shape[1]
+    q = (q * scale).reshape(rows, kv, heads // kv, length, width)
+    across = q.permute(1, 0, 2, 3, 4).reshape(kv, -1, width)
+    own = q.reshape(rows, kv, -1, width)
+    far = torch.matmul(across, pk[0].transpose(1, 2)).float()
+    far = far.reshape(kv, rows, -1, far.shape[-1]).transpose(0, 1)
+    near = torch.matmul(own, k.transpose(2, 3)).float()
+    shown = visible[:, None, None].expand(-1, -1, heads // kv, -1, -1).reshape(rows, 1, -1, k.shape[2])
+    near = near.masked_fill(~shown, float("-inf"))
+    weights = torch.cat((far, near), dim=-1).softmax(dim=-1).to(v.dtype)
+    far_w, near_w = weights[..., : far.shape[-1]], weights[..., far.shape[-1] :]
+    mixed = torch.matmul(far_w.transpose(0, 1).reshape(kv, -1, far.shape[-1]), pv[0])
+    out = mixed.reshape(kv, rows, -1, width).transpose(0, 1) + torch.matmul(near_w, v)
+    return out.reshape(rows, heads, length, width)

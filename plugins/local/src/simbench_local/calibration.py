@@ -1,0 +1,80 @@
+"""Calibration: no weight changes; each item's log-probabilities are scaled and its options get biases.
+
+Option o of an item is drawn with probability proportional to exp(scale * log p(o) + bias(o)), scale >= 0
+(the inverse of a temperature). Scale and biases are fitted to the pilot by maximum likelihood, each item
+given the person's own earlier answers, with a weak normal prior on the biases so that an option nobody in
+the pilot chose keeps a chance. Whatever the model knows beyond the pilot's frequencies comes in by the scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simbench.backends.base import Workspace
+from simbench.interview import Transcript
+from simbench_local.answering import check_lengths, score_group
+from simbench_local.encode import Encoder
+from simbench_local.loading import Loaded
+from simbench_local.scoring import Request
+
+__all__ = ["calibrate", "fit"]
+
+Floats = NDArray[np.float64]
+PRIOR = 0.1  # precision of the biases' normal prior: a bias of 4.5 costs one nat
+
+
+def calibrate(
+    loaded: Loaded, encoder: Encoder, pilot: Sequence[Transcript], workspace: Workspace, batch_size: int = 0
+) -> dict[str, dict[str, Any]]:
+    """Fit every item to the pilot. Returns ``{item: {"scale": float, "bias": [k floats]}}``."""
+    groups: dict[tuple[str, Any], list[Request]] = {}
+    answers: dict[Request, Mapping[str, Any]] = {}
+    for transcript in pilot:
+        interview = transcript.interview
+        request = Request(tuple(encoder.interview(interview)), interview)
+        groups.setdefault((interview.shared, interview.items), []).append(request)
+        answers[request] = transcript.answers
+    check_lengths(loaded, encoder, list(answers))
+    seen: dict[str, list[tuple[Floats, int]]] = {}
+    with workspace.progress.task("calibrating", len(pilot), "transcripts") as task:
+        for (_, items), requests in groups.items():
+            plans = encoder.plan(items)
+
+            def said(request: Request, position: int, _: Floats, items: Any = items) -> int:
+                item = items[position]
+                return int(item.code(answers[request][item.name]))
+
+            for _, batch in score_group(loaded, plans, requests, said, batch_size):
+                task.advance(len(batch))
+                for one in batch:
+                    for item, logprobs, chosen in zip(items, one.logprobs, one.chosen, strict=True):
+                        seen.setdefault(item.name, []).append((logprobs, chosen))
+    return {
+        name: fit(np.array([logprobs for logprobs, _ in rows]), np.array([chosen for _, chosen in rows]))
+        for name, rows in seen.items()
+    }
+
+
+def fit(logprobs: Floats, chosen: NDArray[np.int64], prior: float = PRIOR) -> dict[str, Any]:
+    """Maximum of the penalised likelihood for log-probabilities (n, k) and choices (n,): a concave problem."""
+    from scipy.optimize import minimize
+
+    n, k = logprobs.shape
+    centred = logprobs - logprobs.max(axis=1, keepdims=True)
+    hit = np.eye(k)[chosen]
+
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        scores = theta[0] * centred + theta[1:]
+        norm = np.logaddexp.reduce(scores, axis=1)
+        rest = np.exp(scores - norm[:, None]) - hit
+        value = float((norm - scores[np.arange(n), chosen]).sum() + 0.5 * prior * theta[1:] @ theta[1:])
+        return value, np.concatenate(([float((rest * centred).sum())], rest.sum(axis=0) + prior * theta[1:]))
+
+    found = minimize(
+        loss, np.concatenate(([1.0], np.zeros(k))), jac=True, method="L-BFGS-B", bounds=[(0, None)] + [(None, None)] * k
+    )
+    return {"scale": float(found.x[0]), "bias": [float(b) for b in found.x[1:]]}

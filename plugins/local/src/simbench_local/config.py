@@ -1,0 +1,68 @@
+"""The settings of ``backend=local``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simbench.errors import ConfigError
+from simbench.settings import one_of, setting
+
+__all__ = ["ADAPT", "LocalConfig"]
+
+ADAPT = ("finetune", "few_shot", "calibrate", "none")
+
+
+@dataclass(frozen=True)
+class LocalConfig:
+    """What can be set of the local backend."""
+
+    model: str = setting(
+        "smollm2-135m-instruct",
+        "the embedded smollm2-135m-instruct, a folder, a .gguf file or a Hugging Face id",
+    )
+    revision: str = setting("", "branch, tag or commit of a Hugging Face id (empty: main, pinned when run)")
+    adapt: str = setting("finetune", f"how the pilot is learned from: {', '.join(ADAPT)}")
+    adapter: str = setting("", "folder of a LoRA adapter to start from; with adapt=finetune it is used as it is")
+    elicitation: str = setting("choice", "choice (exact option probabilities) or generate (free text, parsed)")
+    temperature: float = setting(1.0, "of the options' probabilities; 0 takes the likeliest")
+    shots: int = setting(8, "examples in a few-shot prompt, of the participant's own condition first")
+    rank: int = setting(16, "LoRA rank")
+    alpha: int = setting(0, "LoRA scale (0: twice the rank)")
+    dropout: float = setting(0.0, "LoRA dropout")
+    targets: str = setting("all-linear", "layers that get LoRA weights: all-linear, or names with commas")
+    epochs: int = setting(0, "passes over the pilot (0: by its size, 6 to 20)")
+    learning_rate: float = setting(5e-4, "highest learning rate of AdamW")
+    schedule: str = setting("cosine", "of the learning rate after its rise: cosine, linear or constant")
+    train_batch: int = setting(8, "transcripts per training step")
+    loss: str = setting("answer", "answer (every token of the answers) or contest (between an item's options)")
+    validation: float = setting(0.1, "share of the pilot watched for early stopping, never learned from")
+    validation_from: int = setting(200, "people in the pilot from which on a part of it is watched")
+    patience: int = setting(3, "epochs without improvement of the watched part before training stops")
+    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps", runtime=True)
+    dtype: str = setting("auto", "number format: auto, fp32 or bf16")
+    four_bit: bool = setting(False, "load the weights in 4 bits (needs CUDA and bitsandbytes)")
+    batch_size: int = setting(0, "participants per batch when answering (0: by memory)", runtime=True)
+    max_new_tokens: int = setting(0, "elicitation=generate: longest answer in tokens (0: by the items)")
+
+    def __post_init__(self) -> None:
+        one_of("backend.adapt", self.adapt, ADAPT)
+        one_of("backend.elicitation", self.elicitation, ("choice", "generate"))
+        one_of("backend.loss", self.loss, ("answer", "contest"))
+        one_of("backend.schedule", self.schedule, ("cosine", "linear", "constant"))
+        one_of("backend.dtype", self.dtype, ("auto", "fp32", "bf16"))
+        for name in ("shots", "rank", "train_batch", "patience"):
+            _at_least(name, getattr(self, name), 1)
+        for name in ("alpha", "epochs", "batch_size", "max_new_tokens", "temperature", "validation_from"):
+            _at_least(name, getattr(self, name), 0)
+        if self.learning_rate <= 0:
+            raise ConfigError(f"backend.learning_rate: expected above 0, found {self.learning_rate}")
+        for name in ("dropout", "validation"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"backend.{name}: expected in [0, 1), found {getattr(self, name)}")
+        if self.elicitation == "generate" and self.adapt == "calibrate":
+            raise ConfigError("backend.adapt=calibrate needs backend.elicitation=choice")
+
+
+def _at_least(name: str, value: float, least: int) -> None:
+    if value < least:
+        raise ConfigError(f"backend.{name}: expected at least {least}, found {value}")

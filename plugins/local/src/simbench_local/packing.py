@@ -1,0 +1,165 @@
+"""Transcripts packed behind the text they share, for training.
+
+A batch is one row ``[shared prefix][transcript 1][transcript 2]...`` (see
+:class:`simbench_local.attention.PackedPass`): the prefix is computed, and learned from, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from simbench.interview import Transcript
+from simbench_local.attention import PackedPass
+from simbench_local.encode import Encoder
+from simbench_local.loading import Loaded
+from simbench_local.scoring import prefix_length
+from simbench_local.tree import ancestors
+
+__all__ = ["Example", "Packed", "examples", "losses", "pack"]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One item of one transcript: the packed-row places and tokens of its tree's edges."""
+
+    places: Tensor  # (e,) index among the scored positions
+    tokens: Tensor  # (e,)
+    paths: Tensor  # (k, e)
+    chosen: int
+
+
+@dataclass(frozen=True)
+class Example:
+    """A transcript as tokens behind a prefix: ``own`` tokens with their ``parents`` (-1: the prefix).
+
+    ``depth`` counts places behind the prefix. ``targets`` are (own position, next token) pairs of the
+    answer; ``contests`` are (scoring positions, edges (e, 2), paths (k, e), chosen) per item.
+    """
+
+    group: int
+    own: tuple[int, ...]
+    parents: tuple[int, ...]
+    targets: tuple[tuple[int, int], ...]
+    contests: tuple[tuple[tuple[int, ...], np.ndarray, np.ndarray, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A batch on its device: the arguments of one forward pass and what its loss needs."""
+
+    tokens: Tensor  # (1, P + B * T)
+    positions: Tensor
+    shared: PackedPass
+    scored: Tensor  # (s,) places in the row whose logits are needed
+    targets: Tensor  # (s,) next tokens; empty when only contests count
+    contests: tuple[Contest, ...]
+
+
+def examples(
+    encoder: Encoder, transcripts: Sequence[Transcript], loss: str
+) -> tuple[list[tuple[int, ...]], list[Example]]:
+    """The shared prefixes, and every transcript behind its own (``group`` is the prefix's position)."""
+    prompts = [encoder.interview(transcript.interview) for transcript in transcripts]
+    members: dict[str, list[int]] = {}
+    for index, transcript in enumerate(transcripts):
+        members.setdefault(transcript.interview.shared, []).append(index)
+    prefixes: list[tuple[int, ...]] = []
+    made: dict[int, Example] = {}
+    for indices in members.values():
+        length = prefix_length([prompts[index] for index in indices])
+        for index in indices:
+            own = prompts[index][length:]
+            make = _contest_example if loss == "contest" else _answer_example
+            made[index] = make(encoder, transcripts[index], own, len(prefixes))
+        prefixes.append(tuple(prompts[indices[0]][:length]))
+    return prefixes, [made[index] for index in range(len(transcripts))]
+
+
+def _answer_example(encoder: Encoder, transcript: Transcript, own: list[int], group: int) -> Example:
+    answer = encoder.answer(transcript)
+    tokens = [*own, *answer[:-1]]
+    start = len(own) - 1
+    targets = tuple((start + i, token) for i, token in enumerate(answer))
+    return Example(group, tuple(tokens), tuple(range(-1, len(tokens) - 1)), targets)
+
+
+def _contest_example(encoder: Encoder, transcript: Transcript, own: list[int], group: int) -> Example:
+    tokens, parents, contests = list(own), list(range(-1, len(own) - 1)), []
+    here = len(own) - 1  # the token that the next one follows
+    for plan in encoder.plan(transcript.interview.items):
+        for token in plan.forced:
+            tokens.append(token)
+            parents.append(here)
+            here = len(tokens) - 1
+        root, start, tree = here, len(tokens), plan.tree
+        for token, parent in zip(tree.nodes, tree.parents, strict=True):
+            tokens.append(token)
+            parents.append(root if parent < 0 else start + parent)
+        scoring = (root, *range(start, len(tokens)))
+        chosen = plan.item.code(transcript.answers[plan.item.name])
+        contests.append((scoring, tree.edges, tree.paths, chosen))
+        behind = np.flatnonzero(tree.kept[chosen])
+        parents.append(start + int(behind[-1]) if len(behind) else root)
+        tokens.append(int(tree.last[chosen]))
+        here = len(tokens) - 1
+    return Example(group, tuple(tokens), tuple(parents), (), tuple(contests))
+
+
+def pack(prefix: Sequence[int], batch: Sequence[Example], device: torch.device) -> Packed:
+    """One packed row from examples that share ``prefix``; shorter ones are padded behind their end."""
+    own = max(len(example.own) for example in batch)
+    tokens = np.zeros((len(batch), own), dtype=np.int64)
+    depth = np.zeros((len(batch), own), dtype=np.int64)
+    visible = np.broadcast_to(np.eye(own, dtype=np.bool_), (len(batch), own, own)).copy()
+    for row, example in enumerate(batch):
+        size = len(example.own)
+        tokens[row, :size] = example.own
+        visible[row, :size, :size] = ancestors(example.parents)
+        depth[row, :size] = visible[row, :size, :size].sum(axis=1) - 1
+    start = len(prefix)
+    places: list[int] = []
+    nexts: list[int] = []
+    contests = []
+    for row, example in enumerate(batch):
+        offset = start + row * own
+        places += [offset + place for place, _ in example.targets]
+        nexts += [token for _, token in example.targets]
+        for scoring, edges, paths, chosen in example.contests:
+            first = len(places)
+            places += [offset + place for place in scoring]
+            contests.append(
+                Contest(
+                    torch.from_numpy(first + edges[:, 0]).to(device),
+                    torch.from_numpy(edges[:, 1].copy()).to(device),
+                    torch.from_numpy(paths).float().to(device),
+                    chosen,
+                )
+            )
+    line = np.concatenate((np.asarray(prefix, dtype=np.int64), tokens.reshape(-1)))
+    where = np.concatenate((np.arange(start), (start + depth).reshape(-1)))
+    return Packed(
+        torch.from_numpy(line)[None].to(device),
+        torch.from_numpy(where)[None].to(device),
+        PackedPass(start, torch.from_numpy(visible).to(device)),
+        torch.tensor(places, device=device),
+        torch.tensor(nexts, dtype=torch.int64, device=device),
+        tuple(contests),
+    )
+
+
+def losses(loaded: Loaded, packed: Packed) -> tuple[Tensor, int]:
+    """Summed negative log-likelihood (nats) of a batch, and of how many tokens or contests it is the sum."""
+    logits = loaded.logits(packed.tokens, packed.positions, packed.scored, shared=packed.shared)[0].float()
+    if not packed.contests:
+        return torch.nn.functional.cross_entropy(logits, packed.targets, reduction="sum"), len(packed.targets)
+    norm = torch.logsumexp(logits, dim=-1)
+    total = logits.new_zeros(())
+    for contest in packed.contests:
+        edges = logits[contest.places, contest.tokens] - norm[contest.places]
+        total = total - torch.log_softmax(contest.paths @ edges, dim=0)[contest.chosen]
+    return total, len(packed.contests)

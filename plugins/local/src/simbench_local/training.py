@@ -1,0 +1,287 @@
+"""LoRA on a pilot: a plain loop that can be killed at any moment and gives one adapter per seed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from simbench.backends.base import Progress
+from simbench.interview import Transcript
+from simbench_local.encode import Encoder
+from simbench_local.loading import Loaded
+from simbench_local.packing import Example, examples, losses, pack
+
+__all__ = ["Recipe", "recipe_for", "train"]
+
+WARMUP = 0.1  # share of the steps over which the learning rate rises
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines an adapter besides the model, the data and the seed."""
+
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    rank: int
+    alpha: int
+    dropout: float
+    targets: str
+    schedule: str
+    loss: str
+    validation: float
+    patience: int
+
+
+def recipe_for(people: int, settings: Any) -> Recipe:
+    """The settings with what was left open (0) filled in for a pilot of this size.
+
+    Epochs fall with the size of the pilot so that the number of steps stays between about 60 and 300.
+    """
+    epochs = settings.epochs or int(np.clip(round(1000 / max(people, 1)), 6, 20))
+    validation = settings.validation if people >= settings.validation_from else 0.0
+    return Recipe(
+        epochs=epochs,
+        learning_rate=settings.learning_rate,
+        batch_size=settings.train_batch,
+        rank=settings.rank,
+        alpha=settings.alpha or 2 * settings.rank,
+        dropout=settings.dropout,
+        targets=settings.targets,
+        schedule=settings.schedule,
+        loss=settings.loss,
+        validation=validation,
+        patience=settings.patience,
+    )
+
+
+def train(
+    loaded: Loaded, pilot: Sequence[Transcript], recipe: Recipe, seed: int, folder: Path, progress: Progress
+) -> dict[str, Any]:
+    """Train an adapter into ``folder`` and return its log. Goes on from the last finished epoch.
+
+    ``folder`` must belong to this (model, pilot, recipe, seed) alone.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _Run(loaded, pilot, recipe, seed, folder)
+    with progress.task("training", recipe.epochs * len(run.learners), "transcripts") as task:
+        task.advance(run.epoch * len(run.learners))
+        while run.epoch < recipe.epochs and not run.stopped:
+            for batch, loss in run.steps():
+                task.advance(len(batch))
+                task.note(f"epoch {run.epoch + 1}, loss {loss:.3f}")
+            run.close_epoch()
+    run.finish()
+    return run.log
+
+
+class _Run:
+    """The state of one training: model, optimiser, and what is in the log."""
+
+    def __init__(
+        self, loaded: Loaded, pilot: Sequence[Transcript], recipe: Recipe, seed: int, folder: Path
+    ) -> None:
+        self.loaded, self.recipe, self.seed, self.folder = loaded, recipe, seed, folder
+        self.prefixes, made = examples(Encoder(loaded.tokenizer), pilot, recipe.loss)
+        held = _held_out(made, recipe.validation, seed)
+        self.learners = [example for i, example in enumerate(made) if i not in held]
+        self.watched = [made[i] for i in sorted(held)]
+        self.epoch = 0
+        self.log: dict[str, Any] = {"recipe": asdict(recipe), "seed": seed, "epochs": []}
+        self.log |= {"learned_from": len(self.learners), "watched": len(self.watched)}
+        loaded.model = _with_lora(loaded, recipe, seed)
+        self.weights = {n: p for n, p in loaded.model.named_parameters() if p.requires_grad}
+        self.optimizer = torch.optim.AdamW(list(self.weights.values()), lr=0.0, weight_decay=0.0)
+        self.best: dict[str, torch.Tensor] | None = None
+        self._restore()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the watched part has not improved for ``patience`` epochs."""
+        if not self.watched or not self.log["epochs"]:
+            return False
+        seen = [entry["watched_loss"] for entry in self.log["epochs"]]
+        return len(seen) - 1 - int(np.argmin(seen)) >= self.recipe.patience
+
+    def steps(self) -> Iterator[tuple[list[Example], float]]:
+        """One epoch; yields each batch with its mean loss (nats per token or contest)."""
+        model = self.loaded.model.train()
+        batches = self._batches()
+        self.started, self.sums = time.monotonic(), [0.0, 0.0]
+        with torch.random.fork_rng(devices=_devices(self.loaded)):
+            torch.manual_seed(self._draw_seed(self.epoch))
+            for step, batch in enumerate(batches):
+                self._set_rate((self.epoch + step / len(batches)) / self.recipe.epochs)
+                with _precision(self.loaded):
+                    loss, count = losses(self.loaded, self._packed(batch))
+                (loss / count).backward()  # type: ignore[no-untyped-call]
+                torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
+                self.optimizer.step()
+                self.optimizer.zero_grad(set_to_none=True)
+                self.sums[0] += float(loss.detach())
+                self.sums[1] += count
+                yield batch, float(loss.detach()) / count
+        model.eval()
+
+    def close_epoch(self) -> None:
+        """Log, watch and save: after this a kill loses nothing before it."""
+        entry: dict[str, Any] = {"epoch": self.epoch + 1, "loss": self.sums[0] / self.sums[1]}
+        entry["seconds"] = round(time.monotonic() - self.started, 2)
+        if self.watched:
+            entry["watched_loss"] = self._watched_loss()
+            if all(entry["watched_loss"] < old["watched_loss"] for old in self.log["epochs"]):
+                self.best = {n: p.detach().clone() for n, p in self.weights.items()}
+        self.log["epochs"].append(entry)
+        self.epoch += 1
+        self._save()
+
+    def finish(self) -> None:
+        """Write the adapter (of the best epoch, where some were watched) and its log."""
+        if self.best is not None:
+            with torch.no_grad():
+                for name, weight in self.weights.items():
+                    weight.copy_(self.best[name])
+        self.log["kept_epoch"] = (
+            1 + int(np.argmin([e["watched_loss"] for e in self.log["epochs"]])) if self.watched else self.epoch
+        )
+        self.loaded.model.save_pretrained(str(self.folder))
+        (self.folder / "training_log.json").write_text(json.dumps(self.log, indent=1))
+        self._checkpoint.unlink(missing_ok=True)
+
+    def _packed(self, batch: Sequence[Example]) -> Any:
+        return pack(self.prefixes[batch[0].group], batch, self.loaded.device)
+
+    @torch.no_grad()
+    def _watched_loss(self) -> float:
+        total, count = 0.0, 0
+        for group in range(len(self.prefixes)):
+            members = [example for example in self.watched if example.group == group]
+            for start in range(0, len(members), self.recipe.batch_size):
+                with _precision(self.loaded):
+                    loss, n = losses(
+                        self.loaded, self._packed(members[start : start + self.recipe.batch_size])
+                    )
+                total, count = total + float(loss), count + n
+        return total / count
+
+    def _batches(self) -> list[list[Example]]:
+        """This epoch's batches: each of one group, people and batches in a drawn order."""
+        rng = np.random.default_rng([self.seed, 1, self.epoch])
+        batches: list[list[Example]] = []
+        for group in range(len(self.prefixes)):
+            members = [example for example in self.learners if example.group == group]
+            order = rng.permutation(len(members))
+            parts = max(1, math.ceil(len(members) / self.recipe.batch_size))
+            batches += [[members[i] for i in part] for part in np.array_split(order, parts) if len(part)]
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    def _set_rate(self, done: float) -> None:
+        rate = self.recipe.learning_rate * min(1.0, done / WARMUP + 0.02) * _decay(self.recipe.schedule, done)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def _draw_seed(self, epoch: int) -> int:
+        return int(np.random.default_rng([self.seed, 2, epoch]).integers(2**62))
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def _save(self) -> None:
+        state = {
+            "fingerprint": self._fingerprint,
+            "log": json.dumps(self.log),
+            "weights": {name: weight.detach() for name, weight in self.weights.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+        }
+        scratch = self._checkpoint.with_suffix(".tmp")
+        torch.save(state, scratch)
+        os.replace(scratch, self._checkpoint)
+
+    def _restore(self) -> None:
+        if not self._checkpoint.is_file():
+            return
+        state = torch.load(self._checkpoint, map_location=self.loaded.device, weights_only=True)
+        if state["fingerprint"] != self._fingerprint:
+            return
+        self.log, self.best = json.loads(state["log"]), state["best"]
+        self.epoch = len(self.log["epochs"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                weight.copy_(state["weights"][name])
+
+    @property
+    def _fingerprint(self) -> str:
+        """Of what the checkpoint was made from: another pilot or recipe starts anew."""
+        rows = [(example.group, example.own) for example in (*self.learners, *self.watched)]
+        told = [asdict(self.recipe), self.seed, self.loaded.source.revision, rows]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _with_lora(loaded: Loaded, recipe: Recipe, seed: int) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    targets = recipe.targets if recipe.targets == "all-linear" else recipe.targets.split(",")
+    config = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+        revision=loaded.source.revision,
+    )
+    with torch.random.fork_rng(devices=_devices(loaded)):
+        torch.manual_seed(int(np.random.default_rng([seed, 0]).integers(2**62)))
+        adapted = get_peft_model(loaded.model, config)
+    adapted.peft_config["default"].base_model_name_or_path = loaded.source.name
+    if loaded.placement.dtype == "bf16" and not loaded.placement.four_bit:
+        # what autocast would round at every step is rounded once
+        for name, module in adapted.named_modules():
+            if name.endswith("base_layer"):
+                module.weight.data = module.weight.data.to(torch.bfloat16)
+    return adapted
+
+
+def _precision(loaded: Loaded) -> contextlib.AbstractContextManager[Any]:
+    if loaded.placement.dtype == "bf16":
+        return torch.autocast(loaded.device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def _devices(loaded: Loaded) -> list[torch.device]:
+    return [loaded.device] if loaded.device.type == "cuda" else []
+
+
+def _decay(schedule: str, done: float) -> float:
+    if schedule == "cosine":
+        return 0.5 * (1.0 + math.cos(math.pi * done))
+    return 1.0 - done if schedule == "linear" else 1.0
+
+
+def _held_out(made: Sequence[Example], share: float, seed: int) -> set[int]:
+    """Positions of the watched examples: the same share of every group, drawn."""
+    rng = np.random.default_rng([seed, 3])
+    held: set[int] = set()
+    for group in {example.group for example in made} if share else ():
+        members = [i for i, example in enumerate(made) if example.group == group]
+        held |= {int(i) for i in rng.permutation(members)[: round(share * len(members))]}
+    return held
+
+
+def summary(log: Mapping[str, Any]) -> str:
+    """The log in a line."""
+    last = log["epochs"][-1]
+    return f"{log['learned_from']} transcripts, {len(log['epochs'])} epochs, loss {last['loss']:.3f}"
