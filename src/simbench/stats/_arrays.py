@@ -1,0 +1,98 @@
+"""Types and small helpers that every module of :mod:`simbench.stats` shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "Bools",
+    "Floats",
+    "Ints",
+    "as_codes",
+    "as_weights",
+    "inverse",
+    "one_hot",
+    "ratio",
+    "row_chunks",
+    "solve",
+]
+
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+CHUNK_BYTES = 16 * 2**20
+"""Working arrays stay near this size: small enough for a cache, large enough for BLAS."""
+
+
+def as_weights(weights: ArrayLike | None, n: int) -> Floats:
+    """Return ``weights`` as a float matrix (R, n); None means one row of ones.
+
+    Raises:
+        ValueError: another shape, or a weight that is negative or not finite.
+    """
+    if weights is None:
+        return np.ones((1, n))
+    matrix = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+    if matrix.ndim != 2 or matrix.shape[1] != n:
+        raise ValueError(f"weights must have shape (R, {n}), one column per row of data, found {matrix.shape}")
+    # One pass each, with no temporary array: NaN makes both comparisons false.
+    if matrix.size and not (matrix.min() >= 0 and matrix.max() < np.inf):
+        raise ValueError("weights must be finite and not negative")
+    return matrix
+
+
+def as_codes(codes: ArrayLike, n_codes: int, what: str = "codes") -> Ints:
+    """Return ``codes`` as integers (n,) in ``-1 .. n_codes - 1``, where -1 means missing.
+
+    Raises:
+        ValueError: a code out of range, or an array that is not one-dimensional and whole-numbered.
+    """
+    given: NDArray[Any] = np.asarray(codes)
+    array = given.astype(np.int64)
+    if array.ndim != 1 or not np.array_equal(array, given):
+        raise ValueError(f"{what} must be a one-dimensional array of whole numbers")
+    if array.size and (array.min() < -1 or array.max() >= n_codes):
+        raise ValueError(
+            f"{what} must lie in -1 .. {n_codes - 1}, found {array.min()} .. {array.max()}; -1 means missing"
+        )
+    return array
+
+
+def one_hot(codes: Ints, n_codes: int) -> Floats:
+    """Return the indicator matrix (n, n_codes); a missing code (-1) has a row of zeros."""
+    matrix = np.zeros((codes.size, n_codes))
+    known = np.flatnonzero(codes >= 0)
+    matrix[known, codes[known]] = 1.0
+    return matrix
+
+
+def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Floats:
+    """Divide; where the denominator is 0 or either side is NaN the result is NaN, without a warning."""
+    top, bottom = np.broadcast_arrays(
+        np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+    )
+    result = np.full(top.shape, np.nan)
+    np.divide(top, bottom, out=result, where=(bottom != 0) & ~np.isnan(bottom))
+    return result
+
+
+def row_chunks(rows: int, floats_per_row: int) -> Iterator[slice]:
+    """Cut ``rows`` into slices whose working arrays of ``floats_per_row`` each stay near 16 MB."""
+    step = max(1, CHUNK_BYTES // (8 * max(1, floats_per_row)))
+    for start in range(0, rows, step):
+        yield slice(start, min(rows, start + step))
+
+
+def solve(matrices: Floats, right: Floats) -> Floats:
+    """Solve R linear systems: (R, p, p) and (R, p) -> (R, p)."""
+    return np.asarray(np.linalg.solve(matrices, right[..., None])[..., 0], dtype=np.float64)
+
+
+def inverse(matrices: Floats) -> Floats:
+    """Invert R matrices (R, p, p)."""
+    return np.asarray(np.linalg.inv(matrices), dtype=np.float64)

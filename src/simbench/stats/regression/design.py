@@ -1,0 +1,245 @@
+"""From a formula and data frames to numbers: outcome, design matrix, names.
+
+Formulas are those of patsy, which statsmodels uses by default. They are checked before they are evaluated:
+only columns of the frame and a few known functions may occur, so a formula in a YAML file can compute, and
+nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simbench.errors import ConfigError, closest
+from simbench.stats._arrays import Floats, Ints
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Design", "formula_columns", "formula_designs"]
+
+INTERCEPT = "Intercept"
+TRANSFORMS: dict[str, Any] = {
+    name: getattr(np, name) for name in ("abs", "exp", "log", "log1p", "log2", "log10", "sqrt", "where")
+}
+PATSY_FUNCTIONS = (
+    "C",
+    "I",
+    "Q",
+    "bs",
+    "center",
+    "cr",
+    "standardize",
+    "scale",
+    "Treatment",
+    "Sum",
+    "Poly",
+    "Diff",
+)
+
+
+@dataclass(frozen=True)
+class Design:
+    """One sample, ready to fit.
+
+    Attributes:
+        outcome_name: left side of the formula.
+        outcome: (n,) of the complete rows. A categorical outcome is coded 0 .. K-1 in the order of its
+            categories, a boolean one 0/1.
+        levels: the categories of a categorical outcome, else empty.
+        matrix: (n, p) design of the complete rows.
+        names: of the p columns; the constant is ``Intercept``.
+        rows: (n,) positions of the complete rows in the frame; use it to cut weights: ``weights[:, rows]``.
+        terms: per column the position of its term in the formula (0 = intercept), to test terms together.
+    """
+
+    outcome_name: str
+    outcome: Floats
+    levels: tuple[Any, ...]
+    matrix: Floats
+    names: tuple[str, ...]
+    rows: Ints
+    terms: tuple[int, ...]
+
+    def without_intercept(self) -> Design:
+        """Return the design with no constant, as ordered models want it."""
+        keep = [column for column, name in enumerate(self.names) if name != INTERCEPT]
+        return Design(
+            self.outcome_name,
+            self.outcome,
+            self.levels,
+            self.matrix[:, keep],
+            tuple(self.names[column] for column in keep),
+            self.rows,
+            tuple(self.terms[column] for column in keep),
+        )
+
+
+def formula_columns(formula: str) -> tuple[str, ...]:
+    """Return the columns a formula needs, in alphabetical order.
+
+    Raises:
+        ConfigError: a formula that cannot be read, has not exactly one outcome, or uses an unknown function.
+    """
+    description = _parse(formula)
+    terms = [*description.lhs_termlist, *description.rhs_termlist]
+    found: set[str] = set()
+    for factor in {factor for term in terms for factor in term.factors}:
+        found |= _names(factor.code, formula)
+    return tuple(sorted(found))
+
+
+def formula_designs(formula: str, *frames: pd.DataFrame) -> tuple[Design, ...]:
+    """Build the designs of several samples (human first) with the same columns.
+
+    The levels of a categorical predictor are those that occur in any of the frames, in declared order for a
+    pandas Categorical and sorted otherwise; the first is the reference. Data-dependent transforms
+    (``center``, ``standardize``, splines) learn from the first frame only. Rows with a missing value in any
+    column of the formula, or for which it is not finite (``log`` of 0), are left out of that sample.
+
+    Args:
+        formula: ``outcome ~ predictors``.
+        frames: samples, each with the columns of the formula.
+
+    Raises:
+        ConfigError: a formula that cannot be read, uses an unknown function, or names a column that is
+        missing.
+    """
+    import patsy
+
+    columns = formula_columns(formula)
+    for frame in frames:
+        for name in columns:
+            if name not in frame.columns:
+                near = closest(name, map(str, frame.columns))
+                raise ConfigError(f"formula {formula!r} uses {name!r}, which is no column{near}")
+    description = _parse(formula)
+    outcome = description.lhs_termlist[0]
+    prepared, complete = _prepare(frames, columns, outcome.name())
+    right = patsy.ModelDesc([], description.rhs_termlist)
+    try:
+        info = patsy.dmatrix(right, prepared[0], eval_env=_environment(), NA_action="raise").design_info
+        return tuple(_design(outcome, info, frame, rows) for frame, rows in zip(prepared, complete))
+    except patsy.PatsyError as error:
+        raise ConfigError(f"formula {formula!r} cannot be evaluated: {error.message}") from error
+
+
+def _parse(formula: str) -> Any:
+    import patsy
+
+    try:
+        description = patsy.ModelDesc.from_formula(formula)
+    except (patsy.PatsyError, SyntaxError) as error:
+        words = getattr(error, "message", str(error))
+        raise ConfigError(f"formula {formula!r} cannot be read: {words}") from error
+    if len(description.lhs_termlist) != 1 or len(description.lhs_termlist[0].factors) != 1:
+        raise ConfigError(f"formula {formula!r} must have one outcome: 'outcome ~ predictors'")
+    return description
+
+
+def _names(code: str, formula: str) -> set[str]:
+    """Columns used by one factor; any other way to reach Python is an error."""
+    found: set[str] = set()
+    tree = ast.parse(code, mode="eval").body
+    known = {*TRANSFORMS, *PATSY_FUNCTIONS}
+    called: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            function = _function_name(node.func)
+            if function not in known:
+                raise ConfigError(
+                    f"formula {formula!r} calls {ast.unparse(node.func)!r}, which is not allowed"
+                    f"{closest(function or '', known)}"
+                )
+            called |= {id(part) for part in ast.walk(node.func)}
+            if function == "Q" and len(node.args) == 1 and isinstance(node.args[0], ast.Constant):
+                found.add(str(node.args[0].value))
+        elif isinstance(node, (ast.Attribute, ast.Lambda, ast.Subscript, ast.comprehension, ast.NamedExpr)):
+            if id(node) not in called:
+                raise ConfigError(f"formula {formula!r} uses {ast.unparse(tree)!r}, which is not allowed")
+        elif isinstance(node, ast.Name) and id(node) not in called and node.id not in known:
+            found.add(node.id)
+    return found
+
+
+def _function_name(node: ast.expr) -> str | None:
+    """``log`` for ``log`` and ``np.log``; None for anything else."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy"):
+        return node.attr if node.attr in TRANSFORMS else None
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _environment() -> Any:
+    import patsy
+
+    numpy = type("numpy", (), {name: staticmethod(function) for name, function in TRANSFORMS.items()})
+    return patsy.EvalEnvironment([{**TRANSFORMS, "np": numpy, "numpy": numpy}])
+
+
+def _prepare(
+    frames: tuple[pd.DataFrame, ...], columns: tuple[str, ...], outcome: str
+) -> tuple[list[pd.DataFrame], list[Ints]]:
+    """Return the complete rows of each sample as floats and Categoricals of shared levels, and where they were."""
+    import pandas as pd
+
+    complete = [np.flatnonzero(frame[list(columns)].notna().all(axis=1).to_numpy()) for frame in frames]
+    cut = [frame.iloc[rows] for frame, rows in zip(frames, complete)]
+    prepared: list[dict[str, Any]] = [{} for _ in frames]
+    for name in columns:
+        parts = [frame[name] for frame in cut]
+        if all(pd.api.types.is_numeric_dtype(part.dtype) for part in parts):
+            for target, part in zip(prepared, parts):
+                target[name] = part.to_numpy(dtype=np.float64)
+            continue
+        occurring = set().union(*(part.unique() for part in parts))
+        declared = [part.dtype.categories for part in parts if isinstance(part.dtype, pd.CategoricalDtype)]
+        # A level of a predictor that nobody has would be an empty column; an outcome keeps its whole scale.
+        levels = [level for level in declared[0] if level in occurring or name == outcome] if declared else []
+        levels += sorted(occurring - set(levels), key=lambda level: (str(type(level)), level))
+        for target, part in zip(prepared, parts):
+            target[name] = pd.Categorical(part.astype(object), categories=levels)
+    return [pd.DataFrame(table, index=range(rows.size)) for table, rows in zip(prepared, complete)], complete
+
+
+def _design(outcome: Any, info: Any, frame: pd.DataFrame, rows: Ints) -> Design:
+    import patsy
+
+    name = outcome.name()
+    levels: tuple[Any, ...] = ()
+    with np.errstate(invalid="ignore", divide="ignore"):  # log(0) leaves the row out, see below
+        if name not in frame:
+            built = patsy.dmatrix(
+                patsy.ModelDesc([], [outcome]), frame, eval_env=_environment(), NA_action=_keep_all()
+            )
+            if built.shape[1] != 1:
+                raise ConfigError(f"the outcome {name!r} must be one number per row")
+            left = np.asarray(built, dtype=np.float64)[:, 0]
+        elif hasattr(frame[name], "cat"):
+            levels = tuple(frame[name].cat.categories)
+            left = frame[name].cat.codes.to_numpy(dtype=np.float64)
+        else:
+            left = frame[name].to_numpy(dtype=np.float64)
+        right = np.asarray(patsy.build_design_matrices([info], frame, NA_action=_keep_all())[0], dtype=np.float64)
+    finite = np.isfinite(left) & np.isfinite(right).all(axis=1)
+    spans = info.term_name_slices.values()
+    first = 0 if INTERCEPT in info.column_names else 1
+    terms = (first + at for at, span in enumerate(spans) for _ in range(span.stop - span.start))
+    return Design(
+        outcome_name=name,
+        outcome=left[finite],
+        levels=levels,
+        matrix=np.ascontiguousarray(right[finite]),
+        names=tuple(info.column_names),
+        rows=rows[finite],
+        terms=tuple(terms),
+    )
+
+
+def _keep_all() -> Any:
+    """Keep every row: the missing ones are gone already."""
+    import patsy
+
+    return patsy.NAAction(NA_types=[])

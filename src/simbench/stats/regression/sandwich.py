@@ -1,0 +1,93 @@
+"""Robust covariances of weighted fits: heteroscedasticity-consistent and clustered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from simbench.stats._arrays import Floats, Ints, ratio, row_chunks
+from simbench.stats.regression.basis import Basis
+
+__all__ = ["COVARIANCES", "Clusters", "cluster_index", "robust_covariance"]
+
+COVARIANCES = ("model", "HC0", "HC1", "HC3", "cluster")
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Rows sorted by cluster: ``order`` (n,) sorts them, ``starts`` (G,) begins each cluster."""
+
+    order: Ints
+    starts: Ints
+
+
+def cluster_index(clusters: ArrayLike | None, n: int) -> Clusters:
+    """Index the clusters of n rows.
+
+    Raises:
+        ValueError: no clusters, or not one per row.
+    """
+    labels = np.asarray(clusters)
+    if clusters is None or labels.shape != (n,):
+        raise ValueError(f"covariance 'cluster' needs clusters, one per row ({n}), found shape {labels.shape}")
+    codes = np.unique(labels, return_inverse=True)[1].reshape(-1)
+    order = np.argsort(codes, kind="stable")
+    return Clusters(order, np.flatnonzero(np.diff(codes[order], prepend=-1)))
+
+
+def robust_covariance(
+    kind: str,
+    basis: Basis,
+    bread: Floats,
+    weights: Floats,
+    residuals: Floats,
+    clusters: Clusters | None,
+    total: Floats,
+) -> tuple[Floats, Floats]:
+    """Sandwich covariances in the basis' coordinates.
+
+    Args:
+        kind: one of :data:`COVARIANCES` but ``model``.
+        basis: of the design.
+        bread: (R, p, p) inverse information.
+        weights: (R, n).
+        residuals: (R, n) outcome minus fitted mean.
+        clusters: for ``cluster``.
+        total: (R,) sums of the weights.
+
+    Returns:
+        Covariances (R, p, p) and the degrees of freedom for a t distribution (R,). A covariance is NaN where
+        it is not defined: one cluster, or under HC3 a row that alone decides its fitted value.
+    """
+    p = basis.q.shape[1]
+    df = total - p
+    if clusters is not None:
+        meat, groups = _cluster_meat(basis, weights, residuals, clusters)
+        small = ratio(groups, groups - 1) * (total - 1) / (total - p)
+        return bread @ meat @ bread * small[:, None, None], groups - 1
+    if kind == "HC3":
+        upper, lower = np.triu_indices(p)
+        leverage, double = bread[:, upper, lower], np.where(upper == lower, 1.0, 2.0)
+        free = 1 - (leverage * double) @ basis.pairs.T
+        residuals = ratio(residuals, np.where(free > 1e-10, free, np.where(weights > 0, np.nan, 1.0)))
+    covariance = bread @ basis.cross(weights * residuals**2) @ bread
+    return covariance * ((total / df)[:, None, None] if kind == "HC1" else 1.0), df
+
+
+def _cluster_meat(basis: Basis, weights: Floats, residuals: Floats, clusters: Clusters) -> tuple[Floats, Floats]:
+    """Sum over clusters of the outer product of their summed scores; and the number of clusters drawn."""
+    sorted_weights = weights[:, clusters.order]
+    times = sorted_weights[:, clusters.starts]
+    sizes = np.diff(np.append(clusters.starts, clusters.order.size))
+    if not np.array_equal(np.repeat(times, sizes, axis=1), sorted_weights):
+        raise ValueError("covariance 'cluster' needs weights that are constant within a cluster")
+    q = basis.q[clusters.order]
+    p = q.shape[1]
+    meat = np.empty((weights.shape[0], p, p))
+    for rows in row_chunks(weights.shape[0], 2 * p * q.shape[0]):
+        scores = residuals[rows][:, clusters.order, None] * q
+        sums = np.add.reduceat(scores, clusters.starts, axis=1)
+        meat[rows] = (sums * times[rows][..., None]).transpose(0, 2, 1) @ sums
+    return meat, times.sum(axis=1)

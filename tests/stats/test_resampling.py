@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simbench.stats import (
+    bootstrap_pair,
+    bootstrap_weights,
+    generator,
+    jackknife_weights,
+    split_halves,
+    two_level_weights,
+)
+
+RNG = generator(11, "test resampling")
+
+
+@given(
+    st.lists(st.sampled_from("abc"), min_size=1, max_size=40),
+    st.integers(1, 5),
+    st.integers(0, 1000),
+)
+def test_a_bootstrap_keeps_every_group_at_its_size(strata: list[str], resamples: int, seed: int) -> None:
+    weights = bootstrap_weights(len(strata), resamples, generator(seed), strata)
+    assert weights.shape == (resamples + 1, len(strata))
+    assert (weights[0] == 1).all()
+    assert (weights >= 0).all()
+    assert np.array_equal(weights, np.round(weights))
+    for group in set(strata):
+        members = np.array(strata) == group
+        assert (weights[:, members].sum(axis=1) == members.sum()).all()
+
+
+def test_multiplicities_have_the_moments_of_the_multinomial() -> None:
+    n = 30
+    weights = bootstrap_weights(n, 20_000, RNG)[1:]
+    assert np.allclose(weights.mean(axis=0), 1, atol=0.05)
+    covariance = np.cov(weights.T)
+    assert np.allclose(np.diag(covariance), 1 - 1 / n, atol=0.06)
+    assert covariance[~np.eye(n, dtype=bool)].mean() == pytest.approx(-1 / n, abs=0.002)
+
+
+def test_a_person_is_resampled_whole_and_groups_keep_their_sizes() -> None:
+    # Persons 0-9 answer in both conditions, persons 10-15 in condition b only.
+    persons = np.r_[np.arange(10), np.arange(10), np.arange(10, 16)]
+    conditions = np.r_[["a"] * 10, ["b"] * 16]
+    weights = bootstrap_weights(26, 200, RNG, conditions, persons)
+    assert np.array_equal(weights[:, :10], weights[:, 10:20])
+    assert (weights[:, :10].sum(axis=1) == 10).all()
+    assert (weights[:, 20:].sum(axis=1) == 6).all()
+    assert (weights[1:] != 1).any()
+
+
+def test_the_same_stream_gives_the_same_weights_and_a_pair_two_different_ones() -> None:
+    first = bootstrap_weights(20, 5, generator(3, "w"))
+    assert np.array_equal(first, bootstrap_weights(20, 5, generator(3, "w")))
+    a, b = bootstrap_pair(20, 5, generator(3, "w"))
+    assert a.shape == b.shape == (5, 20)
+    assert not np.array_equal(a, b)
+
+
+def test_a_group_of_one_is_always_there() -> None:
+    assert (bootstrap_weights(4, 50, RNG, ["x", "x", "x", "alone"])[:, 3] == 1).all()
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(0, 1000))
+def test_halves_are_disjoint_cover_all_and_balance_every_group(strata: list[int], seed: int) -> None:
+    first, second = split_halves(len(strata), 6, generator(seed), strata)
+    assert np.array_equal(first + second, np.ones((6, len(strata))))
+    assert (np.abs(first.sum(axis=1) - second.sum(axis=1)) <= 1).all()
+    for group in set(strata):
+        members = np.array(strata) == group
+        assert (np.abs((first - second)[:, members].sum(axis=1)) <= 1).all()
+
+
+def test_halves_are_random_and_keep_persons_together() -> None:
+    persons = np.repeat(np.arange(9), 3)
+    first, second = split_halves(27, 3000, RNG, clusters=persons)
+    assert np.array_equal(first[:, ::3], first[:, 2::3])
+    assert np.allclose(first.mean(axis=0), 0.5, atol=0.03)
+    assert set((first.sum(axis=1) - second.sum(axis=1)) / 3) == {-1.0, 1.0}
+
+
+def test_the_jackknife_leaves_out_one_row_or_one_person() -> None:
+    assert np.array_equal(jackknife_weights(3), 1 - np.eye(3))
+    assert np.array_equal(jackknife_weights(4, ["p", "q", "p", "r"]), [[0, 1, 0, 1], [1, 0, 1, 1], [1, 1, 1, 0]])
+
+
+def test_two_levels_draw_as_many_rows_as_each_respondent_has() -> None:
+    respondents = np.array([5, 5, 5, 7, 7, 9])
+    weights = two_level_weights(respondents, 4000, RNG)
+    assert (weights[0] == 1).all()
+    for person, size in ((5, 3), (7, 2), (9, 1)):
+        times = weights[:, respondents == person].sum(axis=1) / size
+        assert np.array_equal(times, np.round(times))
+        assert times[1:].mean() == pytest.approx(1, abs=0.06)
+    assert (weights[1:, 0] != weights[1:, 1]).any()
+
+
+def test_draws_only_keeps_every_respondent() -> None:
+    respondents = np.repeat(np.arange(4), 3)
+    weights = two_level_weights(respondents, 500, RNG, draws_only=True)
+    assert (weights.reshape(501, 4, 3).sum(axis=2) == 3).all()
+    assert weights[1:].mean(axis=0) == pytest.approx(1, abs=0.15)
+
+
+def test_two_levels_with_one_draw_each_are_the_ordinary_bootstrap() -> None:
+    weights = two_level_weights(np.arange(12), 5000, RNG, strata=np.arange(12) % 2)[1:]
+    assert (weights[:, ::2].sum(axis=1) == 6).all()
+    assert np.allclose(weights.var(axis=0), 1 - 1 / 6, atol=0.1)
+
+
+def test_missing_or_misshapen_labels_are_refused() -> None:
+    with pytest.raises(ValueError, match="1 missing of 3"):
+        bootstrap_weights(3, 2, RNG, [1.0, np.nan, 2.0])
+    with pytest.raises(ValueError, match="one value per row"):
+        bootstrap_weights(3, 2, RNG, ["a", "b"])
