@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 
 from simbench.errors import ConfigError, closest
-from simbench.harness.config import DEFAULTS, RunSettings
+from simbench.harness.config import DEFAULTS, RunSettings, typed
 from simbench.plugin.manager import Registry
 from simbench.settings import settings_of
 
@@ -43,7 +42,7 @@ def check_words(words: Sequence[str], registry: Registry, presets: Path) -> None
                 if name not in (known := _files(presets / key)):
                     raise ConfigError(f"there is no {key} {name!r}{closest(name, known)}")
     for each in overrides:
-        _check_setting(str(each.key_or_group), chosen, registry, {*names, *groups})
+        _check_setting(each, chosen, registry, {*names, *groups})
 
 
 def registry_names(registry: Registry, kind: str) -> list[str]:
@@ -73,27 +72,39 @@ def _choices(override: Override) -> list[str]:
     return [str(name) for name in found if name is not None]
 
 
-def _check_setting(key: str, chosen: dict[str, list[str]], registry: Registry, groups: set[str]) -> None:
+def _values(override: Override) -> list[Any]:
+    """The values an override gives to a setting, over a whole sweep; none where only Hydra can tell."""
+    if override.is_delete():
+        return []
+    if not override.is_sweep_override():
+        return [override.value()]
+    return list(override.sweep_iterator()) if override.is_choice_sweep() else []
+
+
+def _check_setting(override: Override, chosen: dict[str, list[str]], registry: Registry, groups: set[str]) -> None:
+    key = str(override.key_or_group)
     first, *rest = key.split("@")[0].split(".")
-    own = {each.name: each.default for each in settings_of(RunSettings)}
-    if first in ("hydra",) or "/" in first or key in groups:
+    own = {each.name for each in settings_of(RunSettings)}
+    if first == "hydra" or "/" in first or key in groups:
         return
     if first not in own and first not in (*DEFAULTS, "metric"):
         raise ConfigError(f"there is no setting {first!r}{closest(first, {*own, *groups, *DEFAULTS, 'metric'})}")
     if first in own:
-        if rest and is_dataclass(own[first]):
-            _among(rest[0], type(own[first]), f"{first}.")
-        return
-    if first == "metric":
-        if len(rest) > 1:
-            _among(rest[1], registry.get("metric", rest[0]).cls.Config, f"metric.{rest[0]}.")
-        return
-    for name in chosen[first]:
-        if rest and (first, name) in registry.entries:
-            _among(rest[0], registry.get(first, name).cls.Config, f"{first}.", f" of {first} {name!r}")
+        _fits(RunSettings, [first, *rest], override, "")
+    elif first == "metric" and len(rest) > 1:
+        _fits(registry.get("metric", rest[0]).cls.Config, rest[1:], override, f"metric.{rest[0]}.")
+    elif first != "metric" and rest and rest != ["name"]:
+        for name in chosen[first]:
+            if (first, name) in registry.entries:
+                _fits(registry.get(first, name).cls.Config, rest, override, f"{first}.")
 
 
-def _among(name: str, config: type[Any], prefix: str, whose: str = "") -> None:
-    known = [each.name for each in settings_of(config)]
-    if name not in (*known, "name"):
-        raise ConfigError(f"there is no setting {prefix + name!r}{whose}{closest(name, known)}")
+def _fits(config: type[Any], path: list[str], override: Override, prefix: str) -> None:
+    """Raise ConfigError where the setting does not exist or a value does not fit it."""
+    for value in _values(override) or [None]:
+        if isinstance(value, str) and "${" in value:
+            continue
+        nested: Any = value.text if isinstance(value, QuotedString) else value
+        for name in reversed(path[1:]):
+            nested = {name: nested}
+        typed(config, {path[0]: nested}, prefix)

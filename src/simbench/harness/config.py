@@ -28,7 +28,7 @@ from simbench.plugin.manager import Entry, Registry, distributions
 from simbench.samplers.base import Sampler
 from simbench.settings import one_of, setting, settings_of
 
-__all__ = ["DEFAULTS", "Plan", "RunSettings", "ScoringSettings", "assemble", "named_config", "writable"]
+__all__ = ["DEFAULTS", "Plan", "RunSettings", "ScoringSettings", "assemble", "named_config", "typed", "writable"]
 
 DEFAULTS = {"experiment": "information_disclosure", "backend": "local", "sampler": "balanced"}
 SCOPES = ("heldout", "all")
@@ -124,7 +124,7 @@ def assemble(config: Mapping[str, Any], registry: Registry) -> Plan:
     for kind, default in DEFAULTS.items():
         entries[kind], parts[kind] = _part(kind, config.get(kind, default), registry)
     metrics = _metrics(config.get("metric"), registry)
-    settings = _typed(RunSettings, {k: v for k, v in config.items() if k in own}, "")
+    settings = typed(RunSettings, {k: v for k, v in config.items() if k in own}, "")
     resolved: dict[str, Any] = {
         kind: {"name": parts[kind].name, **dataclasses.asdict(parts[kind].config)} for kind in parts
     }
@@ -135,7 +135,7 @@ def assemble(config: Mapping[str, Any], registry: Registry) -> Plan:
         metrics=tuple(metric for _, metric in metrics),
         settings=settings,
         config=resolved,
-        plugins=distributions([*entries.values(), *(entry for entry, _ in metrics)]),
+        plugins=distributions(entries.values()),
     )
 
 
@@ -167,7 +167,7 @@ def _part(kind: str, given: Any, registry: Registry) -> tuple[Entry, Any]:
     if not isinstance(name, str):
         raise ConfigError(f"{kind}: expected a name or a mapping with one; found {given!r}")
     entry = registry.get(kind, name)
-    return entry, entry.cls(_typed(entry.cls.Config, settings, f"{kind}."))
+    return entry, entry.cls(typed(entry.cls.Config, settings, f"{kind}."))
 
 
 def _metrics(given: Any, registry: Registry) -> list[tuple[Entry, Metric[Any]]]:
@@ -182,11 +182,11 @@ def _metrics(given: Any, registry: Registry) -> list[tuple[Entry, Metric[Any]]]:
     for name in sorted(wanted):
         entry = registry.get("metric", name)
         settings = {key: value for key, value in (wanted[name] or {}).items() if key != "name"}
-        built.append((entry, entry.cls(_typed(entry.cls.Config, settings, f"metric.{name}."))))
+        built.append((entry, entry.cls(typed(entry.cls.Config, settings, f"metric.{name}."))))
     return built
 
 
-def _typed(config: type[Any], given: Mapping[str, Any], prefix: str) -> Any:
+def typed(config: type[Any], given: Mapping[str, Any], prefix: str) -> Any:
     """Instantiate a Config dataclass from plain values; types are checked and simple ones converted."""
     schema = writable(config)
     for name, value in given.items():

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from simbench.backends.base import Answer
 from simbench.errors import StorageError
+from simbench.harness.store import storage
 
 __all__ = ["Journal"]
 
@@ -42,12 +43,13 @@ class Journal:
                 raise StorageError(f"{where}, is damaged ({error}); move the run folder away to start anew") from None
 
     def __enter__(self) -> Journal:
-        if self.path.exists():
-            content = self.path.read_bytes()
-            if content and not content.endswith(b"\n"):
-                with self.path.open("r+b") as torn:
-                    torn.truncate(content.rfind(b"\n") + 1)
-        self._file = self.path.open("ab")
+        with storage(self.path):
+            if self.path.exists():
+                content = self.path.read_bytes()
+                if content and not content.endswith(b"\n"):
+                    with self.path.open("r+b") as torn:
+                        torn.truncate(content.rfind(b"\n") + 1)
+            self._file = self.path.open("ab")
         return self
 
     def append(self, answer: Answer) -> None:
@@ -55,14 +57,15 @@ class Journal:
         if self._file is None:
             raise RuntimeError("the journal is not open")
         line = json.dumps(answer.to_json(), ensure_ascii=False, separators=(",", ":"))
-        self._file.write(line.encode("utf-8", "backslashreplace") + b"\n")
-        self._file.flush()
+        with storage(self.path):
+            self._file.write(line.encode("utf-8", "backslashreplace") + b"\n")
+            self._file.flush()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with storage(self.path), file:
+                file.flush()
+                os.fsync(file.fileno())

@@ -12,7 +12,7 @@ from simbench.design import PARTICIPANT, Design, People
 from simbench.errors import PluginError
 from simbench.harness.config import Plan
 from simbench.harness.journal import Journal
-from simbench.harness.store import RunFolder, storage
+from simbench.harness.store import RunFolder
 from simbench.interview import Interview
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def ask(
     open_ones = {each.key: each for each in interviews if each.key not in answers}
     if not open_ones:
         return answers
-    with storage(journal.path), journal:
+    with journal:
         for answer in plan.backend.respond(model, list(open_ones.values()), workspace):
             interview = open_ones.pop(answer.key, None)
             if interview is None:
@@ -74,7 +74,7 @@ def response_frame(
 
     design = people.design
     keys = [each.key for each in interviews]
-    shown = {item.name: item for each in interviews for item in each.items}
+    shown = [{item.name: item for item in each.items} for each in interviews]
     rows = people.frame.set_index(PARTICIPANT, drop=False).loc[[key[0] for key in keys]].reset_index(drop=True)
     rows.insert(1, "replicate", [key[1] for key in keys])
     given = [answers[key] for key in keys]
@@ -86,7 +86,10 @@ def response_frame(
     rows["status"] = [a.status for a in given]
     rows["error"] = pd.Series([a.error for a in given], dtype=object)
     for item in design.items:
-        chances = [_in_order(a.probabilities.get(item.name), shown.get(item.name), item) for a in given]
+        chances = [
+            _in_order(a.probabilities.get(item.name), asked.get(item.name), item)
+            for a, asked in zip(given, shown, strict=True)
+        ]
         if any(chance is not None for chance in chances):
             rows[f"{item.name}__p"] = pd.Series(chances, dtype=object)
         mass = [a.valid_mass.get(item.name) for a in given]
@@ -96,11 +99,11 @@ def response_frame(
 
 
 def _in_order(chances: Sequence[float] | None, shown: Any, item: Any) -> list[float] | None:
-    """Probabilities in the design's order, whatever order the options were shown in."""
+    """Probabilities in the design's order, whatever options were shown and in which order; 0 if not shown."""
     if chances is None or shown is None:
         return None
     by_value = dict(zip(shown.values, chances, strict=True))
-    return [float(by_value[value]) for value in item.values]
+    return [float(by_value.get(value, 0.0)) for value in item.values]
 
 
 def outcome_counts(people: People, frame: pd.DataFrame) -> dict[str, Any]:

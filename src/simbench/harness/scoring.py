@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simbench.design import PARTICIPANT, People
 from simbench.harness.config import Plan
@@ -141,9 +142,15 @@ def _floors(plan: Plan, people: People) -> Iterable[Comparison]:
     once = np.ones((1, len(people)))
     for number in range(plan.settings.scoring.floors):
         rng = generator(plan.settings.seed, "floor", people.digest, number)
-        drawn = {item.name: rng.integers(len(item.values), size=len(people)) for item in people.design.items}
+        drawn = {item.name: _uniform(people.offered(item.name), rng) for item in people.design.items}
         human, uniform = Side(people, once), Side(people.answering(drawn), once)
         yield Comparison(human, uniform, plan.experiment.coherent, plan.settings.scoring.alpha)
+
+
+def _uniform(offered: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Codes (n,) drawn uniformly from the options (n, K) that each participant is offered."""
+    drawn: NDArray[np.int64] = np.where(offered, rng.random(offered.shape), -1.0).argmax(axis=1)
+    return drawn
 
 
 def _clusters(people: People) -> Any:

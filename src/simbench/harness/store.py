@@ -43,7 +43,7 @@ def storage(path: Path) -> Iterator[None]:
         elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
             why = "something else is in its place"
         else:
-            raise
+            why = "it cannot be used"
         raise StorageError(f"{path}: {why} ({error.strerror})") from error
 
 
@@ -105,12 +105,12 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for this process. LockedError where another one has it."""
+        lock = FileLock(self / ".lock")
         with storage(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self / ".lock")
             try:
                 lock.acquire(timeout=0)
-            except Timeout:
+            except Timeout:  # an OSError too
                 raise LockedError(f"another process is carrying out this run: {self.path}") from None
         try:
             yield

