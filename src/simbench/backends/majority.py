@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from simbench.backends.base import Answer, Backend, Model, Workspace
+from simbench.design import Item, Value
 from simbench.interview import Interview, Transcript
 from simbench.settings import NoSettings
 
@@ -13,23 +14,28 @@ __all__ = ["Majority"]
 
 
 class Majority(Backend[NoSettings]):
-    """The pilot's most frequent answer to each item, for everybody. No profile, no condition."""
+    """The pilot's most frequent answer to each item, for everybody. No profile, no condition.
+
+    Where a treatment group is not offered that answer, it gives the most frequent one that it is offered.
+    """
 
     name = "majority"
     needs_pilot = True
 
     def adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
-        """Find each item's mode; ties go to the option that comes first."""
-        modes = {}
-        for item in pilot[0].interview.items:
-            counts = Counter(transcript.answers[item.name] for transcript in pilot)
-            modes[item.name] = max(item.values, key=lambda value: counts[value])
-        return Model("simbench", "majority", parameters={"modes": modes, "pilot": len(pilot)})
+        """Count each item's answers."""
+        names = [item.name for item in pilot[0].interview.items]
+        counts = {name: Counter(transcript.answers[name] for transcript in pilot) for name in names}
+        pairs = {name: [list(pair) for pair in count.most_common()] for name, count in counts.items()}
+        return Model("simbench", "majority", parameters={"counts": pairs, "pilot": len(pilot)})
 
-    def respond(
-        self, model: Model, interviews: Sequence[Interview], workspace: Workspace
-    ) -> Iterator[Answer]:
-        """The same answers for everybody."""
-        modes = model.parameters["modes"]
+    def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
+        """The same answers for everybody; ties go to the option that comes first."""
+        counts = {name: dict(map(tuple, pairs)) for name, pairs in model.parameters["counts"].items()}
         for interview in interviews:
-            yield Answer(*interview.key, "ok", {item.name: modes[item.name] for item in interview.items})
+            modes = {item.name: _mode(item, counts[item.name]) for item in interview.items}
+            yield Answer(*interview.key, "ok", modes)
+
+
+def _mode(item: Item, counts: Mapping[Value, int]) -> Value:
+    return max(item.values, key=lambda value: counts.get(value, 0))

@@ -44,6 +44,14 @@ class Design:
             raise PluginError(f"experiment {self.name!r} uses a column name twice: {', '.join(twice)}")
         if not self.items:
             raise PluginError(f"experiment {self.name!r} has no items")
+        levels = {factor.name: factor.words for factor in self.factors}
+        for item in self.items:
+            for factor, value in {(f, v) for option in item.options for f, vs in option.when for v in vs}:
+                if value not in levels.get(factor, {}):
+                    raise PluginError(
+                        f"experiment {self.name!r}: item {item.name!r} has an option for {factor}={value!r} only, "
+                        "which is no level of a factor"
+                    )
         if self.main_subgroup is not None and self.main_subgroup not in [p.name for p in self.profile]:
             raise PluginError(
                 f"experiment {self.name!r}: main_subgroup {self.main_subgroup!r} is no profile variable"

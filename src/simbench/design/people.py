@@ -71,6 +71,15 @@ class People:
         """Answers (n,) to an item as positions among its options; -1 where missing."""
         return self.design.item(item).codes(self.frame[item])
 
+    def offered(self, item: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which of an item's options (n, K) each participant is offered in its treatment group."""
+        options = self.design.item(item).options
+        offered = np.ones((len(self), len(options)), dtype=bool)
+        for column, option in enumerate(options):
+            for factor, values in option.when:
+                offered[:, column] &= self.frame[factor].isin(values).to_numpy(dtype=bool)
+        return offered
+
     def at(self, positions: Iterable[int]) -> People:
         """The participants at these row positions, in this order."""
         return People(self.design, self.frame.iloc[list(positions)].reset_index(drop=True))

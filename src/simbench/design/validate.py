@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from simbench.design.design import PARTICIPANT, Design
-from simbench.design.words import Value
+from simbench.design.words import Item, Value
 from simbench.errors import DataError, Problem
 
 __all__ = ["validated"]
@@ -77,8 +77,19 @@ def _problems(design: Design, frame: pd.DataFrame) -> Iterator[Problem]:
             yield from _outside(frame[variable.name], _is_number, "a number")
     for item in design.items:
         yield from _outside(frame[item.name], *_among(item.values))
+        yield from _not_offered(item, frame)
         if frame[item.name].isna().all():
             yield Problem(item.name, "at least one answer", "none")
+
+
+def _not_offered(item: Item, frame: pd.DataFrame) -> Iterator[Problem]:
+    """Answers that the row's treatment group could not give."""
+    column = frame[item.name]
+    for option in item.options:
+        for factor, values in option.when:
+            wrong = (column == option.value).fillna(False) & ~frame[factor].isin(values)
+            where = f"{factor} {' or '.join(map(repr, values))}"
+            yield from _bad(column, wrong, f"this answer with {where} only", item.name)
 
 
 def _among(values: Iterable[Value]) -> tuple[Callable[[Any], bool], str]:

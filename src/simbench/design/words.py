@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,10 +23,18 @@ FAMILIES = ("ols", "logit", "ordered_logit", "poisson")
 
 @dataclass(frozen=True)
 class Option:
-    """One answer an item can have: ``value`` stands in the data, ``label`` is what people read and say."""
+    """One answer an item can have: ``value`` stands in the data, ``label`` is what people read and say.
+
+    ``when`` holds (factor, values) pairs: the option is offered only where every factor has one of its values.
+    """
 
     value: Value
     label: str
+    when: tuple[tuple[str, tuple[Value, ...]], ...] = ()
+
+    def offered(self, treatment: Mapping[str, Value]) -> bool:
+        """Whether a treatment group (factor name to value) can give this answer."""
+        return all(treatment[factor] in values for factor, values in self.when)
 
 
 def _options(given: Sequence[Option | Value] | Mapping[Value, str]) -> tuple[Option, ...]:
@@ -35,12 +43,23 @@ def _options(given: Sequence[Option | Value] | Mapping[Value, str]) -> tuple[Opt
     return tuple(each if isinstance(each, Option) else Option(each, str(each)) for each in given)
 
 
+def _restricted(
+    item: str, options: tuple[Option, ...], only: Mapping[Value, Mapping[str, Sequence[Value]]]
+) -> tuple[Option, ...]:
+    unknown = set(only) - {option.value for option in options}
+    if unknown:
+        raise ConfigError(f"item {item!r}: restricts {sorted(map(str, unknown))}, which are none of its options")
+    when = {value: tuple((factor, tuple(v)) for factor, v in limits.items()) for value, limits in only.items()}
+    return tuple(replace(option, when=when.get(option.value, option.when)) for option in options)
+
+
 @dataclass(frozen=True, init=False)
 class Item:
     """One question with a closed list of options.
 
     ``options`` may be given as values, as ``{value: label}``, or as :class:`Option`. ``ordered`` says
-    whether the order of the options carries meaning (a scale), as opposed to mere names.
+    whether the order of the options carries meaning (a scale), as opposed to mere names. ``only`` restricts
+    options to treatment groups: ``{"leave": {"participation": ("voluntary",)}}``.
     """
 
     name: str
@@ -56,12 +75,13 @@ class Item:
         text: str,
         options: Sequence[Option | Value] | Mapping[Value, str],
         ordered: bool = True,
+        only: Mapping[Value, Mapping[str, Sequence[Value]]] | None = None,
     ) -> None:
         for key, value in {
             "name": name,
             "role": role,
             "text": text,
-            "options": _options(options),
+            "options": _restricted(name, _options(options), only or {}),
             "ordered": ordered,
         }.items():
             object.__setattr__(self, key, value)
@@ -85,6 +105,13 @@ class Item:
     def labels(self) -> tuple[str, ...]:
         """The options' labels, in order."""
         return tuple(option.label for option in self.options)
+
+    def within(self, treatment: Mapping[str, Value]) -> Item:
+        """This item with the options that a treatment group (factor name to value) is offered."""
+        offered = tuple(option for option in self.options if option.offered(treatment))
+        if len(offered) == len(self.options):
+            return self
+        return Item(self.name, self.role, self.text, offered, self.ordered)
 
     def code(self, value: Any) -> int:
         """Position of a value among the options; -1 for a missing or unknown one."""

@@ -55,13 +55,19 @@ class Script:
             return tuple(_reversed(item) for item in kept)
         return tuple(kept)
 
+    def items_in(self, treatment: Mapping[str, Value]) -> tuple[Item, ...]:
+        """The items asked of a treatment group, with the options that this group is offered."""
+        return tuple(item.within(treatment) for item in self.items)
+
     def interviews(self, people: People, replicates: int = 1) -> Iterator[Interview]:
         """Yield one interview per participant and replicate."""
-        shared: dict[str, str] = {}
+        common: dict[str, tuple[str, tuple[Item, ...]]] = {}
         for row, condition in zip(people.frame.to_dict("records"), people.condition, strict=True):
-            if condition not in shared:
-                shared[condition] = self.shared(self.design.treatment(row))
-            first = Interview(str(row[PARTICIPANT]), condition, shared[condition], self.persona(row), self.items)
+            if condition not in common:
+                treatment = self.design.treatment(row)
+                common[condition] = self.shared(treatment), self.items_in(treatment)
+            shared, items = common[condition]
+            first = Interview(str(row[PARTICIPANT]), condition, shared, self.persona(row), items)
             yield first
             for replicate in range(1, replicates):
                 yield replace(first, replicate=replicate)
@@ -76,7 +82,7 @@ class Script:
 
     def shared(self, treatment: Mapping[str, Value]) -> str:
         """The part of an interview that a whole treatment group has in common."""
-        questions = "\n".join(_question(item) for item in self.items)
+        questions = "\n".join(_question(item) for item in self.items_in(treatment))
         parts = (self.introduction.strip(), self.vignette(treatment).strip(), f"Questions:\n{questions}")
         return "\n\n".join(part for part in parts if part)
 
