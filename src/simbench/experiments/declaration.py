@@ -1,0 +1,215 @@
+"""A declared experiment: one YAML file, checked as a whole before anything else is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from simbench.design import Design, Factor, Item, Profile, Regression, Value
+from simbench.errors import ConfigError, PluginError
+from simbench.experiments.bins import Bins
+from simbench.experiments.expressions import Rule, check_formula
+from simbench.experiments.sections import Section, read_yaml, words
+
+__all__ = ["Declaration", "read_declaration"]
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What the file says. ``columns`` maps our names to the table's; ``bins`` maps items to their bins."""
+
+    design: Design
+    data: Path | None
+    columns: Mapping[str, str]
+    bins: Mapping[str, Bins]
+    introductions: tuple[str, ...]
+    vignettes: str | Mapping[str, str]
+    rule: Rule | None
+    undefined: Rule | None
+    synthetic: bool
+    citation: str
+
+    def vignette(self, treatment: Mapping[str, Value]) -> str:
+        """The text of a treatment group: its own, or the template filled with the levels' words."""
+        said = {factor.name: factor.words[treatment[factor.name]] for factor in self.design.factors}
+        if isinstance(self.vignettes, str):
+            return self.vignettes.format_map(said)
+        return self.vignettes["/".join(said.values()) or "all"]
+
+
+def read_declaration(path: Path) -> Declaration:
+    """Read and check a file. Raises ConfigError that names every fault with its place in the file."""
+    problems: list[str] = []
+    top = Section(read_yaml(path, "experiment.file"), "", problems)
+    bins: dict[str, Bins] = {}
+    parts: dict[str, Any] = {
+        "name": top.take("name", str),
+        "factors": _factors(top),
+        "profile": _profile(top),
+        "items": _items(top, bins),
+        "regressions": _regressions(top),
+        "main_subgroup": top.take("main_subgroup", str, "") or None,
+        "person": top.take("person", str, "") or None,
+    }
+    data = top.take("data", str, "")
+    columns = words(top, "columns", top.take("columns", dict, {}))
+    introductions = _introductions(top)
+    vignettes = top.any("vignettes")
+    rules = {key: top.take(key, str, "") for key in ("coherence", "undefined")}
+    synthetic, citation = top.take("synthetic", bool, False), top.take("citation", str, "")
+    top.done()
+    _refuse(path, problems)
+    try:
+        design = Design(**parts)
+    except PluginError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    _check_formulas(top, design)
+    parsed = {key: _rule(top, key, text, design) for key, text in rules.items()}
+    if rules["undefined"] and not rules["coherence"]:
+        top.note("undefined", "says where the coherence rule is undefined, but there is no 'coherence'")
+    for name in set(columns) - set(design.columns):
+        top.note("columns", f"{name!r} is no column of this experiment")
+    vignettes = _vignettes(top, vignettes, design)
+    _refuse(path, problems)
+    return Declaration(
+        design,
+        (path.parent / data) if data else None,
+        {str(ours): theirs for ours, theirs in columns.items()},
+        bins,
+        introductions,
+        vignettes,
+        parsed["coherence"],
+        parsed["undefined"],
+        synthetic,
+        citation,
+    )
+
+
+def _refuse(path: Path, problems: list[str]) -> None:
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigError(f"{path}: {len(problems)} problem(s)\n{lines}")
+
+
+def _factors(top: Section) -> tuple[Factor, ...]:
+    found = top.take("factors", dict, {})
+    return tuple(Factor(str(name), words(top, f"factors.{name}", levels)) for name, levels in found.items())
+
+
+def _profile(top: Section) -> tuple[Profile, ...]:
+    variables = []
+    for name, section in top.sections("profile").items():
+        levels = section.any("levels")
+        variables.append(
+            Profile(
+                name,
+                section.take("label", str, ""),
+                None if levels is None else words(section, "levels", levels),
+                tuple(section.take("bins", list, [])),
+                section.take("subgroup", bool, True),
+                section.take("in_persona", bool, True),
+            )
+        )
+        section.done()
+    return tuple(variables)
+
+
+def _items(top: Section, bins: dict[str, Bins]) -> tuple[Item, ...]:
+    items = []
+    for name, section in top.sections("items", required=True).items():
+        role, text = section.take("role", str), section.take("text", str)
+        ordered = section.take("ordered", bool, True)
+        edges, top_edge = section.take("bins", list, []), section.any("top")
+        options = words(section, "options", section.any("options"))
+        section.done()
+        try:
+            if edges:
+                bins[name] = _bins(section, edges, top_edge, bool(options))
+                options = bins[name].options
+            items.append(Item(name, role, text, options, ordered))
+        except ConfigError as error:
+            section.problems.append(str(error))
+    return tuple(items)
+
+
+def _bins(section: Section, edges: list[Any], top: Any, options: bool) -> Bins:
+    if options:
+        section.note("bins", "give either options or bins, not both")
+    if not all(type(edge) is int for edge in [*edges, top]):
+        section.note("bins", "expected whole numbers as lower edges, and 'top', the highest possible answer")
+        return Bins((0,), 0)
+    return Bins(tuple(edges), top)
+
+
+def _regressions(top: Section) -> tuple[Regression, ...]:
+    regressions = []
+    for number, given in enumerate(top.take("regressions", list, []), start=1):
+        content = {"formula": given} if isinstance(given, str) else given
+        if not isinstance(content, dict):
+            top.note(f"regressions.{number}", "expected a formula, or a mapping with 'formula' and 'family'")
+            continue
+        section = Section(content, f"regressions.{number}", top.problems)
+        formula, family = section.take("formula", str), section.take("family", str, "ols")
+        title = section.take("name", str, "")
+        section.done()
+        try:
+            regressions.append(Regression(formula, family, title))
+        except ConfigError as error:
+            section.problems.append(str(error))
+    return tuple(regressions)
+
+
+def _introductions(top: Section) -> tuple[str, ...]:
+    found = top.any("introduction")
+    texts = [found] if isinstance(found, str) else found
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        top.note("introduction", "expected a text, or a list of texts (wordings)")
+        return ("",)
+    return tuple(texts)
+
+
+def _check_formulas(top: Section, design: Design) -> None:
+    for regression in design.regressions:
+        try:
+            check_formula(regression.formula, design.columns)
+        except ConfigError as error:
+            top.note("regressions", str(error))
+
+
+def _rule(top: Section, key: str, text: str, design: Design) -> Rule | None:
+    if not text:
+        return None
+    columns: dict[str, tuple[Value, ...] | None] = {
+        variable.name: tuple(variable.words) if variable.words else None for variable in design.profile
+    }
+    columns |= {factor.name: tuple(factor.words) for factor in design.factors}
+    columns |= {item.name: item.values for item in design.items}
+    try:
+        return Rule.parse(text, columns)
+    except ConfigError as error:
+        top.note(key, str(error))
+        return None
+
+
+def _vignettes(top: Section, given: Any, design: Design) -> str | dict[str, str]:
+    """A template over the factors, or one text per condition."""
+    if isinstance(given, str):
+        factors = {factor.name for factor in design.factors}
+        try:
+            fields = [(field, spec, how) for _, field, spec, how in Formatter().parse(given) if field is not None]
+        except ValueError as error:
+            top.note("vignettes", f"{error}; write {{{{ and }}}} for braces in the text")
+            return given
+        for name, spec, how in fields:
+            if name not in factors or spec or how:
+                known = ", ".join(f"{{{factor}}}" for factor in sorted(factors)) or "no factors"
+                top.note("vignettes", f"{{{name}}} is no factor; a template may hold {known}")
+        return given
+    texts = {str(name): text for name, text in given.items()} if isinstance(given, dict) else {}
+    if set(texts) != set(design.conditions) or not all(isinstance(text, str) for text in texts.values()):
+        expected = ", ".join(map(repr, design.conditions))
+        top.note("vignettes", f"expected a template, or one text for each of {expected}")
+    return texts

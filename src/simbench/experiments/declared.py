@@ -1,0 +1,112 @@
+"""Experiments written as one YAML file, with no Python: ``experiment=yaml experiment.file=PATH``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from simbench.design import PARTICIPANT, Design, Item, People, Value
+from simbench.errors import ConfigError
+from simbench.experiments.base import Experiment
+from simbench.experiments.declaration import Declaration, read_declaration
+from simbench.experiments.tables import read_table
+from simbench.interview import Script, Style
+from simbench.settings import setting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DeclaredConfig", "DeclaredExperiment"]
+
+
+@dataclass(frozen=True)
+class DeclaredConfig:
+    """Settings of a declared experiment."""
+
+    file: str = setting("", "the YAML file that declares the experiment")
+    data: str = setting("", "CSV, TSV or Parquet file of its people; empty: the one the YAML file names")
+
+
+class DeclaredExperiment(Experiment[DeclaredConfig]):
+    """An experiment declared in a YAML file over a CSV or Parquet file: no Python needed.
+
+    The file's keys: ``name``, ``introduction``, ``vignettes`` (a template over the factors, or a text per
+    condition), ``factors``, ``profile``, ``items``, ``data``, and if wanted ``columns``, ``person``,
+    ``main_subgroup``, ``coherence``, ``undefined``, ``regressions``, ``synthetic``, ``citation``.
+    """
+
+    name = "yaml"
+    Config = DeclaredConfig
+    items: ClassVar[Sequence[Item]] = ()
+
+    @cached_property
+    def declaration(self) -> Declaration:
+        """The checked file."""
+        if not self.config.file:
+            raise ConfigError("experiment.file: expected the YAML file that declares the experiment")
+        return read_declaration(Path(self.config.file).expanduser())
+
+    @cached_property
+    def design(self) -> Design:
+        """The design that the file declares."""
+        return self.declaration.design
+
+    @property
+    def synthetic(self) -> bool:
+        """What the file says of its people."""
+        return self.declaration.synthetic
+
+    @property
+    def source(self) -> str:
+        """The table the people come from."""
+        return str(self.data)
+
+    @property
+    def data(self) -> Path:
+        """The table's path."""
+        if self.config.data:
+            return Path(self.config.data).expanduser()
+        if self.declaration.data is None:
+            raise ConfigError("experiment.data: expected a CSV or Parquet file; the YAML file names none")
+        return self.declaration.data
+
+    def load(self) -> pd.DataFrame:
+        """The table, with its columns under our names and numbers binned where the file says so."""
+        theirs = self.declaration.columns
+        ids = [PARTICIPANT, *([self.design.person] if self.design.person else [])]
+        setting = "experiment.data" if self.config.data else f"{self.config.file}: data"
+        frame = read_table(self.data, setting, text=[theirs.get(name, name) for name in ids])
+        chosen = {name: theirs.get(name, name) for name in self.design.columns}
+        ours = frame[[column for column in chosen.values() if column in frame.columns]].copy()
+        ours = frame.loc[:, []].assign(
+            **{name: frame[column] for name, column in chosen.items() if column in frame.columns}
+        )
+        binned = {name: bins.cut(ours[name]) for name, bins in self.declaration.bins.items() if name in ours.columns}
+        return ours.assign(**binned)
+
+    def people(self) -> People:
+        """Load and validate, and try the coherence rule on what was loaded."""
+        people = super().people()
+        self.coherent(people.frame)
+        return people
+
+    def vignette(self, treatment: Mapping[str, Value]) -> str:
+        """The text of a treatment group."""
+        return self.declaration.vignette(treatment)
+
+    def coherent(self, people: pd.DataFrame) -> pd.Series:
+        """The declared rule; undefined where the file says so, and without a rule everywhere."""
+        rule, undefined = self.declaration.rule, self.declaration.undefined
+        if rule is None:
+            return super().coherent(people)
+        held = rule.holds(people)
+        return held if undefined is None else held.mask(undefined.holds(people).fillna(True))
+
+    def script(self, style: Style | None = None, ask: Sequence[str] = ()) -> Script:
+        """What writes this experiment's interviews."""
+        style = style or Style()
+        wordings = self.declaration.introductions
+        return Script(self.design, wordings[style.wording % len(wordings)], self.vignette, style, tuple(ask))

@@ -1,0 +1,217 @@
+"""Expressions that a declared experiment may hold: rules over columns, and regression formulas.
+
+Both come from a file that somebody else may have written, so neither may run code: they are parsed with
+``ast``, everything but a short list of constructs is refused, and rules are evaluated by walking the tree.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from simbench.design import Value
+from simbench.errors import ConfigError, closest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Rule", "check_formula"]
+
+Columns = Mapping[str, Collection[Value] | None]
+
+ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+}
+COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.In: lambda column, values: column.isin(values),
+    ast.NotIn: lambda column, values: ~column.isin(values),
+}
+FORMULA_FUNCTIONS = ("C", "I", "Treatment", "Sum", "Poly", "center", "scale")
+FORMULA_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.UAdd, ast.USub)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition on the columns of a frame, such as ``(p_harm > 5) == (cong_mesg == 1)``.
+
+    Allowed: column names, numbers, text in quotes, ``+ - *``, comparisons (chained ones too), ``in`` and
+    ``not in`` with a list, ``and``, ``or``, ``not``, brackets.
+    """
+
+    text: str
+    tree: ast.expr
+    columns: frozenset[str]
+
+    @classmethod
+    def parse(cls, text: str, columns: Columns) -> Rule:
+        """Check an expression over ``columns`` (name to the values it can take, or None where any can be).
+
+        Raises ConfigError for what is not allowed, for unknown columns, and for a comparison with a value
+        that the column can never take.
+        """
+        tree = _parsed(text)
+        if not _is_truth(tree):
+            raise ConfigError(f"{text!r} is neither true nor false: expected a comparison")
+        _check(tree, columns, text)
+        used = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+        if not used:
+            raise ConfigError(f"{text!r} speaks of no column{closest('', columns)}")
+        return cls(text, tree, used)
+
+    def holds(self, frame: pd.DataFrame) -> pd.Series:
+        """Whether the rule holds: boolean (n,), <NA> in rows where any column it speaks of is missing.
+
+        Raises ConfigError where it compares what cannot be compared (a number with a text).
+        """
+        used = frame[sorted(self.columns)]
+        try:
+            held = _value(self.tree, used.convert_dtypes())
+        except TypeError as error:
+            raise ConfigError(f"{self.text!r} cannot be evaluated on these columns: {error}") from error
+        result: pd.Series = held.astype("boolean").mask(used.isna().any(axis=1))
+        return result
+
+
+def check_formula(formula: str, columns: Collection[str]) -> None:
+    """Refuse a regression formula that holds anything but columns, numbers, operators and known functions.
+
+    Formulas are Python to the library that reads them, so this is what keeps code out. Raises ConfigError.
+    """
+    left, tilde, right = formula.partition("~")
+    if not tilde or left.strip() not in columns:
+        raise ConfigError(f"formula {formula!r}: expected 'column ~ terms'{closest(left.strip(), columns)}")
+    for node in ast.walk(_parsed(right.replace(":", "*"))):
+        match node:
+            case ast.Name(id=name) if name not in (*columns, *FORMULA_FUNCTIONS):
+                raise ConfigError(f"formula {formula!r}: no column {name!r}{closest(name, columns)}")
+            case ast.Call(func=ast.Name(id=name)) if name in FORMULA_FUNCTIONS:
+                pass
+            case ast.Name() | ast.Constant() | ast.BinOp() | ast.UnaryOp() | ast.keyword() | ast.Load():
+                pass
+            case ast.operator() | ast.unaryop() if isinstance(node, FORMULA_OPERATORS):
+                pass
+            case _:
+                raise ConfigError(
+                    f"formula {formula!r}: {type(node).__name__} is not allowed; expected columns, numbers, "
+                    f"+ - * / ** : and the functions {', '.join(FORMULA_FUNCTIONS)}"
+                )
+
+
+class _Negatives(ast.NodeTransformer):
+    """Makes one constant of a minus and a number."""
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        match node:
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+                return ast.copy_location(ast.Constant(-number), node)
+        return self.generic_visit(node)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _parsed(text: str) -> ast.expr:
+    try:
+        tree: ast.expr = _Negatives().visit(ast.parse(text.strip(), mode="eval")).body
+        return tree
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigError(f"{text!r} is not an expression: {error}") from error
+
+
+def _is_truth(node: ast.AST) -> bool:
+    """Whether a node is true or false, as opposed to a number or a text."""
+    negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    return negated or isinstance(node, ast.Compare | ast.BoolOp)
+
+
+def _check(node: ast.expr, columns: Columns, text: str) -> None:
+    """Refuse whatever :func:`_value` does not know."""
+    match node:
+        case ast.BoolOp(values=parts) if all(map(_is_truth, parts)):
+            pass
+        case ast.UnaryOp(op=op, operand=part) if isinstance(op, ast.Not if _is_truth(part) else ast.USub):
+            parts = [part]
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in ARITHMETIC:
+            parts = [left, right]
+            if any(map(_is_truth, parts)):
+                raise ConfigError(f"{text!r} calculates with what is true or false")
+        case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in COMPARISONS for op in ops):
+            parts = [left, *(each for each in others if not isinstance(each, ast.List | ast.Tuple))]
+            _check_values(node, columns, text)
+        case ast.Name(id=name):
+            if name not in columns:
+                raise ConfigError(f"{text!r}: no column {name!r}{closest(name, columns)}")
+            parts = []
+        case ast.Constant(value=value) if isinstance(value, str) or _is_number(value):
+            parts = []
+        case _:
+            raise ConfigError(
+                f"{text!r}: {type(node).__name__} is not allowed; expected columns, numbers, text in quotes, "
+                "+ - *, comparisons, in, and, or, not"
+            )
+    for part in parts:
+        _check(part, columns, text)
+
+
+def _check_values(node: ast.Compare, columns: Columns, text: str) -> None:
+    """Refuse a comparison with a value that its column never has, and lists in other places than ``in``."""
+    sides = [node.left, *node.comparators]
+    for left, op, right in zip(sides, node.ops, sides[1:], strict=False):
+        listed = isinstance(right, ast.List | ast.Tuple)
+        if listed != isinstance(op, ast.In | ast.NotIn) or isinstance(left, ast.List | ast.Tuple):
+            raise ConfigError(f"{text!r}: expected a list after 'in' and 'not in', and nowhere else")
+        if not isinstance(op, ast.In | ast.NotIn | ast.Eq | ast.NotEq):
+            continue
+        for name, other in ((left, right), (right, left)):
+            allowed = columns.get(name.id) if isinstance(name, ast.Name) else None
+            for value in _constants(other, text, listed and other is right):
+                if allowed is not None and value not in allowed:
+                    raise ConfigError(
+                        f"{text!r}: {ast.unparse(name)} is never {value!r}; expected one of "
+                        f"{', '.join(map(repr, allowed))}"
+                    )
+
+
+def _constants(node: ast.expr, text: str, listed: bool) -> list[Any]:
+    if not listed:
+        return [node.value] if isinstance(node, ast.Constant) else []
+    values = node.elts if isinstance(node, ast.List | ast.Tuple) else []
+    if not all(isinstance(each, ast.Constant) for each in values):
+        raise ConfigError(f"{text!r}: expected numbers and texts in a list")
+    return [each.value for each in values if isinstance(each, ast.Constant)]
+
+
+def _value(node: ast.expr, frame: pd.DataFrame) -> Any:
+    """What a checked expression comes to: a column (n,) or a constant."""
+    match node:
+        case ast.BoolOp(op=op, values=parts):
+            join = operator.and_ if isinstance(op, ast.And) else operator.or_
+            return reduce(join, (_value(part, frame) for part in parts))
+        case ast.UnaryOp(op=op, operand=part):
+            return ~_value(part, frame) if isinstance(op, ast.Not) else -_value(part, frame)
+        case ast.BinOp(left=left, op=op, right=right):
+            return ARITHMETIC[type(op)](_value(left, frame), _value(right, frame))
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            sides = [_value(each, frame) for each in (left, *others)]
+            pairs = zip(sides, ops, sides[1:], strict=False)
+            return reduce(operator.and_, (COMPARISONS[type(op)](one, other) for one, op, other in pairs))
+        case ast.List(elts=elts) | ast.Tuple(elts=elts):
+            return [_value(each, frame) for each in elts]
+        case ast.Name(id=name):
+            return frame[name]
+        case ast.Constant(value=value):
+            return value
+    raise AssertionError(f"unchecked expression {ast.dump(node)}")
