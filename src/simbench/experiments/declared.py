@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from simbench.design import PARTICIPANT, Design, Item, People, Value
-from simbench.errors import ConfigError
+from simbench.errors import ConfigError, DataError, Problem
 from simbench.experiments.base import Experiment
 from simbench.experiments.declaration import Declaration, read_declaration
 from simbench.experiments.tables import read_table
@@ -75,17 +75,18 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
 
     def load(self) -> pd.DataFrame:
         """The table, with its columns under our names and numbers binned where the file says so."""
-        theirs = self.declaration.columns
+        theirs = {name: self.declaration.columns.get(name, name) for name in self.design.columns}
         ids = [PARTICIPANT, *([self.design.person] if self.design.person else [])]
         setting = "experiment.data" if self.config.data else f"{self.config.file}: data"
-        frame = read_table(self.data, setting, text=[theirs.get(name, name) for name in ids])
-        chosen = {name: theirs.get(name, name) for name in self.design.columns}
-        ours = frame[[column for column in chosen.values() if column in frame.columns]].copy()
-        ours = frame.loc[:, []].assign(
-            **{name: frame[column] for name, column in chosen.items() if column in frame.columns}
-        )
-        binned = {name: bins.cut(ours[name]) for name, bins in self.declaration.bins.items() if name in ours.columns}
-        return ours.assign(**binned)
+        frame = read_table(self.data, setting, text=[theirs[name] for name in ids])
+        lost = {name: column for name, column in theirs.items() if column not in frame.columns}
+        if lost:
+            found = f"columns {', '.join(map(str, frame.columns))}"
+            problems = [Problem(column, f"this column, for {name!r}", found) for name, column in lost.items()]
+            raise DataError(str(self.data), problems)
+        ours = {name: frame[column] for name, column in theirs.items()}
+        ours |= {name: bins.cut(ours[name]) for name, bins in self.declaration.bins.items()}
+        return frame[[]].assign(**ours)
 
     def people(self) -> People:
         """Load and validate, and try the coherence rule on what was loaded."""

@@ -20,6 +20,7 @@ from simbench.experiments.reference_population import (
     ETHNICITIES,
     STATEMENTS,
     VALUATIONS,
+    Parameters,
     reference_population,
 )
 from simbench.experiments.tables import read_table
@@ -160,8 +161,8 @@ class InformationDisclosure(Experiment[InformationDisclosureConfig]):
 
     @property
     def source(self) -> str:
-        """The user's file, or the reference population under its plain name."""
-        return self.config.data or "SYNTHETIC reference population (no real people)"
+        """The user's file, or the generative model."""
+        return self.config.data or f"generative model of simbench, seed {Parameters().seed}"
 
     def load(self) -> pd.DataFrame:
         """The people in the user's file, percentages binned; else the 929 of the reference population."""

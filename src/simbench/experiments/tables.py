@@ -33,9 +33,10 @@ def read_table(path: Path, setting: str, text: Collection[str] = ()) -> pd.DataF
     if suffix not in (*PARQUET, *DELIMITERS):
         known = ", ".join((*DELIMITERS, *PARQUET))
         raise ConfigError(f"{setting}: expected a file that ends in {known}; found {str(path)!r}")
+    empty = DataError(str(path), [Problem("(all)", "a table", "an empty file")])
     try:
         if not path.stat().st_size:
-            raise DataError(str(path), [Problem("(all)", "a table", "an empty file")])
+            raise empty
         if suffix in PARQUET:
             return pd.read_parquet(path)
         return _read_text(path, DELIMITERS[suffix], text)
@@ -44,6 +45,8 @@ def read_table(path: Path, setting: str, text: Collection[str] = ()) -> pd.DataF
             f"{setting}: cannot read {str(path)!r}: {error.strerror or error}. Expected an existing CSV or "
             "Parquet file."
         ) from error
+    except pd.errors.EmptyDataError:
+        raise empty from None
     except ValueError as error:  # the parsers' own errors, undecodable text and broken Parquet among them
         what = str(error).splitlines()[0]
         raise ConfigError(f"{setting}: {str(path)!r} is not a readable {suffix} file: {what}") from error
