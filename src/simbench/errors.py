@@ -13,6 +13,7 @@
     |   +-- StorageError          a folder that cannot be written, or a full disk
     |   +-- BudgetError           the budget was reached; the run can go on with a higher one
     |   +-- LockedError           another process is carrying out the same run
+    |   +-- FailedBeforeError     a run of a sweep that failed before and is not to be tried again unasked
     +-- PluginError               a plugin that breaks its contract
     +-- BackendError              a provider or model failed in a way no retry mends
 
@@ -32,6 +33,7 @@ __all__ = [
     "ConfigError",
     "CredentialsError",
     "DataError",
+    "FailedBeforeError",
     "LockedError",
     "ModelError",
     "PilotError",
@@ -87,6 +89,10 @@ class BudgetError(UserError):
 
 class LockedError(UserError):
     """Another process is carrying out the same run."""
+
+
+class FailedBeforeError(UserError):
+    """A run of a sweep that failed before; it is tried again only when asked."""
 
 
 class PluginError(SimbenchError):

@@ -102,5 +102,8 @@ class People:
     @cached_property
     def digest(self) -> str:
         """sha256 over the columns of the design, row by row: the identity of these people."""
-        table = self.frame[list(self.design.columns)].to_csv(index=False, lineterminator="\n")
+        derived = {variable.name for variable in self.design.profile if variable.derived}
+        table = self.frame[[name for name in self.design.columns if name not in derived]].to_csv(
+            index=False, lineterminator="\n"
+        )
         return hashlib.sha256(table.encode()).hexdigest()

@@ -147,7 +147,8 @@ class Profile:
 
     ``label`` is how the persona names it. ``levels`` lists or words the values it can take; ``bins`` are
     the lower edges of bands for a number (``(18, 30, 45)``: 18-29, 30-44, 45+), used for subgroups while
-    the persona keeps the number. ``subgroup=False`` keeps it out of the subgroup comparisons.
+    the persona keeps the number. ``subgroup=False`` keeps it out of the subgroup comparisons. A ``derived``
+    variable was worked out by simbench for a comparison and is no part of who these people are.
     """
 
     name: str
@@ -156,6 +157,7 @@ class Profile:
     bins: Sequence[float] = ()
     subgroup: bool = True
     in_persona: bool = True
+    derived: bool = False
 
     @property
     def title(self) -> str:

@@ -28,10 +28,22 @@ from simbench.plugin.manager import Entry, Registry, distributions
 from simbench.samplers.base import Sampler
 from simbench.settings import one_of, setting, settings_of
 
-__all__ = ["DEFAULTS", "Plan", "RunSettings", "ScoringSettings", "assemble", "named_config", "typed", "writable"]
+__all__ = [
+    "DEFAULTS",
+    "PARTS",
+    "Plan",
+    "RunSettings",
+    "ScoringSettings",
+    "assemble",
+    "named_config",
+    "typed",
+    "writable",
+]
 
 DEFAULTS = {"experiment": "information_disclosure", "backend": "local", "sampler": "balanced"}
-SCOPES = ("heldout", "all")
+SCOPES = ("heldout", "reserved", "all")
+DECIDING = ("interview", "evaluate", "reserve", "adapt_on", "train_without", "replicates", "seed")
+PARTS = ("beliefs", "attitudes", "decisions", "demographics")
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,7 @@ class ScoringSettings:
     alpha: float = setting(0.05, "significance level of coefficient recovery")
     splits: int = setting(100, "human split-halves behind the ceiling")
     floors: int = setting(20, "uniform-random samples behind the floor")
+    seed: int = setting(0, "seed of the resamples; runs that share it can be compared pair by pair")
 
     def __post_init__(self) -> None:
         for name in ("resamples", "splits", "floors"):
@@ -59,13 +72,29 @@ class RunSettings:
 
     interview: Style = setting(Style, "how interviews are worded")
     scoring: ScoringSettings = setting(ScoringSettings, "how scores are given their uncertainty")
-    evaluate: str = setting("heldout", "people compared: heldout (outside the pilot) or all (the paper's way)")
+    evaluate: str = setting(
+        "heldout",
+        "people compared: heldout (outside the pilot), reserved (a fixed share that no pilot may be drawn from, "
+        "so that runs with different pilots meet the same people) or all (the paper's way)",
+    )
+    reserve: float = setting(0.5, "share of every treatment group that evaluate=reserved keeps out of all pilots")
+    adapt_on: Any = setting(None, "another experiment to draw the pilot from; empty: the one evaluated")
+    train_without: list[str] = setting(list, f"parts left out of training transcripts, of: {', '.join(PARTS)}")
     replicates: int = setting(1, "independent answers per simulated participant")
     seed: int = setting(0, "seed of everything random in the run")
     out: str = setting("runs", "folder that holds the run folders", runtime=True)
     budget: float | None = setting(None, "US dollars at which the run stops, to go on later", runtime=True)
+    retry_failed: bool | None = setting(
+        None, "carry out again what failed before; empty: a single run yes, the runs of a sweep no", runtime=True
+    )
+    study: str = setting("", "name of the study the run belongs to, for reports", runtime=True)
+    cell: str = setting("", "name of the run's cell within the study, for reports", runtime=True)
 
     def __post_init__(self) -> None:
+        for part in self.train_without:
+            one_of("train_without", part, PARTS)
+        if not 0 < self.reserve < 1:
+            raise ConfigError(f"reserve: expected a share in (0, 1); found {self.reserve}")
         one_of("evaluate", self.evaluate, SCOPES)
         if self.replicates < 1:
             raise ConfigError(f"replicates: expected at least 1; found {self.replicates}")
@@ -86,6 +115,7 @@ class Plan:
     settings: RunSettings
     config: Mapping[str, Any]
     plugins: Mapping[str, str]
+    pilot_from: Experiment[Any] | None = None
 
     @property
     def out(self) -> Path:
@@ -103,7 +133,7 @@ class Plan:
             kind: _without_runtime(type(getattr(self, kind)).Config, self.config[kind])
             for kind in ("experiment", "sampler", "backend")
         }
-        kept |= {name: self.config[name] for name in ("interview", "evaluate", "replicates", "seed")}
+        kept |= {name: self.config[name] for name in DECIDING}
         return kept
 
     def scoring(self) -> dict[str, Any]:
@@ -130,12 +160,17 @@ def assemble(config: Mapping[str, Any], registry: Registry) -> Plan:
     }
     resolved["metric"] = {metric.name: dataclasses.asdict(metric.config) for _, metric in metrics}
     resolved |= dataclasses.asdict(settings)
+    pilot_from = None
+    if settings.adapt_on is not None:
+        entries["adapt_on"], pilot_from = _part("experiment", settings.adapt_on, registry)
+        resolved["adapt_on"] = {"name": pilot_from.name, **dataclasses.asdict(pilot_from.config)}
     return Plan(
         **parts,
         metrics=tuple(metric for _, metric in metrics),
         settings=settings,
         config=resolved,
         plugins=distributions(entries.values()),
+        pilot_from=pilot_from,
     )
 
 

@@ -1,16 +1,22 @@
-"""Who is in the pilot, and who is compared afterwards."""
+"""Who is in the pilot, what of them is learned from, and who is compared afterwards."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from simbench.design import People
+from simbench.design import People, Profile
 from simbench.errors import PilotError, PluginError
 from simbench.harness.config import Plan
+from simbench.interview import Script
 from simbench.samplers.base import Draw
 from simbench.stats.rng import generator
 
-__all__ = ["draw_pilot", "evaluated"]
+__all__ = ["SEEN", "draw_pilot", "evaluated", "training_script"]
+
+SEEN = "treatment_group"
+ROLE_OF = {"beliefs": "belief", "attitudes": "attitude", "decisions": "decision"}
 
 
 def draw_pilot(plan: Plan, people: People) -> Draw:
@@ -18,8 +24,11 @@ def draw_pilot(plan: Plan, people: People) -> Draw:
 
     The stream of random numbers is named by seed, experiment and sampler: every backend gets the same pilot.
     """
-    first = np.flatnonzero(~people.person.duplicated().to_numpy())
-    rng = generator(plan.settings.seed, "pilot", plan.experiment.name, plan.sampler.name)
+    free = np.ones(len(people), dtype=bool)
+    if plan.settings.evaluate == "reserved" and plan.pilot_from is None:
+        free = ~reserved(people, plan.settings.reserve)
+    first = np.flatnonzero(~people.person.duplicated().to_numpy() & free)
+    rng = generator(plan.settings.seed, "pilot", people.design.name, plan.sampler.name)
     drawn = plan.sampler.draw(people.at(first), rng)
     if len(set(drawn)) != len(drawn) or not all(0 <= position < len(first) for position in drawn):
         raise PluginError(f"sampler {plan.sampler.name!r} drew a row twice or one that is not there")
@@ -32,11 +41,51 @@ def draw_pilot(plan: Plan, people: People) -> Draw:
     return pilot
 
 
-def evaluated(plan: Plan, people: People, pilot: Draw) -> People:
-    """The people who are simulated and compared: those outside the pilot, or all."""
-    if plan.settings.evaluate == "all":
-        return people
-    outside = np.setdiff1d(np.arange(len(people)), np.asarray(pilot, dtype=int))
-    if not len(outside):
+def reserved(people: People, share: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Who (n,) is kept out of every pilot: ``share`` of each treatment group, whole humans.
+
+    The choice depends on the people alone, not on the run's seed: all runs on these people reserve the same.
+    """
+    rng = generator(0, "reserve", people.digest)
+    first = people.at(np.flatnonzero(~people.person.duplicated().to_numpy()))
+    humans: set[str] = set()
+    for group in first.levels("condition"):
+        members = first.person[(first.condition == group).to_numpy()].to_numpy()
+        humans |= set(rng.permutation(members)[: round(share * len(members))])
+    return people.person.isin(humans).to_numpy(dtype=bool)
+
+
+def evaluated(plan: Plan, people: People, pilot: People) -> People:
+    """The people who are simulated and compared; none of the pilot's, unless ``evaluate=all``."""
+    if plan.settings.evaluate == "reserved":
+        chosen = people.where(reserved(people, plan.settings.reserve))
+    elif plan.settings.evaluate == "all" or plan.pilot_from is not None:
+        chosen = people
+    else:
+        chosen = people.where(~people.ids.isin(set(pilot.ids)))
+    if not len(chosen):
         raise PilotError("the pilot holds everybody, so nobody is held out; draw fewer or set evaluate=all")
-    return people.at(outside)
+    return chosen if plan.pilot_from is not None else _with_seen(chosen, pilot)
+
+
+def training_script(plan: Plan) -> Script:
+    """What writes the transcripts that are learned from: the pilot's experiment, less what is left out."""
+    experiment = plan.pilot_from or plan.experiment
+    without = set(plan.settings.train_without)
+    style = replace(plan.settings.interview, persona="none") if "demographics" in without else plan.settings.interview
+    roles = {ROLE_OF[part] for part in without & set(ROLE_OF)}
+    kept = [item.name for item in experiment.design.items if item.role not in roles]
+    if not kept:
+        raise PilotError("train_without leaves no question in the training transcripts")
+    return experiment.script(style, kept if roles else ())
+
+
+def _with_seen(people: People, pilot: People) -> People:
+    """Tell apart whose treatment group the pilot has seen, where it has seen some and not others."""
+    seen = people.condition.isin(set(pilot.condition))
+    if seen.all() or not seen.any():
+        return people
+    variable = Profile(SEEN, "Treatment group", ("seen", "unseen"), in_persona=False, derived=True)
+    design = replace(people.design, profile=(*people.design.profile, variable))
+    words = np.where(seen.to_numpy(dtype=bool), "seen", "unseen").astype(object)
+    return People(design, people.frame.assign(**{SEEN: words}))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import Model, Progress, Workspace
 from simbench.design import People
+from simbench.errors import FailedBeforeError
 from simbench.harness.config import Plan
-from simbench.harness.pilot import draw_pilot, evaluated
+from simbench.harness.pilot import draw_pilot, evaluated, training_script
 from simbench.harness.provenance import digest, environment, interviews_digest
 from simbench.harness.responses import ask, outcome_counts, response_frame, usage_totals, valid_mass
 from simbench.harness.scoring import score
 from simbench.harness.store import RunFolder, now
-from simbench.samplers.base import Draw
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,8 @@ class Prepared:
 
     plan: Plan
     humans: People
-    pilot: Draw
+    pilot: People
+    notes: tuple[str, ...]
     asked: People
     transcripts: list[Transcript]
     interviews: list[Interview]
@@ -91,41 +92,64 @@ def run(plan: Plan, progress: Progress) -> Run:
     folder = RunFolder(plan.out / ready.run_id)
     if is_done(folder, plan):
         return Run(folder)
-    with folder.locked(), folder.recording(facts(ready)):
+    with folder.locked():
+        if not is_done(folder, plan):  # another process may have finished it while this one waited
+            refuse_failed(folder, plan)
+            carry_out(ready, folder, progress)
+    return Run(folder)
+
+
+def carry_out(ready: Prepared, folder: RunFolder, progress: Progress) -> None:
+    """Every step that is not on disk yet, each product written before the next step begins."""
+    plan = ready.plan
+    with folder.recording(facts(ready)):
         plan.backend.check(ready.transcripts, ready.interviews)
-        folder.write_frame("pilot.parquet", ready.humans.at(ready.pilot).frame)
+        folder.write_frame("pilot.parquet", ready.pilot.frame)
         folder.write_frame("people.parquet", ready.asked.frame)
         model = adapt(ready, folder, progress)
         responses = respond(ready, folder, model, progress)
-        scores = score(plan, ready.asked, responses)
+        scores, resamples = score(plan, ready.asked, responses)
+        folder.write_frame("resamples.parquet", resamples)
         folder.write_frame("scores.parquet", scores)
         folder.update(status="done", finished=now(), scoring_id=digest(plan.scoring()))
-    return Run(folder)
 
 
 def prepare(plan: Plan) -> Prepared:
     """Load the people, draw the pilot, write the interviews. Spends nothing, writes nothing."""
     people = plan.experiment.people()
-    pilot = draw_pilot(plan, people)
-    asked = evaluated(plan, people, pilot)
-    script = plan.experiment.script(plan.settings.interview)
-    transcripts = list(script.transcripts(people.at(pilot)))
-    interviews = list(script.interviews(asked, plan.settings.replicates))
+    others = plan.pilot_from.people() if plan.pilot_from else people
+    pilot = draw_pilot(plan, others)
+    learned_from = others.at(pilot)
+    asked = evaluated(plan, people, learned_from)
+    transcripts = list(training_script(plan).transcripts(learned_from))
+    interviews = list(plan.experiment.script(plan.settings.interview).interviews(asked, plan.settings.replicates))
     identity = {
         "schema": SCHEMA,
         "config": plan.deciding(),
         "people": people.digest,
+        "pilot": learned_from.digest,
         "interviews": interviews_digest([*(each.interview for each in transcripts), *interviews]),
         "plugins": dict(plan.plugins),
     }
     run_id = f"{plan.experiment.name}-{plan.backend.name}-{plan.sampler.name}-{digest(identity)[:12]}"
-    return Prepared(plan, people, pilot, asked, transcripts, interviews, run_id)
+    return Prepared(plan, people, learned_from, pilot.notes, asked, transcripts, interviews, run_id)
 
 
 def is_done(folder: RunFolder, plan: Plan) -> bool:
     """Whether the folder holds this run, finished and scored the way the plan asks for."""
     manifest = folder.manifest
     return manifest.get("status") == "done" and manifest.get("scoring_id") == digest(plan.scoring())
+
+
+def refuse_failed(folder: RunFolder, plan: Plan) -> None:
+    """Raise FailedBeforeError where an earlier attempt failed and nobody asked to try again."""
+    manifest = folder.manifest
+    if manifest.get("status") == "failed" and plan.settings.retry_failed is False:
+        error = manifest.get("error") or {}
+        raise FailedBeforeError(
+            f"failed before ({error.get('type')}: {error.get('message')}); retry_failed=true tries again: "
+            f"{folder.path}"
+        )
 
 
 def facts(ready: Prepared) -> dict[str, Any]:
@@ -140,12 +164,13 @@ def facts(ready: Prepared) -> dict[str, Any]:
             "source": plan.experiment.source,
             "synthetic": plan.experiment.synthetic,
             "sha256": ready.humans.digest,
+            "evaluated_sha256": ready.asked.digest,
             "n": len(ready.humans),
             "n_pilot": len(ready.pilot),
             "n_transcripts": len(ready.transcripts),
             "n_evaluated": len(ready.asked),
         },
-        "pilot_notes": list(ready.pilot.notes),
+        "pilot_notes": list(ready.notes),
         "environment": environment(plan.plugins),
     }
 

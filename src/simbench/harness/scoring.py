@@ -54,16 +54,24 @@ COLUMNS = (
 )
 
 
-def score(plan: Plan, people: People, responses: pd.DataFrame) -> pd.DataFrame:
-    """Score every metric of the plan on the people and their simulated counterparts."""
+def score(plan: Plan, people: People, responses: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score every metric of the plan on the people and their simulated counterparts.
+
+    Returns the tidy scores, and the resampled values of the whole-sample figures that have a better and a
+    worse: columns ``metric``, ``item`` and ``value`` (list of R; the first is the estimate). Runs on the same
+    people with the same ``scoring.seed`` share their resamples, so their differences are paired.
+    """
     import pandas as pd
 
     comparison = compare(plan, people, responses)
     ceiling = _reference(plan, _halves(plan, people))
     same_n = _reference(plan, _bootstrap_pair(plan, people))
     floors = [_reference(plan, uniform) for uniform in _floors(plan, people)]
-    rows = []
+    rows, kept = [], []
+    ranked = {name for metric in plan.metrics for name in metric.better}
     for each in _scores(plan.metrics, comparison):
+        if each.subgroup is None and each.metric in ranked:
+            kept.append({"metric": each.metric, "item": each.item, "value": each.value.astype(np.float32)})
         row = _row(each, plan.settings.scoring.confidence)
         row["ceiling"] = _mean(ceiling.get(each.key))
         row["ceiling_same_n"] = _mean(same_n.get(each.key))
@@ -72,14 +80,14 @@ def score(plan: Plan, people: People, responses: pd.DataFrame) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     frame["evaluated"] = plan.settings.evaluate
     frame["synthetic_humans"] = plan.experiment.synthetic
-    return frame.reindex(columns=list(COLUMNS))
+    return frame.reindex(columns=list(COLUMNS)), pd.DataFrame(kept, columns=["metric", "item", "value"])
 
 
 def compare(plan: Plan, people: People, responses: pd.DataFrame) -> Comparison:
     """The comparison of the humans with their simulated counterparts, ok answers only."""
     from simbench.stats.resampling import bootstrap_weights
 
-    rng = generator(plan.settings.seed, "bootstrap", people.digest)
+    rng = generator(plan.settings.scoring.seed, "bootstrap", people.digest)
     weights = bootstrap_weights(
         len(people), plan.settings.scoring.resamples, rng, people.condition.to_numpy(str), _clusters(people)
     )
@@ -97,7 +105,7 @@ def compare(plan: Plan, people: People, responses: pd.DataFrame) -> Comparison:
         Side(simulated, weights[:, of_human], probabilities),
         plan.experiment.coherent,
         plan.settings.scoring.alpha,
-        partial(generator, plan.settings.seed, "metric", people.digest),
+        partial(generator, plan.settings.scoring.seed, "metric", people.digest),
     )
 
 
@@ -115,7 +123,7 @@ def _halves(plan: Plan, people: People) -> Comparison:
     """Humans against humans: disjoint halves, one split per row of weights."""
     from simbench.stats.resampling import split_halves
 
-    rng = generator(plan.settings.seed, "halves", people.digest)
+    rng = generator(plan.settings.scoring.seed, "halves", people.digest)
     one, other = split_halves(
         len(people), plan.settings.scoring.splits, rng, people.condition.to_numpy(str), _clusters(people)
     )
@@ -126,7 +134,7 @@ def _bootstrap_pair(plan: Plan, people: People) -> Comparison:
     """Humans against humans: two independent bootstrap samples per row of weights."""
     from simbench.stats.resampling import bootstrap_pair
 
-    rng = generator(plan.settings.seed, "pair", people.digest)
+    rng = generator(plan.settings.scoring.seed, "pair", people.digest)
     one, other = bootstrap_pair(
         len(people), plan.settings.scoring.splits, rng, people.condition.to_numpy(str), _clusters(people)
     )
@@ -141,7 +149,7 @@ def _floors(plan: Plan, people: People) -> Iterable[Comparison]:
     """Humans against uniform-random answers of the same people."""
     once = np.ones((1, len(people)))
     for number in range(plan.settings.scoring.floors):
-        rng = generator(plan.settings.seed, "floor", people.digest, number)
+        rng = generator(plan.settings.scoring.seed, "floor", people.digest, number)
         drawn = {item.name: _uniform(people.offered(item.name), rng) for item in people.design.items}
         human, uniform = Side(people, once), Side(people.answering(drawn), once)
         yield Comparison(human, uniform, plan.experiment.coherent, plan.settings.scoring.alpha)
