@@ -91,6 +91,17 @@ def test_texts_by_condition_and_no_factors(tmp_path: Path, people_file: Path) ->
     assert "A {story}." in next(plain.script().interviews(plain.people())).shared
 
 
+def test_options_for_some_conditions_only(tmp_path: Path, people_file: Path) -> None:
+    items = yaml.safe_load(EXAMPLE.read_text())["items"]
+    items["immigr"]["only"] = {4: {"tone": [1]}}
+    experiment = declared(tmp_path, items=items)
+    script = experiment.script()
+    assert "doubt | oppose" in script.shared({"tone": 1, "eth": 0})
+    assert "accept | doubt\n" in script.shared({"tone": 0, "eth": 0})
+    with pytest.raises(DataError, match="expected this answer with tone 1 only, found 4"):
+        experiment.people()
+
+
 def test_without_a_rule_nothing_is_coherent_or_not(tmp_path: Path, people_file: Path) -> None:
     experiment = declared(tmp_path, coherence=None, undefined=None)
     assert experiment.coherent(experiment.people().frame).isna().all()
@@ -136,6 +147,8 @@ def test_all_faults_of_a_file_are_named_at_once(tmp_path: Path) -> None:
         ({"coherence": None}, "there is no 'coherence'"),
         ({"regressions": ["p_harm ~ I(open('x'))"]}, "regressions"),
         ({"regressions": ["p_harm ~ tonne"]}, "did you mean 'tone'"),
+        ({"regressions": ["p_harm ~ tone.__class__"]}, "regressions"),
+        ({"regressions": ["tone * eth"]}, "one outcome"),
         ({"main_subgroup": "region2"}, "main_subgroup"),
         ({"columns": {"participant": "case"}}, "'participant' is no column"),
         ({"items": {}}, "no items"),

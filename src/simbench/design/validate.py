@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from simbench.design.design import PARTICIPANT, Design
@@ -111,6 +112,8 @@ def _outside(
 def _bad(column: pd.Series, wrong: pd.Series, expected: str, name: str) -> Iterator[Problem]:
     rows = list(column.index[wrong.to_numpy()])
     for row in rows[:MOST_PER_COLUMN]:
-        yield Problem(name, expected, repr(column[row]), str(row + 1))
+        value = column[row]
+        found = repr(value.item() if isinstance(value, np.generic) else value)
+        yield Problem(name, expected, found, str(row + 1))
     if len(rows) > MOST_PER_COLUMN:
         yield Problem(name, expected, f"{len(rows) - MOST_PER_COLUMN} more such rows")

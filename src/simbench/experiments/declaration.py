@@ -9,9 +9,9 @@ from string import Formatter
 from typing import Any
 
 from simbench.design import Design, Factor, Item, Profile, Regression, Value
-from simbench.errors import ConfigError, PluginError
+from simbench.errors import ConfigError, PluginError, closest
 from simbench.experiments.bins import Bins
-from simbench.experiments.expressions import Rule, check_formula
+from simbench.experiments.expressions import Rule
 from simbench.experiments.sections import Section, read_yaml, words
 
 __all__ = ["Declaration", "read_declaration"]
@@ -123,16 +123,26 @@ def _items(top: Section, bins: dict[str, Bins]) -> tuple[Item, ...]:
         role, text = section.take("role", str), section.take("text", str)
         ordered = section.take("ordered", bool, True)
         edges, top_edge = section.take("bins", list, []), section.any("top")
-        options = words(section, "options", section.any("options"))
+        options, only = words(section, "options", section.any("options")), _only(section)
         section.done()
         try:
             if edges:
                 bins[name] = _bins(section, edges, top_edge, bool(options))
                 options = bins[name].options
-            items.append(Item(name, role, text, options, ordered))
+            items.append(Item(name, role, text, options, ordered, only))
         except ConfigError as error:
             section.problems.append(str(error))
     return tuple(items)
+
+
+def _only(section: Section) -> dict[Value, dict[str, list[Value]]]:
+    """Options that some treatment groups only are offered: ``leave: {participation: [voluntary]}``."""
+    found = section.take("only", dict, {})
+    for limits in found.values():
+        if not isinstance(limits, dict) or not all(isinstance(values, list) for values in limits.values()):
+            section.note("only", "expected 'option: {factor: [values]}'")
+            return {}
+    return found
 
 
 def _bins(section: Section, edges: list[Any], top: Any, options: bool) -> Bins:
@@ -172,11 +182,16 @@ def _introductions(top: Section) -> tuple[str, ...]:
 
 
 def _check_formulas(top: Section, design: Design) -> None:
+    from simbench.stats.regression import formula_columns
+
     for regression in design.regressions:
         try:
-            check_formula(regression.formula, design.columns)
+            unknown = set(formula_columns(regression.formula)) - set(design.columns)
         except ConfigError as error:
             top.note("regressions", str(error))
+            continue
+        for name in sorted(unknown):
+            top.note("regressions", f"{regression.formula!r}: no column {name!r}{closest(name, design.columns)}")
 
 
 def _rule(top: Section, key: str, text: str, design: Design) -> Rule | None:
