@@ -42,7 +42,16 @@ from simbench.stats.recovery import (
     interval_coverage,
     sign_recovery,
 )
-from simbench.stats.regression import Design, Fit, Status, fit_glm, formula_columns, formula_designs
+from simbench.stats.regression import (
+    Design,
+    Fit,
+    Status,
+    fit_firth,
+    fit_glm,
+    fit_ordered,
+    formula_columns,
+    formula_designs,
+)
 from simbench.stats.resampling import (
     bootstrap_pair,
     bootstrap_weights,
@@ -84,7 +93,9 @@ __all__ = [
     "equal_coefficients",
     "exaggeration",
     "expected_counts",
+    "fit_firth",
     "fit_glm",
+    "fit_ordered",
     "formula_columns",
     "formula_designs",
     "generator",

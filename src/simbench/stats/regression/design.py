@@ -182,7 +182,8 @@ def _environment() -> Any:
 def _prepare(
     frames: tuple[pd.DataFrame, ...], columns: tuple[str, ...], outcome: str
 ) -> tuple[list[pd.DataFrame], list[Ints]]:
-    """Return the complete rows of each sample as floats and Categoricals of shared levels, and where they were."""
+    """Return the complete rows of each sample as floats and Categoricals of shared levels, and where they
+    were."""
     import pandas as pd
 
     complete = [np.flatnonzero(frame[list(columns)].notna().all(axis=1).to_numpy()) for frame in frames]

@@ -19,7 +19,7 @@ from simbench.stats.regression.newton import Trace, maximise
 from simbench.stats.regression.result import Fit, Status, nan_fit
 from simbench.stats.regression.sandwich import COVARIANCES, Clusters, cluster_index, robust_covariance
 
-__all__ = ["FAMILIES", "Family", "fit_glm"]
+__all__ = ["FAMILIES", "Family", "checked", "fit_glm", "screen"]
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def fit_glm(
     Raises:
         ValueError: arguments that do not fit each other, or outcomes the family cannot have.
     """
-    kind, y, x = _checked(family, outcome, design)
+    kind, y, x = checked(family, outcome, design)
     labels = names or tuple(f"x{column}" for column in range(x.shape[1]))
     if covariance not in COVARIANCES or (covariance == "HC3" and family != "ols"):
         known = [name for name in COVARIANCES if name != "HC3" or family == "ols"]
@@ -132,7 +132,8 @@ def fit_glm(
     return result
 
 
-def _checked(family: str, outcome: ArrayLike, design: ArrayLike) -> tuple[Family, Floats, Floats]:
+def checked(family: str, outcome: ArrayLike, design: ArrayLike) -> tuple[Family, Floats, Floats]:
+    """Return the family and the arrays, or raise ValueError."""
     if family not in FAMILIES:
         raise ValueError(f"family must be one of {sorted(FAMILIES)}, found {family!r}")
     kind = FAMILIES[family]

@@ -47,13 +47,18 @@ class Trace:
     status: Ints
 
 
-def maximise(start: Floats, objective: Objective, derivatives: Derivatives) -> Trace:
+def maximise(
+    start: Floats, objective: Objective, derivatives: Derivatives, tolerance: float = TOLERANCE, finite: bool = False
+) -> Trace:
     """Maximise R concave functions of p variables each.
 
     Args:
         start: (R, p), each with a finite objective.
         objective: (coordinates of some problems, their indices) -> values; -inf outside the domain.
         derivatives: likewise -> gradients (r, p) and negative Hessians (r, p, p).
+        tolerance: squared decrement at which to stop.
+        finite: the maximum is known to exist, and the "Hessian" may be an approximation: converge at any
+            rate.
     """
     rows = start.shape[0]
     x, steps = start.copy(), np.zeros_like(start)
@@ -61,17 +66,17 @@ def maximise(start: Floats, objective: Objective, derivatives: Derivatives) -> T
     active = np.arange(rows)
     value = objective(x, active)
     previous, slow = np.full(rows, np.inf), np.zeros(rows, dtype=np.int64)
-    for _ in range(MAX_ITERATIONS):
+    for _ in range(MAX_ITERATIONS * (5 if finite else 1)):
         gradient, curvature = derivatives(x[active], active)
         step, decrement = _newton_step(gradient, curvature)
         steps[active] = step
         factor = decrement / previous[active]
         slow[active] = np.where(factor > SLOW, slow[active] + 1, 0)
         previous[active] = np.maximum(decrement, 1e-300)
-        near = decrement < TOLERANCE
+        near = decrement < tolerance
         # At machine precision the decrement is noise, and says nothing about the rate any more.
         flat = near & (factor > SLOW) & (decrement > 1e-26)
-        diverging = flat | ((slow[active] >= SLOW_STEPS) & (decrement < 1e-2))
+        diverging = (flat | ((slow[active] >= SLOW_STEPS) & (decrement < 1e-2))) & (not finite)
         length, value[active] = _line_search(x[active], step, value[active], decrement, objective, active)
         stuck = (length == 0) & ~near
         x[active] += length[:, None] * step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -58,6 +58,7 @@ class Fit:
         n: (R,) sum of the weights of the rows used.
         culprits: the coefficients behind the failure of row 0 (collinear, or infinite by separation), if
             known.
+        tests: (R, p) p-values by a better test than Wald's, if the fit made one.
     """
 
     names: tuple[str, ...]
@@ -67,6 +68,7 @@ class Fit:
     status: NDArray[np.int8]
     n: Floats
     culprits: tuple[str, ...] = ()
+    tests: Floats | None = None
 
     @property
     def ok(self) -> Bools:
@@ -80,12 +82,11 @@ class Fit:
 
     @property
     def p_values(self) -> Floats:
-        """(R, p) two-sided, of the hypothesis that the coefficient is 0."""
-        return self.p_against(0.0)
-
-    def p_against(self, value: float) -> Floats:
-        """(R, p) two-sided p-values of the hypothesis that the coefficient is ``value``."""
-        distance = -np.abs((self.estimates - value) / self.standard_errors)
+        """(R, p) two-sided, of the hypothesis that the coefficient is 0: Wald's, unless the fit came with
+        others."""
+        if self.tests is not None:
+            return self.tests
+        distance = -np.abs(self.estimates / self.standard_errors)
         df = self.df[:, None]
         return np.asarray(2 * np.where(np.isinf(df), ndtr(distance), stdtr(np.where(np.isinf(df), 1, df), distance)))
 
@@ -114,7 +115,8 @@ class Fit:
         """Keep these coefficients only, in this order."""
         at = np.array([self.names.index(name) for name in names], dtype=np.int64)
         covariance = self.covariance[:, at[:, None], at[None, :]]
-        return Fit(names, self.estimates[:, at], covariance, self.df, self.status, self.n, self.culprits)
+        tests = None if self.tests is None else self.tests[:, at]
+        return replace(self, names=names, estimates=self.estimates[:, at], covariance=covariance, tests=tests)
 
 
 def nan_fit(names: tuple[str, ...], rows: int) -> Fit:

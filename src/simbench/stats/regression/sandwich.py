@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike
 from simbench.stats._arrays import Floats, Ints, ratio, row_chunks
 from simbench.stats.regression.basis import Basis
 
-__all__ = ["COVARIANCES", "Clusters", "cluster_index", "robust_covariance"]
+__all__ = ["COVARIANCES", "Clusters", "cluster_index", "cluster_sums", "robust_covariance"]
 
 COVARIANCES = ("model", "HC0", "HC1", "HC3", "cluster")
 
@@ -64,9 +65,11 @@ def robust_covariance(
     p = basis.q.shape[1]
     df = total - p
     if clusters is not None:
-        meat, groups = _cluster_meat(basis, weights, residuals, clusters)
-        small = ratio(groups, groups - 1) * (total - 1) / (total - p)
-        return bread @ meat @ bread * small[:, None, None], groups - 1
+        meat, factor = cluster_sums([(residuals, basis.q)], weights, clusters)
+        small = factor * (total - 1) / (total - p)
+        return bread @ meat @ bread * small[:, None, None], weights[:, clusters.order[clusters.starts]].sum(
+            axis=1
+        ) - 1
     if kind == "HC3":
         upper, lower = np.triu_indices(p)
         leverage, double = bread[:, upper, lower], np.where(upper == lower, 1.0, 2.0)
@@ -76,18 +79,32 @@ def robust_covariance(
     return covariance * ((total / df)[:, None, None] if kind == "HC1" else 1.0), df
 
 
-def _cluster_meat(basis: Basis, weights: Floats, residuals: Floats, clusters: Clusters) -> tuple[Floats, Floats]:
-    """Sum over clusters of the outer product of their summed scores; and the number of clusters drawn."""
+def cluster_sums(
+    parts: Sequence[tuple[Floats, Floats]], weights: Floats, clusters: Clusters
+) -> tuple[Floats, Floats]:
+    """Sum over clusters of the outer product of their summed scores.
+
+    Args:
+        parts: the score of a row is the sum over parts of factor (R, n) times vector (n, p).
+        weights: (R, n), constant within a cluster.
+        clusters: where they lie.
+
+    Returns:
+        (R, p, p), and the small-sample factor G / (G - 1) (R,) with G clusters drawn; NaN for G = 1.
+
+    Raises:
+        ValueError: weights that vary within a cluster.
+    """
     sorted_weights = weights[:, clusters.order]
     times = sorted_weights[:, clusters.starts]
     sizes = np.diff(np.append(clusters.starts, clusters.order.size))
     if not np.array_equal(np.repeat(times, sizes, axis=1), sorted_weights):
         raise ValueError("covariance 'cluster' needs weights that are constant within a cluster")
-    q = basis.q[clusters.order]
-    p = q.shape[1]
+    n, p = parts[0][1].shape
     meat = np.empty((weights.shape[0], p, p))
-    for rows in row_chunks(weights.shape[0], 2 * p * q.shape[0]):
-        scores = residuals[rows][:, clusters.order, None] * q
-        sums = np.add.reduceat(scores, clusters.starts, axis=1)
+    for rows in row_chunks(weights.shape[0], 2 * p * n):
+        scores = sum(factor[rows, :, None] * vector for factor, vector in parts)
+        sums = np.add.reduceat(np.asarray(scores)[:, clusters.order], clusters.starts, axis=1)
         meat[rows] = (sums * times[rows][..., None]).transpose(0, 2, 1) @ sums
-    return meat, times.sum(axis=1)
+    groups = times.sum(axis=1)
+    return meat, ratio(groups, groups - 1)
