@@ -87,10 +87,8 @@ class Answer:
 
     def to_json(self) -> dict[str, Any]:
         """One line of the journal; empty fields are left out."""
-        kept: dict[str, Any] = {
-            "participant_id": self.participant_id,
-            "replicate": self.replicate,
-            "status": self.status,
+        always = {"participant_id": self.participant_id, "replicate": self.replicate, "status": self.status}
+        known: dict[str, Any] = {
             "answers": dict(self.answers),
             "probabilities": {item: list(p) for item, p in self.probabilities.items()},
             "valid_mass": dict(self.valid_mass),
@@ -100,7 +98,7 @@ class Answer:
             "cost": self.cost,
             "attempts": [dict(attempt) for attempt in self.attempts],
         }
-        return {name: value for name, value in kept.items() if value not in (None, "", {}, [])}
+        return always | {name: value for name, value in known.items() if value not in (None, "", {}, [])}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Answer:
