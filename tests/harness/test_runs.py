@@ -40,7 +40,7 @@ def test_the_run_folder_holds_what_is_documented(tmp_path: Path) -> None:
     assert len(frame) == 2 * 889
     assert {"participant_id", "replicate", "status"} <= set(frame.columns)
     assert not frame.duplicated(["participant_id", "replicate"]).any()
-    chances = np.stack(frame[[name for name in frame if name.endswith("__p")][0]].to_list())
+    chances = np.stack(frame[next(name for name in frame if name.endswith("__p"))].to_list())
     assert np.allclose(chances.sum(axis=1), 1)
     manifest = run.manifest
     for name in ("config", "environment", "humans", "seed", "model", "outcomes", "usage", "started", "finished"):

@@ -37,8 +37,8 @@ DESIGN = Design(
 )
 
 
-def script(style: Style = Style()) -> Script:
-    return Script(DESIGN, "Welcome.", lambda treatment: f"The story is {treatment['tone']}.", style)
+def script(style: Style | None = None) -> Script:
+    return Script(DESIGN, "Welcome.", lambda treatment: f"The story is {treatment['tone']}.", style or Style())
 
 
 @pytest.fixture

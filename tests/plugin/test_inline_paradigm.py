@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pandas as pd
-
-from collections.abc import Callable
-from subprocess import CompletedProcess
 
 Command = Callable[..., CompletedProcess[str]]
 

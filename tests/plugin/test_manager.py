@@ -80,7 +80,7 @@ def test_a_broken_plugin_is_named_and_left_out(site: Path, tmp_path: Path) -> No
     assert "a_module_that_is_not_there" in registry.broken[0].error
     assert registry.get("sampler", "even")
     assert registry.get("backend", "uniform")
-    with pytest.raises(ConfigError, match="bad_one.*left out.*a_module_that_is_not_there"):
+    with pytest.raises(ConfigError, match=r"bad_one.*left out.*a_module_that_is_not_there"):
         registry.get("backend", "bad_one")
 
 
