@@ -1,0 +1,87 @@
+"""The backend: settings, what Anthropic's models take under which API version, and the body of a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from simbench.backends.api import ApiBackend, ApiConfig, Ask, Declared, Provider
+from simbench.errors import ConfigError
+from simbench.settings import setting
+
+__all__ = ["Anthropic", "AnthropicConfig"]
+
+HOST = "api.anthropic.com"
+OLD, NEW = "2023-06-01", "2026-10-21"
+
+
+def _rows() -> list[Declared]:
+    """What is known of Anthropic's models; the version of the API decides about sampling settings."""
+    never = {"seed": False, "logprobs": False, "finetune": False}
+    batch = {"batch": True, "json_schema": True}
+    rows = [Declared("*", never), Declared("*", {"temperature": False, "top_p": False}, version=NEW)]
+    for line in ("haiku-4-5", "sonnet-4-5", "opus-4-5", "sonnet-4-6", "opus-4-6"):
+        rows.append(Declared(f"claude-{line}*", {"temperature": True, "thinking": False}, OLD))
+        rows.append(Declared(f"claude-{line}*", {**batch, "thinking": False}))
+    return [*rows, *(Declared(f"claude-{line}", batch) for line in ("*-4-7*", "*-4-8*", "*-5", "*-5-*"))]
+
+
+@dataclass(frozen=True)
+class AnthropicConfig(ApiConfig):
+    """Settings of the backend ``anthropic``."""
+
+    model: str = setting("claude-haiku-5-5", "the model's name")
+    base_url: str = setting(f"https://{HOST}", "where the API is")
+    key_env: str = setting("ANTHROPIC_API_KEY", "environment variable that holds the key", runtime=True)
+    api_version: str = setting(NEW, f"version of the API; under {OLD} some models take a temperature")
+    prompt_cache: bool = setting(True, "have the shared part of prompts cached by the provider", runtime=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.temperature is not None and self.temperature > 1:
+            raise ConfigError(f"backend.temperature: Anthropic takes 0 to 1, found {self.temperature}")
+
+
+class Anthropic(ApiBackend[AnthropicConfig]):
+    """Anthropic's models: few-shot, or as they are."""
+
+    name = "anthropic"
+    Config = AnthropicConfig
+    table = _rows()
+
+    def __init__(self, config: AnthropicConfig) -> None:
+        super().__init__(config)
+        self.version = config.api_version
+
+    def provider(self, key: str) -> Provider:
+        """The API through Anthropic's own library."""
+        from simbench_anthropic.client import AnthropicProvider
+
+        config = self.config
+        return AnthropicProvider(
+            config.base_url, key, config.api_version, config.request_timeout, config.poll_seconds
+        )
+
+    def body(self, ask: Ask) -> dict[str, Any]:
+        """A request for a message."""
+        system = [each["content"] for each in ask.messages if each["role"] == "system"]
+        messages: list[dict[str, Any]] = [dict(each) for each in ask.messages if each["role"] != "system"]
+        body: dict[str, Any] = {"model": ask.model, "messages": messages}
+        if system:
+            body["system"] = [{"type": "text", "text": "\n\n".join(system)}]
+        if self.config.prompt_cache:
+            _mark_shared(body, ask.shared - len(system))
+        body |= ask.settings
+        if ask.schema is not None:
+            body["output_config"] = {"format": {"type": "json_schema", "schema": ask.schema}}
+        return body
+
+
+def _mark_shared(body: dict[str, Any], shared: int) -> None:
+    """Set the cache breakpoint after what many requests share: ``shared`` messages, or the system text."""
+    marked = {"cache_control": {"type": "ephemeral"}}
+    if shared > 0:
+        last = body["messages"][shared - 1]
+        last["content"] = [{"type": "text", "text": last["content"], **marked}]
+    elif "system" in body:
+        body["system"][-1] |= marked

@@ -1,0 +1,113 @@
+"""The backend: settings, what OpenAI's models take, and the body of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simbench.backends.api import ApiBackend, ApiConfig, Ask, Declared, Provider
+from simbench.backends.base import Model, Workspace
+from simbench.errors import ConfigError, DataError, Problem
+from simbench.interview import Transcript
+from simbench.settings import one_of, setting
+
+__all__ = ["OpenAI", "OpenAIConfig"]
+
+HOST = "api.openai.com"
+CHAT = {"temperature": True, "top_p": True, "seed": True, "logprobs": True, "batch": True, "thinking": False}
+THINKING = {"temperature": False, "top_p": False, "logprobs": False, "batch": True, "thinking": True}
+THINKING |= {"json_schema": True, "finetune": False}
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+def _rows() -> list[Declared]:
+    """What is known of OpenAI's own models; of models not named here nothing is assumed."""
+    new, tuned = {**CHAT, "json_schema": True}, {**CHAT, "json_schema": True, "finetune": True}
+    rows = [("gpt-4o-2024-05-13", {**CHAT, "json_schema": False, "finetune": False})]
+    rows += [
+        (f"{name}{date}", tuned) for name in ("gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano") for date in ("", "-20*")
+    ]
+    rows += [(f"{name}{date}", tuned) for name in ("gpt-4o", "gpt-4o-mini") for date in ("", "-20*")]
+    rows += [("ft:gpt-4.1*", new), ("ft:gpt-4o*", new)]
+    thinking = ("o1", "o3", "o3-mini", "o4-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano")
+    rows += [(f"{name}{date}", THINKING) for name in thinking for date in ("", "-20*")]
+    return [Declared(model, takes, host=HOST) for model, takes in rows]
+
+
+@dataclass(frozen=True)
+class OpenAIConfig(ApiConfig):
+    """Settings of the backend ``openai``."""
+
+    model: str = setting("gpt-4.1", "the model's name; an already finetuned one too (with adapt=none)")
+    base_url: str = setting(f"https://{HOST}/v1", "where the API is: OpenAI, Azure (.../openai/v1), your own server")
+    key_env: str = setting("OPENAI_API_KEY", "environment variable that holds the key", runtime=True)
+    reasoning_effort: str | None = setting(None, "how long a thinking model thinks (null: its default)")
+    limit_field: str = setting("max_completion_tokens", "how the server calls the limit of an answer")
+    n_epochs: int | None = setting(None, "finetuning: epochs (null: the provider's rule)")
+    train_batch_size: int | None = setting(None, "finetuning: examples per step (null: the provider's rule)")
+    learning_rate_multiplier: float | None = setting(None, "finetuning: factor of the learning rate (null: its rule)")
+    suffix: str = setting("simbench", "finetuning: part of the new model's name, 64 characters at most")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("backend.limit_field", self.limit_field, ("max_completion_tokens", "max_tokens"))
+        if self.reasoning_effort is not None:
+            one_of("backend.reasoning_effort", self.reasoning_effort, EFFORTS)
+        if len(self.suffix) > 64:
+            raise ConfigError(f"backend.suffix: at most 64 characters, found {len(self.suffix)}")
+        for name in ("n_epochs", "train_batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"backend.{name}: expected at least 1, found {value}")
+
+
+class OpenAI(ApiBackend[OpenAIConfig]):
+    """OpenAI's models, or any server of the same protocol: few-shot, finetuned or as they are."""
+
+    name = "openai"
+    Config = OpenAIConfig
+    table = _rows()
+
+    def provider(self, key: str) -> Provider:
+        """The API through OpenAI's own library."""
+        from simbench_openai.client import OpenAIProvider
+
+        return OpenAIProvider(self.config.base_url, key, self.config.request_timeout)
+
+    def body(self, ask: Ask) -> dict[str, Any]:
+        """A request for a chat completion."""
+        body: dict[str, Any] = {"model": ask.model, "messages": list(ask.messages)}
+        for name, value in ask.settings.items():
+            if name == "max_tokens":
+                body[self.config.limit_field] = value
+            elif name == "logprobs":
+                body |= {"logprobs": True, "top_logprobs": 20}
+            else:
+                body[name] = value
+        if self.config.reasoning_effort is not None:
+            body["reasoning_effort"] = self.config.reasoning_effort
+        if ask.schema is not None:
+            named = {"name": "answers", "strict": True, "schema": ask.schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": named}
+        return body
+
+    def check_pilot(self, pilot: Sequence[Transcript]) -> None:
+        """What OpenAI's finetuning demands of a training file, checked here and for free."""
+        from simbench_openai.finetuning import training_problems
+
+        problems = training_problems(pilot, self.config.elicitation)
+        if problems:
+            raise DataError("the pilot as a training file", [Problem("transcripts", *each) for each in problems])
+
+    def finetune(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
+        """Upload, start or find the job, wait, and return the finetuned model."""
+        from simbench_openai.client import OpenAIProvider
+        from simbench_openai.finetuning import Finetuning
+
+        provider = self.ready()
+        assert isinstance(provider, OpenAIProvider)  # noqa: S101 - made above
+        try:
+            return Finetuning(self, provider, workspace).run(pilot)
+        finally:
+            provider.close()

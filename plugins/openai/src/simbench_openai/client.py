@@ -1,0 +1,198 @@
+"""The API through OpenAI's library: one attempt each, errors named, nothing retried here."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import openai
+
+from simbench.backends.api import BatchLine, BatchState, Found, Provider, Reply, Token, Trouble
+from simbench.backends.api.http import lost, turned_down
+
+__all__ = ["OpenAIProvider", "named", "read_completion"]
+
+QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+UNSUPPORTED = ("unsupported_parameter", "unsupported_value")
+ENDPOINT: Final = "/v1/chat/completions"
+SKEW = 3600.0  # seconds that the provider's clock may differ
+ENDED = ("completed", "expired", "cancelled", "failed")
+
+
+def named(error: Exception) -> Trouble:
+    """The trouble that an error of the library, or of reading its answer, means."""
+    if isinstance(error, openai.APIStatusError):
+        code = error.code or error.type or ""
+        return turned_down(
+            error.status_code,
+            error.message,
+            error.response.headers,
+            quota=code in QUOTA or error.type in QUOTA,
+            unsupported=code in UNSUPPORTED,
+        )
+    if isinstance(error, openai.APITimeoutError):
+        return lost("timed out")
+    if isinstance(error, openai.APIConnectionError):
+        return lost(f"connection lost: {type(error.__cause__ or error).__name__}")
+    return lost(f"unreadable answer: {type(error).__name__}: {error}")
+
+
+READING = (openai.OpenAIError, ValueError, KeyError, TypeError, IndexError, AttributeError)
+
+
+@contextlib.contextmanager
+def named_errors() -> Iterator[None]:
+    """Raise what goes wrong inside as a Trouble."""
+    try:
+        yield
+    except READING as error:
+        raise named(error) from None
+
+
+def read_completion(body: Mapping[str, Any]) -> Reply:
+    """A ``chat.completion`` object as a reply. Raises KeyError and the like for one that is none."""
+    choice = body["choices"][0]
+    message = choice["message"]
+    text, refusal, reason = message.get("content") or "", message.get("refusal"), choice.get("finish_reason")
+    if refusal:
+        status, text = "refused", refusal
+    else:
+        status = {"content_filter": "content_filter", "length": "truncated"}.get(reason, "ok")
+    usage = body.get("usage") or {}
+    parts = usage.get("prompt_tokens_details") or {}
+    counts = {
+        "input": usage.get("prompt_tokens"),
+        "cached": parts.get("cached_tokens"),
+        "cache_write": parts.get("cache_write_tokens"),
+        "output": usage.get("completion_tokens"),
+        "reasoning": (usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
+    }
+    error = None if status == "ok" else f"finish_reason {reason}"
+    kept = {name: int(count) for name, count in counts.items() if count}
+    return Reply(status, text, error, kept, _tokens(choice, text), body.get("model"))
+
+
+def _tokens(choice: Mapping[str, Any], text: str) -> list[Token] | None:
+    """Token log probabilities, where there are some and they add up to the text."""
+    listed = (choice.get("logprobs") or {}).get("content")
+    if not listed or "".join(each["token"] for each in listed) != text:
+        return None
+    return [
+        (each["token"], each["logprob"], [(other["token"], other["logprob"]) for other in each["top_logprobs"]])
+        for each in listed
+    ]
+
+
+class OpenAIProvider(Provider):
+    """OpenAI's protocol at one base URL. Retries of the library are off: they are the machinery's."""
+
+    name = "openai"
+
+    def __init__(self, base_url: str, key: str, timeout: float) -> None:
+        self._settings: dict[str, Any] = {
+            "base_url": base_url,
+            "api_key": key,
+            "timeout": timeout,
+            "max_retries": 0,
+        }
+        self._asynchronous: openai.AsyncOpenAI | None = None
+        self.client = openai.OpenAI(**self._settings)
+
+    async def send(self, body: Mapping[str, Any]) -> Reply:
+        """One chat completion."""
+        if self._asynchronous is None:
+            self._asynchronous = openai.AsyncOpenAI(**self._settings)
+        try:
+            return read_completion(
+                await self._asynchronous.post("/chat/completions", cast_to=dict[str, Any], body=body)
+            )
+        except READING as error:
+            raise named(error) from None
+
+    async def aclose(self) -> None:
+        """Close the connections for chat completions, and the others."""
+        if self._asynchronous is not None:
+            await self._asynchronous.close()
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections for everything else."""
+        self.client.close()
+
+    def look_up(self, model: str) -> Found:
+        """The model as the server lists it; servers that list no models do not say."""
+        try:
+            with named_errors():
+                found = self.client.models.retrieve(model)
+        except Trouble as trouble:
+            if trouble.status not in (404, 405, 501):
+                raise
+            return Found(False if self._listed(model) is False else None)
+        return Found(True, found.shutdown_date)
+
+    def _listed(self, model: str) -> bool | None:
+        """Whether the list of models holds it; None where there is no list."""
+        try:
+            with named_errors():
+                return model in [each.id for each in self.client.models.list()]
+        except Trouble as trouble:
+            if trouble.status in (404, 405, 501):
+                return None
+            raise
+
+    def batch_create(self, lines: Sequence[BatchLine], intent: str, run_id: str) -> str:
+        """Upload the requests, then create the batch, with the intention in its metadata."""
+        rows = ({"custom_id": each.custom_id, "method": "POST", "url": ENDPOINT, "body": each.body} for each in lines)
+        data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+        with named_errors():
+            file = self.client.files.create(file=(f"{intent[-40:]}.jsonl", data), purpose="batch")
+            return self.client.batches.create(
+                input_file_id=file.id,
+                endpoint=ENDPOINT,
+                completion_window="24h",
+                metadata={"simbench_run": run_id[:512], "simbench_intent": intent[:512]},
+            ).id
+
+    def batch_find(self, intent: str, since: float, ids: frozenset[str]) -> str | None:
+        """The batch with this intention in its metadata."""
+        with named_errors():
+            for batch in self.client.batches.list(limit=100):
+                if batch.created_at < since - SKEW:
+                    return None
+                if (batch.metadata or {}).get("simbench_intent") == intent[:512]:
+                    return batch.id
+        return None
+
+    def batch_state(self, batch: str) -> BatchState:
+        """How a batch stands. Unknown words mean that it goes on."""
+        with named_errors():
+            found = self.client.batches.retrieve(batch)
+        counts = found.request_counts
+        done = counts.completed + counts.failed if counts is not None else 0
+        if found.status != "failed":
+            return BatchState(found.status in ENDED, done)
+        errors = found.errors.data if found.errors is not None and found.errors.data else []
+        words = "; ".join(f"{each.code}: {each.message}" for each in errors[:3])
+        return BatchState(True, done, words or "no reason given")
+
+    def batch_results(self, batch: str) -> Iterator[tuple[str, Reply]]:
+        """Every readable line of the output and error files."""
+        with named_errors():
+            found = self.client.batches.retrieve(batch)
+            for file in (found.output_file_id, found.error_file_id):
+                if file is not None:
+                    yield from map(_read_line, self.client.files.content(file).text.splitlines())
+
+
+def _read_line(line: str) -> tuple[str, Reply]:
+    row = json.loads(line)
+    response, error = row.get("response"), row.get("error") or {}
+    if response is not None and response.get("status_code") == 200:
+        return row["custom_id"], read_completion(response["body"])
+    if response is None and "expired" in str(error.get("code")):
+        return row["custom_id"], Reply("expired", error=error.get("message"))
+    told = error or ((response or {}).get("body") or {}).get("error") or {}
+    status = (response or {}).get("status_code")
+    return row["custom_id"], Reply("failed", error=f"{told.get('message')} (HTTP {status})")

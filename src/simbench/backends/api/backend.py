@@ -1,0 +1,340 @@
+"""The base of every backend behind an API: a provider's plugin adds the provider, and no more."""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from simbench.backends.api.capabilities import Capabilities, Declared, Settled, settle
+from simbench.backends.api.config import ApiConfig
+from simbench.backends.api.tokens import answer_tokens
+from simbench.backends.base import Answer, Backend, Estimate, Model, Workspace
+from simbench.errors import ConfigError, CredentialsError, DataError, ModelError, Problem, UnsupportedError
+from simbench.interview import Interview, Message, Transcript
+
+if TYPE_CHECKING:
+    from simbench.backends.api.desk import Desk, Pending
+    from simbench.backends.api.prices import Price
+    from simbench.backends.api.talk import Manner
+    from simbench.backends.api.wire import Provider
+
+__all__ = ["ApiBackend"]
+
+A = TypeVar("A", bound=ApiConfig)
+EXAMPLES = "few_shot.json"
+PROBED = "probed.json"
+
+
+class ApiBackend(Backend[A]):
+    """Answers interviews through an API: cached, retried, paid for once, and recorded.
+
+    A subclass sets ``name``, ``Config`` (a subclass of :class:`ApiConfig`) and ``table`` (what is declared
+    of the provider's models), and implements :meth:`provider`; one whose provider finetunes also
+    :meth:`finetune`.
+    """
+
+    table: ClassVar[Sequence[Declared]] = ()
+    version: str = ""
+
+    def __init__(self, config: A) -> None:
+        super().__init__(config)
+        self._record: dict[str, Any] = {}
+        self._found_out: dict[str, bool] = {}
+        self._looked_up = False
+
+    @abstractmethod
+    def provider(self, key: str) -> Provider:
+        """The API, spoken to with this key. Called where something is about to be sent; may import an SDK."""
+
+    @abstractmethod
+    def body(self, ask: Any) -> dict[str, Any]:
+        """The JSON body of a request (an :class:`~simbench.backends.api.wire.Ask`); no SDK needed."""
+
+    def finetune(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
+        """Finetune on the pilot and return the handle of what came of it."""
+        raise UnsupportedError(f"backend {self.name!r} cannot finetune; use backend.adapt=few_shot")
+
+    def check_pilot(self, pilot: Sequence[Transcript]) -> None:
+        """Refuse a pilot that the provider's finetuning would refuse. Local and free."""
+
+    # -- what is known before anything is sent
+
+    def check(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> None:
+        """Refuse settings the model does not take, and a pilot that cannot be used. Local and free."""
+        self.settled()
+        if self.config.mode == "batch" and self.config.elicitation == "turns":
+            raise ConfigError("backend.mode=batch asks everything at once: use backend.elicitation=json or lines")
+        pilot_ids = {each.interview.participant_id for each in pilot}
+        leaked = pilot_ids & {each.participant_id for each in interviews}
+        if leaked and leaked != pilot_ids:
+            some = ", ".join(sorted(leaked)[:5])
+            raise DataError("pilot", [Problem("participant_id", "pilot and people asked apart, or all asked", some)])
+        if self.config.adapt == "finetune" and pilot:
+            self.check_pilot(pilot)
+
+    def capabilities(self, model: str | None = None) -> Capabilities:
+        """What the model takes: the user's word, the table's, and what was probed."""
+        config = self.config
+        known = Capabilities.of(
+            model or config.model, self.version, config.host, self.table, dict(config.capabilities)
+        )
+        return known.with_known(self._found_out, "probed")
+
+    def requested(self) -> dict[str, Any]:
+        """Capabilities asked for, with their values; None where not asked for."""
+        config = self.config
+        return {
+            "temperature": config.temperature,
+            "top_p": config.top_p,
+            "logprobs": config.logprobs or None,
+            "json_schema": True if config.elicitation == "json" else None,
+            "batch": True if config.mode == "batch" else None,
+            "finetune": True if config.adapt == "finetune" else None,
+        }
+
+    def settled(self, model: str | None = None) -> Settled:
+        """What is sent of what is requested. UnsupportedError as :func:`settle` raises it."""
+        capabilities, wanted = self.capabilities(model), self.requested()
+        if model is not None and model != self.config.model:
+            wanted["finetune"] = None  # done: no longer a wish
+        hard = [name for name, value in wanted.items() if value is not None]
+        if self.config.probe and capabilities.unknown(hard) and not self._found_out:
+            return Settled(wanted, {}, {})  # to be found out before anything is asked
+        settled = settle(wanted, capabilities, self.config.on_unsupported)
+        if "finetune" in settled.dropped:
+            raise UnsupportedError(f"the model {self.config.model!r} is not offered for finetuning")
+        return settled
+
+    def estimate(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> Estimate:
+        """Ranges of tokens and cost for adapting and answering. Local and free."""
+        from simbench.backends.api.estimate import estimate
+
+        return estimate(self, pilot, interviews)
+
+    def price(self, model: str | None = None) -> Price | None:
+        """The price of the model, or None where nobody gave one."""
+        from simbench.backends.api.prices import find_price
+
+        return find_price(self.config.host, model or self.config.model, self.config.prices)
+
+    def answer_limit(self, items: Sequence[Any]) -> int:
+        """Most tokens of an answer to ``items``, hidden thinking included."""
+        if self.config.max_tokens is not None:
+            return self.config.max_tokens
+        thinking = self.config.thinking_tokens if self.capabilities().takes("thinking") is not False else 0
+        return 2 * answer_tokens(items, self.config.elicitation)[1] + 32 + thinking
+
+    # -- at the point of sending
+
+    def key(self) -> str:
+        """The API key. CredentialsError names the variable it should be in, never its value."""
+        key = os.environ.get(self.config.key_env, "").strip()
+        if not key:
+            raise CredentialsError(
+                f"backend {self.name!r} needs an API key in the environment variable {self.config.key_env}"
+            )
+        return key
+
+    def ready(self, model: str | None = None) -> Provider:
+        """The provider, after the free checks that need the network: key, model, shutdown date."""
+        from simbench.backends.api.preflight import look_up
+
+        provider = self.provider(self.key())
+        if not self._looked_up:
+            self._record["model_found"] = look_up(provider, model or self.config.model, self)
+            self._looked_up = True
+        return provider
+
+    def find_out(self, workspace: Workspace) -> None:
+        """Probe an unknown model once per run, where the user allowed it."""
+        if not self.config.probe or self._found_out:
+            return
+        path = workspace.folder / PROBED
+        if not path.exists():
+            from simbench.backends.api.preflight import probe
+
+            provider = self.ready()
+            try:
+                path.write_text(json.dumps(probe(provider, self)), "utf-8")
+            finally:
+                provider.close()
+        self._found_out = json.loads(path.read_text("utf-8"))
+
+    def adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
+        """The unadapted model, examples for its prompt, or a finetuned model."""
+        config = self.config
+        self.find_out(workspace)
+        self.settled()
+        parameters: dict[str, Any] = {"adapt": config.adapt if pilot else "none", "base_url": config.base_url}
+        if not pilot or config.adapt == "none":
+            return Model(self.name, config.model, parameters=parameters | {"adapt": "none"})
+        if config.adapt == "finetune":
+            return self.finetune(pilot, workspace)
+        from simbench.backends.api.fewshot import choose, example_messages
+
+        chosen = choose(pilot, config.elicitation, config.few_shot_tokens, workspace.seed)
+        if not chosen:
+            raise ConfigError(
+                f"backend.few_shot_tokens: {config.few_shot_tokens} tokens hold not one transcript of the pilot"
+            )
+        text = json.dumps(example_messages(chosen, config.elicitation), ensure_ascii=False)
+        (workspace.folder / EXAMPLES).write_text(text, "utf-8")
+        counts: dict[str, int] = {}
+        for each in chosen:
+            counts[each.interview.condition] = counts.get(each.interview.condition, 0) + 1
+        parameters |= {"examples": len(chosen), "of": len(pilot), "by_condition": counts}
+        return Model(self.name, config.model, EXAMPLES, _sha256(text), parameters)
+
+    def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
+        """Yield an Answer per interview: from the cache, then live or by batches."""
+        from simbench.backends.api.desk import Pending
+        from simbench.backends.api.talk import Talk
+
+        called = self.called(model)
+        self.find_out(workspace)
+        manner = self._manner(called, self._examples(model, workspace), workspace)
+        total = len(interviews)
+        with workspace.progress.task(f"asking {called}", total, "participants") as task:
+            desk = self._desk(called, workspace, task)
+            waiting: list[Pending] = []
+            for outcome in desk.begin(Talk(interview, manner) for interview in interviews):
+                if isinstance(outcome, Pending):
+                    waiting.append(outcome)
+                else:
+                    task.advance()
+                    yield outcome
+            try:
+                for answer in self._carry_out(desk, waiting, workspace):
+                    task.advance()
+                    yield answer
+            finally:
+                self._note(desk, called)
+
+    def called(self, model: Model) -> str:
+        """The name under which the model is called."""
+        return model.base if model.adapter in (None, EXAMPLES) else str(model.adapter)
+
+    def record(self) -> Mapping[str, Any]:
+        """Requested, sent and dropped settings, capabilities, and what happened on the wire."""
+        return self._record
+
+    # -- inside
+
+    def _carry_out(self, desk: Desk, waiting: list[Pending], workspace: Workspace) -> Iterator[Answer]:
+        if not waiting:
+            return
+        if desk.purse.limit is not None and desk.price is None:
+            desk.purse.reserve(None)
+        if "batch" in self.settled(waiting[0].talk.ask.model).sent:
+            from simbench.backends.api.batches import Batches
+            from simbench.backends.api.intents import Intents
+
+            provider = self.ready(waiting[0].talk.ask.model)
+            try:
+                yield from Batches(
+                    desk,
+                    provider,
+                    Intents(workspace.folder),
+                    workspace.run_id,
+                    workspace.progress,
+                    self.patience(),
+                    self.config.batch_size,
+                    self.config.batch_rounds,
+                    self.config.poll_seconds,
+                    min(5.0, self.config.poll_seconds),
+                ).answers(waiting)
+            finally:
+                provider.close()
+        else:
+            yield from desk.live(waiting, self._limits())
+
+    def patience(self) -> Any:
+        """When to give up on what may be tried again."""
+        from simbench.backends.api.retry import Patience
+
+        return Patience(self.config.give_up_after, self.config.retry_after_cap)
+
+    def _limits(self) -> Any:
+        from simbench.backends.api.engine import Limits
+
+        config = self.config
+        return Limits(
+            config.concurrency,
+            config.requests_per_minute,
+            config.request_timeout,
+            config.give_up_after,
+            config.retry_after_cap,
+        )
+
+    def _manner(self, called: str, examples: list[Message], workspace: Workspace) -> Manner:
+        from simbench.backends.api.talk import Manner
+
+        settled = self.settled(called)
+        sent = settled.sent
+        settings = {name: sent[name] for name in ("temperature", "top_p", "logprobs") if name in sent}
+        return Manner(
+            called,
+            self.config.elicitation,
+            settings,
+            "json_schema" in sent,
+            self.config.reask,
+            workspace.seed,
+            settled.seeded,
+            self.answer_limit,
+            examples,
+        )
+
+    def _examples(self, model: Model, workspace: Workspace) -> list[Message]:
+        if model.adapter != EXAMPLES:
+            return []
+        text = (workspace.folder / EXAMPLES).read_text("utf-8")
+        if _sha256(text) != model.sha256:
+            raise ModelError(f"{workspace.folder / EXAMPLES} is not what the run began with; start it anew")
+        examples: list[Message] = json.loads(text)
+        return examples
+
+    def _desk(self, called: str, workspace: Workspace, task: Any) -> Desk:
+        from simbench.backends.api.budget import Purse
+        from simbench.backends.api.desk import Desk
+
+        return Desk(
+            lambda: self.ready(called),
+            self.body,
+            {"backend": self.name, "base_url": self.config.base_url, "version": self.version},
+            self.config.elicitation,
+            workspace.seed,
+            self.price(called),
+            Purse(workspace.budget, workspace.spent),
+            workspace.cache,
+            task,
+        )
+
+    def _note(self, desk: Desk, called: str) -> None:
+        settled = self.settled(called)
+        price = desk.price
+        self._record |= {
+            "model": called,
+            "base_url": self.config.base_url,
+            "api_version": self.version or None,
+            "requested": dict(settled.requested),
+            "sent": dict(settled.sent),
+            "dropped": dict(settled.dropped),
+            "seeded": settled.seeded,
+            "capabilities": self.capabilities(called).to_json(),
+            "served": dict(desk.served),
+            "from_cache": desk.from_cache,
+            "traffic": desk.traffic.to_json(),
+            "spent": round(desk.purse.spent, 6),
+            "price": None if price is None else {"as_of": price.as_of, "source": price.source, "model": price.model},
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+def _sha256(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()

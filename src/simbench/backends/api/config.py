@@ -1,0 +1,86 @@
+"""Settings that every backend behind an API has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from simbench.errors import ConfigError
+from simbench.interview import FORMS
+from simbench.settings import one_of, setting
+
+__all__ = ["ADAPTATIONS", "ApiConfig"]
+
+ADAPTATIONS = ("none", "few_shot", "finetune")
+
+
+@dataclass(frozen=True)
+class ApiConfig:
+    """What may be set about a model behind an API. A provider's backend adds its own."""
+
+    model: str = setting("", "the model's name, as the provider writes it; an already finetuned one too")
+    base_url: str = setting("", "where the API is")
+    key_env: str = setting("", "environment variable that holds the key", runtime=True)
+    adapt: str = setting("few_shot", "what is done with the pilot: none, few_shot or finetune")
+    few_shot_tokens: int = setting(8000, "tokens of the prompt that pilot transcripts may take, at most")
+    elicitation: str = setting("json", "all questions at once (json, lines) or one by one (turns)")
+    temperature: float | None = setting(None, "sampling temperature (null: the provider's default)")
+    top_p: float | None = setting(None, "nucleus sampling (null: the provider's default)")
+    max_tokens: int | None = setting(None, "limit of an answer (null: room for the longest valid one)")
+    thinking_tokens: int = setting(4000, "added to that limit for models that think before they answer")
+    logprobs: bool = setting(False, "ask for the options' probabilities too")
+    reask: int = setting(1, "how often an invalid answer is asked again")
+    on_unsupported: str = setting("error", "a setting the model does not take is an error, or is left out: drop")
+    capabilities: dict[str, bool] = setting(dict, "what an unknown model takes: {temperature: true, ...}")
+    probe: bool = setting(False, "find out what an unknown model takes by a few tiny paid requests")
+    mode: str = setting("live", "live, or batch: half the price, within a day", runtime=True)
+    concurrency: int = setting(50, "requests in flight at once, at most", runtime=True)
+    requests_per_minute: float | None = setting(None, "a limit of your account, if you know it", runtime=True)
+    request_timeout: float = setting(120.0, "seconds one attempt at a request may take", runtime=True)
+    give_up_after: float = setting(900.0, "seconds of attempts and waiting per request", runtime=True)
+    retry_after_cap: float = setting(300.0, "longest wait asked for by the provider that is obeyed", runtime=True)
+    poll_seconds: float = setting(15.0, "time between looks at a job or a batch", runtime=True)
+    batch_size: int = setting(10_000, "requests in one batch, at most", runtime=True)
+    batch_rounds: int = setting(3, "how often what a batch lost or did not finish is sent again", runtime=True)
+    prices: str | None = setting(None, "YAML file of prices that goes before the shipped one", runtime=True)
+
+    def __post_init__(self) -> None:
+        one_of("backend.adapt", self.adapt, ADAPTATIONS)
+        one_of("backend.elicitation", self.elicitation, FORMS)
+        one_of("backend.on_unsupported", self.on_unsupported, ("error", "drop"))
+        one_of("backend.mode", self.mode, ("live", "batch"))
+        self._within("temperature", 0, 2)
+        self._within("top_p", 0, 1)
+        for name, least in (
+            ("few_shot_tokens", 0),
+            ("max_tokens", 1),
+            ("thinking_tokens", 0),
+            ("reask", 0),
+            ("concurrency", 1),
+            ("request_timeout", 0.01),
+            ("give_up_after", 0.01),
+            ("retry_after_cap", 0),
+            ("poll_seconds", 0.01),
+            ("batch_size", 1),
+            ("batch_rounds", 1),
+            ("requests_per_minute", 0.1),
+        ):
+            self._within(name, least, float("inf"))
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(f"backend.base_url: expected http(s)://host/..., found {self.base_url!r}")
+        if parts.username or parts.password:
+            raise ConfigError("backend.base_url: a user or password does not belong there; use backend.key_env")
+        if not self.model:
+            raise ConfigError("backend.model: expected a model's name, found nothing")
+
+    def _within(self, name: str, low: float, high: float) -> None:
+        value = getattr(self, name)
+        if value is not None and not low <= value <= high:
+            bound = f"in [{low:g}, {high:g}]" if high != float("inf") else f"of at least {low:g}"
+            raise ConfigError(f"backend.{name}: expected a number {bound}, found {value}")
+
+    @property
+    def host(self) -> str:
+        """Host name of the API."""
+        return urlsplit(self.base_url).hostname or ""

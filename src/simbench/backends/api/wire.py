@@ -1,0 +1,156 @@
+"""What passes between a provider's plugin and the machinery around it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from simbench.design import Item
+from simbench.interview import Message
+
+__all__ = ["Ask", "BatchLine", "BatchState", "Found", "Provider", "Reply", "Token", "Trouble"]
+
+AGAIN = ("busy", "unavailable")
+FATAL = ("credentials", "quota", "unsupported", "no_model")
+
+
+class Trouble(Exception):
+    """A request that was not answered.
+
+    ``kind`` decides what happens next: ``busy`` (429) and ``unavailable`` (timeouts, 5xx, lost connections,
+    bodies that cannot be read) are tried again; ``rejected`` ends this one request; ``credentials``,
+    ``quota``, ``unsupported`` and ``no_model`` end the run, since no other request can fare better.
+    """
+
+    def __init__(
+        self, kind: str, message: str, *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        self.kind = kind
+        self.status = status
+        self.retry_after = retry_after
+        super().__init__(message)
+
+    @property
+    def again(self) -> bool:
+        """Worth another try."""
+        return self.kind in AGAIN
+
+    @property
+    def fatal(self) -> bool:
+        """Nothing further can work."""
+        return self.kind in FATAL
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request to a model, in no provider's terms.
+
+    ``items`` are those whose answers the reply should hold; ``schema`` is the JSON schema to enforce, or
+    None. ``settings`` holds ``temperature``, ``top_p``, ``max_tokens``, ``logprobs``, ``seed``: those sent.
+    ``shared`` counts the leading messages that many requests have in common.
+    """
+
+    model: str
+    messages: Sequence[Message]
+    items: tuple[Item, ...]
+    settings: Mapping[str, Any]
+    schema: Mapping[str, Any] | None = None
+    shared: int = 1
+
+
+Token = tuple[str, float, Sequence[tuple[str, float]]]
+"""A token, its log probability, and the likeliest tokens at its place with theirs."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model answered.
+
+    ``status`` is ``ok`` (there is a text to read), ``refused``, ``content_filter``, ``truncated``, or, where
+    no answer could be had, ``failed`` or ``expired``. ``usage`` counts ``input`` (all of the prompt),
+    ``cached`` and ``cache_write`` (parts of it), ``output``, and ``reasoning`` (part of the output).
+    """
+
+    status: str
+    text: str = ""
+    error: str | None = None
+    usage: Mapping[str, int] = field(default_factory=dict)
+    tokens: Sequence[Token] | None = None
+    model: str | None = None
+    cost: float | None = None
+    retries: int = 0
+    cached: bool = False
+    chances: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a provider says of one of its models, free of charge.
+
+    ``exists`` None: the provider does not say. ``shutdown`` is an ISO date. ``capabilities`` as far as told.
+    """
+
+    exists: bool | None
+    shutdown: str | None = None
+    capabilities: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BatchLine:
+    """One request of a batch: its id, and the body as the provider wants it."""
+
+    custom_id: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class BatchState:
+    """How a batch stands. ``failed`` tells why all of it was turned down."""
+
+    ended: bool
+    done: int = 0
+    failed: str | None = None
+
+
+class Provider(ABC):
+    """One API as the machinery sees it. Every method may raise :class:`Trouble`, and nothing else.
+
+    Retries, concurrency, money, caching and resumption are the machinery's: a provider sends one request
+    once. The methods on batches are needed only where the capability ``batch`` is declared.
+    """
+
+    name: str
+
+    @abstractmethod
+    async def send(self, body: Mapping[str, Any]) -> Reply:
+        """Send one request, once."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Close the connections that :meth:`send` opened."""
+
+    @abstractmethod
+    def look_up(self, model: str) -> Found:
+        """What is known of a model, free of charge."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections that the other methods opened."""
+
+    def batch_create(self, lines: Sequence[BatchLine], intent: str, run_id: str) -> str:
+        """Submit a batch, marked with ``intent``, and return its id."""
+        raise NotImplementedError
+
+    def batch_find(self, intent: str, since: float, ids: frozenset[str]) -> str | None:
+        """The id of the batch submitted under ``intent`` at or after ``since`` (Unix time), or None."""
+        raise NotImplementedError
+
+    def batch_state(self, batch: str) -> BatchState:
+        """How a batch stands."""
+        raise NotImplementedError
+
+    def batch_results(self, batch: str) -> Iterator[tuple[str, Reply]]:
+        """Pairs of custom id and reply of an ended batch, in any order. ``expired`` and ``failed`` are replies."""
+        raise NotImplementedError
