@@ -56,10 +56,9 @@ class CachedPass:
     prefix: PrefixPass
     keys: dict[int, Tensor] = field(default_factory=dict)
     values: dict[int, Tensor] = field(default_factory=dict)
-    visible: Tensor | None = None
+    visible: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.bool))
 
     def layer(self, index: int, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-        assert self.visible is not None
         if index in self.keys:
             k = torch.cat((self.keys[index], k), dim=2)
             v = torch.cat((self.values[index], v), dim=2)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,19 @@ class Loaded:
     def device(self) -> torch.device:
         """Where its inputs go."""
         return torch.device(self.placement.device)
+
+    @contextmanager
+    def plain(self) -> Iterator[Any]:
+        """The model with transformers' own attention, for passes that share nothing."""
+        if not self.shared:
+            yield self.model
+            return
+        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        base.set_attn_implementation("sdpa")
+        try:
+            yield self.model
+        finally:
+            base.set_attn_implementation(IMPLEMENTATION)
 
     @property
     def context(self) -> int:

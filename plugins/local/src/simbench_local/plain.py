@@ -13,7 +13,7 @@ import torch
 
 from simbench_local.encode import ItemPlan
 from simbench_local.loading import Loaded
-from simbench_local.scoring import Choose, Floats, Request, Scored
+from simbench_local.scoring import Choose, Request, Scored
 
 __all__ = ["score_plainly"]
 
@@ -38,11 +38,8 @@ def score_plainly(
 @torch.inference_mode()
 def _logprob(loaded: Loaded, text: Sequence[int], option: Sequence[int]) -> float:
     tokens = torch.tensor([[*text, *option]], device=loaded.device)
-    logits = loaded.model(input_ids=tokens, use_cache=False).logits[0, len(text) - 1 : -1]
+    with loaded.plain() as model:
+        logits = model(input_ids=tokens, use_cache=False).logits[0, len(text) - 1 : -1]
     following = torch.tensor(option, device=loaded.device)[:, None]
     return float(logits.float().log_softmax(dim=-1).gather(1, following).double().sum())
 
-
-def as_floats(values: Sequence[float]) -> Floats:
-    """Float64 array (n,)."""
-    return np.asarray(values, dtype=np.float64)
