@@ -23,7 +23,9 @@ def check_words(words: Sequence[str], registry: Registry, presets: Path) -> None
 
     Hydra's own groups, words with Hydra's flags, and folders named by ``--config-dir`` are left to Hydra.
     """
-    if any(word.startswith(("--config", "-cd", "-cn", "-cp", "-sc", "--shell", "hydra.searchpath")) for word in words):
+    if any(
+        word.startswith(("--config", "-cd", "-cn", "-cp", "-sc", "--shell", "hydra.searchpath")) for word in words
+    ):
         return
     given = [word for word in words if not word.startswith("-") and "=" in word.lstrip("+~")]
     overrides = [parsed for word in given if (parsed := _parsed(word)) is not None]

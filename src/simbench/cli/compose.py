@@ -11,23 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 import simbench
 from simbench.cli.check import check_words
-from simbench.cli.job import carry_out, read_outcomes, report_sweep, write_outcome
+from simbench.cli.job import carry_out, report_sweep
+from simbench.cli.studies import Study, expand, find_study, nodes
+from simbench.errors import ConfigError
 from simbench.harness.config import DEFAULTS, RunSettings, named_config, writable
+from simbench.harness.sweeps import FOLDER, Sweep, write_begun, write_outcome, write_plan
 from simbench.plugin.manager import Registry, load_plugins
 
-__all__ = ["presets", "run_hydra"]
+__all__ = ["compose", "presets", "run_hydra"]
 
 SWEEP = "SIMBENCH_SWEEP"
+STARTED_IN = "SIMBENCH_STARTED_IN"
 
 HEADER = """simbench: how well do language models simulate the people of behavioural experiments?
 
@@ -60,9 +67,15 @@ def run_hydra(words: Sequence[str]) -> int:
     registry = load_plugins()
     for lost in registry.broken:
         print(f"simbench: {lost}", file=sys.stderr)
+    study = find_study(words, presets())
+    if study:
+        words = expand(words, study)
     check_words(words, registry, presets())
     sweep = f"{datetime.now():%Y%m%d-%H%M%S-%f}"
-    register(registry, sweep)
+    register(registry, sweep, study)
+    folder = _sweeps(_out(words)) / sweep
+    if {"-m", "--multirun"} & set(words):
+        write_plan(folder, ["simbench", *words], _jobs(words))
     options: dict[str, Any] = {} if _version() >= (1, 4) else {"version_base": "1.3"}
     sys.argv = ["simbench", *words]
     try:
@@ -71,7 +84,26 @@ def run_hydra(words: Sequence[str]) -> int:
         return int(done.code or 0)
     except SystemExit as stop:
         return 2 if stop.code in (1, 2) else 0
-    return report_sweep(read_outcomes(_sweeps(_out(words)) / sweep))
+    return report_sweep(Sweep(folder))
+
+
+def compose(words: Sequence[str]) -> dict[str, Any]:
+    """The configuration of the one run that the words ask for, without carrying it out."""
+    registry = load_plugins()
+    study = find_study(words, presets())
+    words = expand(words, study) if study else words
+    check_words(words, registry, presets())
+    register(registry, "", study)
+    options: dict[str, Any] = {} if _version() >= (1, 4) else {"version_base": "1.3"}
+    try:
+        with hydra.initialize(config_path=None, **options):
+            composed = hydra.compose("simbench", overrides=list(words))
+    except HydraException as error:
+        raise ConfigError(str(error).splitlines()[0]) from None
+    plain = OmegaConf.to_container(composed, resolve=True)
+    if not isinstance(plain, dict):
+        raise TypeError(f"expected a mapping, found {type(plain).__name__}")
+    return {str(name): value for name, value in plain.items() if name != "hydra"}
 
 
 class Finished(SystemExit):
@@ -87,12 +119,22 @@ def job(config: DictConfig) -> None:
     meta = HydraConfig.get()
     if meta.mode != RunMode.MULTIRUN:
         raise Finished(carry_out(settings).code)
-    outcome = carry_out(settings, f"#{meta.job.num} {' '.join(meta.overrides.task)}")
-    write_outcome(_sweeps(settings["out"]) / os.environ[SWEEP], int(meta.job.num), outcome)
+    os.chdir(os.environ[STARTED_IN])  # a worker of a cluster starts in a folder of its own
+    folder, number = _sweeps(settings["out"]) / os.environ[SWEEP], int(meta.job.num)
+    if settings.get("retry_failed") is None:
+        settings["retry_failed"] = False
+    words = f"#{number} {' '.join(meta.overrides.task)}"
+    write_outcome(folder, number, carry_out(settings, words, lambda run: write_begun(folder, number, run.path)))
+
+
+def _jobs(words: Sequence[str]) -> list[str]:
+    """The words of every job of a sweep, in Hydra's order."""
+    overrides = OverridesParser.create().parse_overrides([word for word in words if not word.startswith("-")])
+    return [" ".join(job) for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
 
 
 def _sweeps(out: str) -> Path:
-    return Path(out).expanduser() / ".sweeps"
+    return Path(out).expanduser() / FOLDER
 
 
 def _out(words: Sequence[str]) -> str:
@@ -106,7 +148,7 @@ def _version() -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def register(registry: Registry, sweep: str) -> None:
+def register(registry: Registry, sweep: str, study: Study | None) -> None:
     """Put every plugin's settings and the primary configuration into Hydra's store."""
     plugins = Plugins.instance()
     if Presets not in plugins.discover(SearchPathPlugin):
@@ -119,6 +161,9 @@ def register(registry: Registry, sweep: str) -> None:
             )
         else:
             store.store(group=entry.kind, name=entry.name, node=writable(named_config(entry.cls)))
+    if study:
+        for name, node in nodes(study):
+            store.store(group=f"cell/{study.name}", name=name, node=node, package="_global_")
     store.store(name="simbench", node=_primary(registry, sweep))
 
 
@@ -126,12 +171,13 @@ def _primary(registry: Registry, sweep: str) -> DictConfig:
     """The primary configuration: run settings, one slot per kind, and quiet Hydra defaults."""
     defaults: list[Any] = ["_self_", *({kind: name} for kind, name in DEFAULTS.items())]
     defaults.append({"metric": [entry.name for entry in registry.of("metric")]})
+    defaults.append({"launcher": None})
     defaults += [{"override hydra/job_logging": "none"}, {"override hydra/hydra_logging": "none"}]
     quiet = {
         "run": {"dir": "."},
         "output_subdir": None,
         "sweep": {"dir": f"${{out}}/.sweeps/{sweep}", "subdir": "${hydra.job.num}"},
-        "job": {"name": "simbench", "chdir": False, "env_set": {SWEEP: sweep}},
+        "job": {"name": "simbench", "chdir": False, "env_set": {SWEEP: sweep, STARTED_IN: str(Path.cwd())}},
         "help": {"app_name": "simbench", "header": HEADER},
     }
     slots: list[tuple[str, Any, Any]] = [(kind, Any, field(default=MISSING)) for kind in DEFAULTS]

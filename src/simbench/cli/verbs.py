@@ -10,7 +10,10 @@ from simbench.errors import ConfigError, closest
 __all__ = ["VERBS", "run_verb"]
 
 VERBS = {
+    "help": ("", "list the verbs"),
     "plugins": ("simbench.cli.plugins", "list every experiment, sampler, backend and metric"),
+    "cache": ("simbench.cli.cache", "show, prune and merge the cache of paid answers"),
+    "estimate": ("simbench.cli.estimate", "tokens, cost and time of a run, before anything is sent"),
     "show": ("simbench.cli.show", "what one plugin is and every setting it has"),
 }
 
@@ -22,5 +25,9 @@ def run_verb(verb: str, words: Sequence[str]) -> int:
             f"there is no verb {verb!r}{closest(verb, VERBS)} A run is written as key=value, "
             "for instance: simbench experiment=framing backend=uniform"
         )
+    if verb == "help":
+        for name, (_, what) in VERBS.items():
+            print(f"simbench {name:<9} {what}")
+        return 0
     code: int = import_module(VERBS[verb][0]).main(list(words))
     return code

@@ -31,6 +31,10 @@ class Journal:
         """All answers by interview; a later line for the same interview replaces an earlier one."""
         return {answer.key: answer for answer in map(Answer.from_json, self._lines())}
 
+    def spent(self) -> float:
+        """US dollars over every line, those replaced by later ones included; unknown costs count as 0."""
+        return sum(line.get("cost") or 0.0 for line in self._lines())
+
     def _lines(self) -> Iterator[dict[str, Any]]:
         if not self.path.exists():
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from simbench.backends.base import Model, Progress, Workspace
 from simbench.design import People
 from simbench.errors import FailedBeforeError
+from simbench.harness.cache import ResponseCache
 from simbench.harness.config import Plan
-from simbench.harness.pilot import draw_pilot, evaluated, training_script
+from simbench.harness.journal import Journal
+from simbench.harness.pilot import asking_script, draw_pilot, evaluated, training_script
 from simbench.harness.provenance import digest, environment, interviews_digest
-from simbench.harness.responses import ask, outcome_counts, response_frame, usage_totals, valid_mass
+from simbench.harness.responses import JOURNAL, ask, outcome_counts, response_frame, usage_totals, valid_mass
 from simbench.harness.scoring import score
 from simbench.harness.store import RunFolder, now
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "run"]
 
 SCHEMA = 1
+CACHE = ".cache"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +90,15 @@ class Prepared:
     run_id: str
 
 
-def run(plan: Plan, progress: Progress) -> Run:
-    """Carry out a plan, going on from whatever an earlier attempt left in the run's folder."""
+def run(plan: Plan, progress: Progress, begun: Callable[[RunFolder], None] | None = None) -> Run:
+    """Carry out a plan, going on from whatever an earlier attempt left in the run's folder.
+
+    ``begun`` is told the folder as soon as the run's identity is known.
+    """
     ready = prepare(plan)
     folder = RunFolder(plan.out / ready.run_id)
+    if begun:
+        begun(folder)
     if is_done(folder, plan):
         return Run(folder)
     with folder.locked():
@@ -122,7 +131,7 @@ def prepare(plan: Plan) -> Prepared:
     learned_from = others.at(pilot)
     asked = evaluated(plan, people, learned_from)
     transcripts = list(training_script(plan).transcripts(learned_from))
-    interviews = list(plan.experiment.script(plan.settings.interview).interviews(asked, plan.settings.replicates))
+    interviews = list(asking_script(plan).interviews(asked, plan.settings.replicates))
     identity = {
         "schema": SCHEMA,
         "config": plan.deciding(),
@@ -193,7 +202,9 @@ def respond(ready: Prepared, folder: RunFolder, model: Model, progress: Progress
     """Let the model take part as every participant, and keep the answers as a frame."""
     started = time.monotonic()
     backend = ready.plan.backend
-    answers = ask(ready.plan, folder, model, ready.interviews, _workspace(ready, folder, progress))
+    with ResponseCache(ready.plan.out / CACHE) as cache:
+        workspace = _workspace(ready, folder, progress, cache)
+        answers = ask(ready.plan, folder, model, ready.interviews, workspace)
     frame = response_frame(ready.asked, ready.interviews, answers)
     folder.write_frame("responses.parquet", frame)
     folder.update(
@@ -206,8 +217,11 @@ def respond(ready: Prepared, folder: RunFolder, model: Model, progress: Progress
     return frame
 
 
-def _workspace(ready: Prepared, folder: RunFolder, progress: Progress) -> Workspace:
+def _workspace(
+    ready: Prepared, folder: RunFolder, progress: Progress, cache: ResponseCache | None = None
+) -> Workspace:
     settings = ready.plan.settings
     own = folder / "backend"
     own.mkdir(exist_ok=True)
-    return Workspace(own, settings.seed, progress, ready.run_id, budget=settings.budget)
+    spent = Journal(folder / JOURNAL).spent()
+    return Workspace(own, settings.seed, progress, ready.run_id, cache, settings.budget, spent)

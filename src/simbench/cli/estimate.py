@@ -1,0 +1,54 @@
+"""``simbench estimate key=value ...``: what a run would take, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from simbench.backends.base import Estimate
+from simbench.cli.terminal import show
+from simbench.errors import ConfigError
+from simbench.harness.config import assemble
+from simbench.harness.run import Prepared, prepare
+from simbench.plugin.manager import load_plugins
+
+__all__ = ["main"]
+
+
+def main(words: Sequence[str]) -> int:
+    """Print ranges of tokens, cost and time for the run that the same words would start."""
+    from simbench.cli.compose import compose
+
+    if any(word in ("-m", "--multirun") for word in words):
+        raise ConfigError("estimate takes the words of one run, not of a sweep")
+    if any(word in ("-h", "--help") for word in words):
+        print("usage: simbench estimate key=value ...   (the same words as a run)")
+        return 0
+    config: Mapping[str, Any] = compose(list(words))
+    ready = prepare(assemble(config, load_plugins()))
+    show(_table(ready, ready.plan.backend.estimate(ready.transcripts, ready.interviews)))
+    return 0
+
+
+def _table(ready: Prepared, found: Estimate) -> Table:
+    people = f"pilot of {len(ready.transcripts)}, {len(ready.interviews)} interviews"
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=f"{ready.plan.title}: {people}", title_justify="left")
+    table.add_column("estimate")
+    table.add_column("low", justify="right")
+    table.add_column("high", justify="right")
+    table.add_row("model", found.model, "")
+    for name in ("adaptation_tokens", "input_tokens", "output_tokens"):
+        low, high = getattr(found, name)
+        table.add_row(name.replace("_", " "), f"{low:,}", f"{high:,}")
+    if found.cost is None:
+        table.add_row("cost", "price unknown", "price unknown")
+    else:
+        table.add_row("cost (US dollars)", *(f"{dollars:.4f}" for dollars in found.cost))
+    if found.seconds is not None:
+        table.add_row("seconds", *(f"{seconds:.0f}" for seconds in found.seconds))
+    for note in found.notes:
+        table.add_row(note, "", "")
+    return table
