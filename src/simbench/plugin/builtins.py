@@ -15,9 +15,10 @@ class Builtins:
     @hookimpl
     def simbench_experiments(self) -> tuple[type[Any], ...]:
         """Built-in experiments."""
+        from simbench.experiments.declared import DeclaredExperiment
         from simbench.experiments.information_disclosure import InformationDisclosure
 
-        return (InformationDisclosure,)
+        return (InformationDisclosure, DeclaredExperiment)
 
     @hookimpl
     def simbench_samplers(self) -> tuple[type[Any], ...]:
