@@ -42,7 +42,7 @@ __all__ = [
 
 DEFAULTS = {"experiment": "information_disclosure", "backend": "local", "sampler": "balanced"}
 SCOPES = ("heldout", "reserved", "all")
-DECIDING = ("interview", "evaluate", "reserve", "adapt_on", "train_without", "replicates", "seed")
+DECIDING = ("interview", "evaluate", "reserve", "adapt_on", "train_without", "ask_without", "replicates", "seed")
 PARTS = ("beliefs", "attitudes", "decisions", "demographics")
 
 
@@ -80,6 +80,7 @@ class RunSettings:
     reserve: float = setting(0.5, "share of every treatment group that evaluate=reserved keeps out of all pilots")
     adapt_on: Any = setting(None, "another experiment to draw the pilot from; empty: the one evaluated")
     train_without: list[str] = setting(list, f"parts left out of training transcripts, of: {', '.join(PARTS)}")
+    ask_without: list[str] = setting(list, "parts left out when participants are simulated: demographics")
     replicates: int = setting(1, "independent answers per simulated participant")
     seed: int = setting(0, "seed of everything random in the run")
     out: str = setting("runs", "folder that holds the run folders", runtime=True)
@@ -93,6 +94,8 @@ class RunSettings:
     def __post_init__(self) -> None:
         for part in self.train_without:
             one_of("train_without", part, PARTS)
+        for part in self.ask_without:
+            one_of("ask_without", part, ("demographics",))
         if not 0 < self.reserve < 1:
             raise ConfigError(f"reserve: expected a share in (0, 1); found {self.reserve}")
         one_of("evaluate", self.evaluate, SCOPES)

@@ -9,11 +9,11 @@ import numpy as np
 from simbench.design import People, Profile
 from simbench.errors import PilotError, PluginError
 from simbench.harness.config import Plan
-from simbench.interview import Script
+from simbench.interview import Script, Style
 from simbench.samplers.base import Draw
 from simbench.stats.rng import generator
 
-__all__ = ["SEEN", "draw_pilot", "evaluated", "training_script"]
+__all__ = ["SEEN", "asking_script", "draw_pilot", "evaluated", "training_script"]
 
 SEEN = "treatment_group"
 ROLE_OF = {"beliefs": "belief", "attitudes": "attitude", "decisions": "decision"}
@@ -72,12 +72,21 @@ def training_script(plan: Plan) -> Script:
     """What writes the transcripts that are learned from: the pilot's experiment, less what is left out."""
     experiment = plan.pilot_from or plan.experiment
     without = set(plan.settings.train_without)
-    style = replace(plan.settings.interview, persona="none") if "demographics" in without else plan.settings.interview
     roles = {ROLE_OF[part] for part in without & set(ROLE_OF)}
     kept = [item.name for item in experiment.design.items if item.role not in roles]
     if not kept:
         raise PilotError("train_without leaves no question in the training transcripts")
-    return experiment.script(style, kept if roles else ())
+    return experiment.script(_style(plan, without), kept if roles else ())
+
+
+def asking_script(plan: Plan) -> Script:
+    """What writes the interviews of simulated participants."""
+    return plan.experiment.script(_style(plan, set(plan.settings.ask_without)))
+
+
+def _style(plan: Plan, without: set[str]) -> Style:
+    given = plan.settings.interview
+    return replace(given, persona="none") if "demographics" in without else given
 
 
 def _with_seen(people: People, pilot: People) -> People:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["RunFolder", "now", "storage", "write_whole"]
 
 MANIFEST = "manifest.json"
+PATIENCE = 1.0
 
 
 def now() -> str:
@@ -96,6 +97,20 @@ class RunFolder:
         status: str | None = self.manifest.get("status")
         return status
 
+    @property
+    def state(self) -> str | None:
+        """As :attr:`status`, but ``interrupted`` where it says running and nobody is at it."""
+        status = self.status
+        if status != "running":
+            return status
+        lock = FileLock(self / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except (Timeout, PermissionError):
+            return "running"
+        lock.release()
+        return "interrupted"
+
     def update(self, **changes: Any) -> None:
         """Merge changes into the manifest."""
         merged = {**self.manifest, **changes}
@@ -109,7 +124,7 @@ class RunFolder:
         with storage(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             try:
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=PATIENCE)  # somebody may just be looking at the lock
             except Timeout:  # an OSError too
                 raise LockedError(f"another process is carrying out this run: {self.path}") from None
         try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from simbench.harness.run import Run
 
-__all__ = ["headline_rows", "run_table", "sweep_table"]
+__all__ = ["headline_rows", "label", "run_table", "sweep_table"]
 
 LOW_MASS = 0.5
 SYNTHETIC = "SYNTHETIC reference population, not real people"
@@ -68,16 +68,23 @@ def sweep_table(runs: Sequence[Run]) -> RenderableType:
         columns += [name for name in cells if name not in columns]
         lines.append((run, cells))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("run", overflow="fold")
+    table.add_column("run", no_wrap=True)
     for name in ("pilot", "n", "ok", *columns):
         table.add_column(name, justify="right", overflow="fold")
     for run, cells in lines:
         manifest = run.manifest
         humans, counts = manifest["humans"], manifest["outcomes"]["all"]
         counted = [str(humans["n_pilot"]), str(humans["n_evaluated"]), str(counts["ok"])]
-        mark = " (SYNTHETIC humans)" if humans["synthetic"] else ""
-        table.add_row(run.run_id + mark, *counted, *(cells.get(name, "") for name in columns))
+        mark = " (SYNTHETIC)" if humans["synthetic"] else ""
+        table.add_row(label(manifest) + mark, *counted, *(cells.get(name, "") for name in columns))
     return table
+
+
+def label(manifest: dict[str, Any]) -> str:
+    """A run in few words: its cell where it is part of a study, else backend and sampler; then its hash."""
+    config = manifest["config"]
+    words = f"{config['backend']['name']} {config.get('cell') or config['sampler']['name']}"
+    return f"{words} {manifest['run_id'][-6:]}"
 
 
 def _model(manifest: dict[str, Any]) -> str:
