@@ -29,9 +29,7 @@ def main(words: Sequence[str]) -> int:
     prune.add_argument("--model", default="", help="only answers of this model")
     prune.add_argument("--all", action="store_true", help="every answer")
     merge = verbs.add_parser("merge", help="take over the answers of other caches")
-    merge.add_argument(
-        "others", nargs="+", type=Path, metavar="FOLDER", help="other folders of runs, or cache folders"
-    )
+    merge.add_argument("others", nargs="+", type=Path, metavar="FOLDER", help="folders of runs, or caches")
     asked = parser.parse_args(words)
     with ResponseCache(asked.out / CACHE) as cache:
         if asked.verb == "prune":

@@ -17,6 +17,8 @@ from simbench.settings import settings_of
 
 __all__ = ["check_words"]
 
+HYDRAS = ("--config", "-cd", "-cn", "-cp", "-sc", "--shell", "hydra.searchpath")
+
 
 def check_words(words: Sequence[str], registry: Registry, presets: Path) -> None:
     """Raise ConfigError for a group, name or setting that does not exist.
