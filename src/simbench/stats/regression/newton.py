@@ -27,6 +27,8 @@ SLOW_STEPS = 15
 """So many slow steps in a row mean fitted probabilities beyond about exp(-15): no finite maximum in
 practice."""
 MAX_HALVINGS = 30
+WARM = 8
+"""From this many problems on, all start where the first one ended."""
 
 Objective: TypeAlias = Callable[[Floats, Ints], Floats]
 Derivatives: TypeAlias = Callable[[Floats, Ints], tuple[Floats, Floats]]
@@ -64,7 +66,12 @@ def maximise(
     x, steps = start.copy(), np.zeros_like(start)
     status = np.full(rows, int(Status.NOT_CONVERGED), dtype=np.int64)
     active = np.arange(rows)
+    if rows > WARM:  # resamples of one sample have their maxima near each other
+        first = maximise(start[:1], objective, derivatives, tolerance, finite)
+        x[:] = first.coordinates if first.status[0] == Status.OK else start
     value = objective(x, active)
+    far = np.flatnonzero(~np.isfinite(value))
+    x[far], value[far] = start[far], objective(start[far], far)
     previous, slow = np.full(rows, np.inf), np.zeros(rows, dtype=np.int64)
     for _ in range(MAX_ITERATIONS * (5 if finite else 1)):
         gradient, curvature = derivatives(x[active], active)

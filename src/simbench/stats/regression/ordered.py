@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, log_expit
 
 from simbench.stats._arrays import Bools, Floats, Ints, as_codes, as_weights, inverse, one_hot, row_chunks
 from simbench.stats.regression.basis import Basis, orthonormal_basis
@@ -132,29 +131,34 @@ class _Problem:
             back[p + held[at]] = np.concatenate([shift, cuts[at]])
         return cls(codes, held.size, upper, lower, pairs, spread, back, columns)
 
-    def cuts(self, x: Floats) -> tuple[Floats, Floats]:
-        """Upper and lower cut of every row, (R, n) each; infinite at the ends of the scale."""
+    def odds(self, x: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return exp(-upper cut), exp(lower cut) (R, n) and 1 - exp(lower - upper) per level (R, K).
+
+        Only one exponential per row of data: the rest depends on the level alone.
+        """
         p = self.columns.shape[1]
-        eta = x[:, :p] @ self.columns.T
-        end = np.full((x.shape[0], 1), np.inf)
-        edges = np.hstack([-end, x[:, p:], end])
-        return edges[:, self.y + 1] - eta, edges[:, self.y] - eta
+        up = np.exp(np.clip(x[:, :p] @ self.columns.T, -300, 300))
+        end = np.zeros((x.shape[0], 1))
+        cuts = np.clip(x[:, p:], -300, 300)
+        width = np.hstack([1 + end, -np.expm1(cuts[:, :-1] - cuts[:, 1:]), 1 + end])
+        above, below = np.hstack([np.exp(-cuts), end]), np.hstack([end, np.exp(cuts)])
+        return up * above[:, self.y], below[:, self.y] / up, width
 
     def log_likelihood(self, x: Floats, weights: Floats) -> Floats:
         """(R,); -inf where thresholds are out of order."""
-        upper, lower = self.cuts(x)
-        width = 1 - np.exp(np.minimum(lower - upper, 0.0))
-        with np.errstate(divide="ignore"):
-            each = log_expit(upper) + log_expit(-lower) + np.log(width)
-        return np.asarray(np.where(weights > 0, weights * np.where(weights > 0, each, 0.0), 0.0).sum(axis=1))
+        above, below, width = self.odds(x)
+        each = np.einsum("rn,rn->r", weights, np.log((1 + above) * (1 + below)))
+        ordered = (width > 0).all(axis=1)
+        levels = (weights @ one_hot(self.y, self.levels)) * np.log(np.where(width > 0, width, 1.0))
+        return np.where(ordered, levels.sum(axis=1) - each, -np.inf)
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats, tuple[Floats, Floats, Floats]]:
         """Derivatives of each row's log-likelihood by its cuts: first (2), and negative second (3)."""
-        upper, lower = self.cuts(x)
-        width = 1 - np.exp(np.minimum(lower - upper, 0.0))
-        a = expit(-upper) / (expit(-lower) * width)
-        b = expit(lower) / (expit(upper) * width)
-        second = (a**2 - a * (1 - 2 * expit(upper)), -a * b, b**2 + b * (1 - 2 * expit(lower)))
+        above, below, width = self.odds(x)
+        width = width[:, self.y]
+        a = above / (1 + above) * (1 + below) / width
+        b = below / (1 + below) * (1 + above) / width
+        second = (a * (a + (1 - above) / (1 + above)), -a * b, b * (b + (1 - below) / (1 + below)))
         return a, -b, second
 
     def packed(self, parts: tuple[Floats, Floats, Floats]) -> Floats:
