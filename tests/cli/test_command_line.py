@@ -85,7 +85,7 @@ def test_a_failing_cell_does_not_stop_the_sweep(command: Command, tmp_path: Path
         (["backend=uniform", "sampler=random", "sampler.groups=9"], "expected 1 to 8 groups; found 9"),
         (["backend=uniform", "sampler=random", "sampler.fraction=1"], "nobody is held out"),
         (["backend=majority", "sampler=none"], "learns from a pilot"),
-        (["backend=uniform", "evaluate=some"], "evaluate: expected one of heldout, all; found 'some'"),
+        (["backend=uniform", "evaluate=some"], "evaluate: expected one of heldout, reserved, all; found 'some'"),
         (["backend=uniform", "out=/dev/null/x"], "something else is in its place"),
         (["plugns"], "there is no verb 'plugns'; did you mean 'plugins'?"),
         (["show", "sampler", "balancd"], "did you mean 'balanced'?"),
