@@ -91,6 +91,10 @@ class Experiment(ABC, Generic[C]):
 
         return pd.Series(pd.NA, index=people.index, dtype="boolean")
 
+    def scoring(self) -> dict[str, Any]:
+        """What decides, besides the answers, how they are scored. A change of it scores a finished run anew."""
+        return {"design": repr(self.design)}
+
     def people(self) -> People:
         """Load and validate. Raises DataError that names every problem."""
         return People.of(self.design, self.load(), self.source)

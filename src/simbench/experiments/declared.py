@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from simbench.design import PARTICIPANT, Design, Item, People, Value
 from simbench.errors import ConfigError, DataError, Problem
@@ -105,6 +105,11 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
             return super().coherent(people)
         held = rule.holds(people)
         return held if undefined is None else held.mask(undefined.holds(people).fillna(True))
+
+    def scoring(self) -> dict[str, Any]:
+        """The design, and the declared rule: an edited file scores finished runs anew."""
+        rules = (self.declaration.rule, self.declaration.undefined)
+        return super().scoring() | {"rules": [None if rule is None else rule.text for rule in rules]}
 
     def script(self, style: Style | None = None, ask: Sequence[str] = ()) -> Script:
         """What writes this experiment's interviews."""

@@ -140,8 +140,9 @@ class Plan:
         return kept
 
     def scoring(self) -> dict[str, Any]:
-        """The part of the configuration that decides how answers are scored."""
-        return {"metric": self.config["metric"], "scoring": self.config["scoring"]}
+        """What decides how answers are scored."""
+        study = self.experiment.scoring()
+        return {"metric": self.config["metric"], "scoring": self.config["scoring"], "experiment": study}
 
 
 def assemble(config: Mapping[str, Any], registry: Registry) -> Plan:
