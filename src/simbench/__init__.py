@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from simbench.design import Regression as Regression
     from simbench.experiments.base import Experiment as Experiment
     from simbench.harness.api import run as run
+    from simbench.harness.library import load_runs as load_runs
     from simbench.interview import Interview as Interview
     from simbench.interview import Transcript as Transcript
     from simbench.metrics.base import Comparison as Comparison
@@ -51,6 +52,7 @@ _HOME = {
     "Transcript": "simbench.interview",
     "Workspace": "simbench.backends.base",
     "hookimpl": "simbench.plugin.marker",
+    "load_runs": "simbench.harness.library",
     "run": "simbench.harness.api",
     "setting": "simbench.settings",
 }

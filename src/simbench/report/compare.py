@@ -1,0 +1,246 @@
+"""Runs against each other: a leaderboard per figure, ranks with their uncertainty, paired differences.
+
+Every figure is turned into a *loss*, its distance from what humans would show: the value itself where lower is
+closer, minus the value where higher is closer, its absolute value where zero is closest. Runs on the same
+people with the same ``scoring.seed`` were resampled by the same weights, so a difference of losses is taken
+within each resample, and what the runs share does not count as noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simbench.errors import ConfigError, closest
+from simbench.harness.library import Runs
+from simbench.plugin.manager import Registry
+from simbench.report.table import label
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = ["Standing", "compare_runs"]
+
+MOST_PAIRS_OF = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """What a comparison found.
+
+    ``leaderboard``: one row per figure and run, best first: ``metric``, ``item``, ``better``, ``run``,
+    ``run_id``, ``human``, ``simulated``, ``value``, ``ci_low``, ``ci_high``, ``floor``, ``ceiling``,
+    ``rank``, ``rank_low``, ``rank_high`` (95 % of the resamples), ``p_best`` (share of the resamples in which
+    it is the closest to human).
+    ``differences``: one row per figure and pair: ``difference`` of losses a - b (below 0: a is closer to
+    human), its interval, two-sided bootstrap ``p``, and adjusted over all rows with a p-value: ``p_holm``
+    (family-wise), ``p_bh`` (false discovery rate).
+    ``costs``: one row per run. ``notes``: what the reader must know.
+    """
+
+    leaderboard: pd.DataFrame
+    differences: pd.DataFrame
+    costs: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def compare_runs(
+    runs: Runs,
+    registry: Registry,
+    *,
+    different_humans: bool = False,
+    against: str | None = None,
+    every: bool = False,
+) -> Standing:
+    """Compare the runs that are done.
+
+    ``against`` is the run (id, label or cell) that all others are held against; without it, all pairs of up to
+    eight runs are. ``every`` takes all whole-sample figures in place of the headline ones.
+
+    Raises:
+        ConfigError: fewer than two runs, or runs on different people without ``different_humans``.
+    """
+    import pandas as pd
+
+    done = runs.done
+    if len(done) < 2:
+        raise ConfigError(f"compare: expected at least two runs that are done; found {len(done)} of {len(runs)}")
+    names = _names(done)
+    notes = [f"{len(runs) - len(done)} runs that are not done are left out"] if len(done) < len(runs) else []
+    notes += _humans(done, names, different_humans)
+    if any(manifest["humans"]["synthetic"] for manifest in done.manifests):
+        notes.append("SYNTHETIC reference population, not real people")
+    directions = {name: way for entry in registry.of("metric") for name, way in entry.cls.better.items()}
+    losses = _losses(done, directions)
+    figures = list(losses) if every else [key for key in _headlines(registry) if key in losses]
+    reference = _reference(against, done, names)
+    rows, pairs = [], []
+    for figure in figures:
+        rows += _board(figure, done, names, losses[figure], directions[figure[0]])
+        pairs += _pairs(figure, names, losses[figure], reference)
+    board, differences = pd.DataFrame(rows), _adjusted(pd.DataFrame(pairs))
+    if differences.empty:
+        notes.append(f"more than {MOST_PAIRS_OF} runs: name one with --against to see differences")
+    elif (differences["p"] == _least_p(losses)).any():
+        notes.append(f"p-values cannot be below {_least_p(losses):.2g} with this number of resamples")
+    return Standing(board, differences, _costs(done, names), tuple(notes))
+
+
+def _names(runs: Runs) -> dict[str, str]:
+    """A label for every run, by run id."""
+    return {manifest["run_id"]: label(manifest) for manifest in runs.manifests}
+
+
+def _humans(runs: Runs, names: dict[str, str], different: bool) -> list[str]:
+    """Refuse runs on different people, or say that they are."""
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for manifest in runs.manifests:
+        humans, config = manifest["humans"], manifest["config"]
+        key = (config["experiment"]["name"], humans.get("evaluated_sha256"), config["scoring"].get("seed"))
+        groups.setdefault(key, []).append(names[manifest["run_id"]])
+    if len(groups) == 1:
+        return []
+    kinds = [
+        f"  {experiment}, people {str(sha)[:8]}, scoring.seed={seed}: {', '.join(members[:5])}"
+        f"{f' and {len(members) - 5} more' if len(members) > 5 else ''}"
+        for (experiment, sha, seed), members in groups.items()
+    ]
+    if not different:
+        raise ConfigError(
+            "these runs are not compared with the same people:\n" + "\n".join(kinds) + "\n"
+            "Differences between them would mix models with people. Name runs on the same people "
+            "(evaluate=reserved and evaluate=all keep them the same whatever the pilot), or give "
+            "--different-humans to compare them all the same"
+        )
+    return [
+        "runs on DIFFERENT people: differences mix models with people, and are not paired; p-values take the "
+        "samples as independent"
+    ]
+
+
+def _headlines(registry: Registry) -> list[tuple[str, str | None]]:
+    return [(metric, item) for entry in registry.of("metric") for metric, item in entry.cls.headline]
+
+
+Figure = tuple[str, "str | None"]
+
+
+def _losses(runs: Runs, directions: dict[str, str]) -> dict[Figure, dict[str, NDArray[np.float64]]]:
+    """Losses (R,) by figure and run id; the first is the estimate."""
+    found: dict[Figure, dict[str, NDArray[np.float64]]] = {}
+    for row in runs.resamples.to_dict("records"):
+        item = row["item"] if isinstance(row["item"], str) else None
+        values: NDArray[np.float64] = np.ma.filled(np.ma.asarray(row["value"], dtype=float), np.nan)
+        way = directions.get(row["metric"])
+        if way is not None:
+            loss = values if way == "lower" else -values if way == "higher" else np.abs(values)
+            found.setdefault((row["metric"], item), {})[row["run_id"]] = loss
+    return found
+
+
+def _reference(against: str | None, runs: Runs, names: dict[str, str]) -> str | None:
+    if against is None:
+        return None
+    cells = {manifest["run_id"]: manifest["config"].get("cell") for manifest in runs.manifests}
+    found = [run for run in names if against in (run, names[run], cells[run]) or run.endswith(against)]
+    if len(found) != 1:
+        known = [*names.values()]
+        raise ConfigError(f"--against: expected one run; {against!r} names {len(found)}{closest(against, known)}")
+    return found[0]
+
+
+def _board(
+    figure: Figure, runs: Runs, names: dict[str, str], losses: dict[str, NDArray[np.float64]], better: str
+) -> list[dict[str, Any]]:
+    metric, item = figure
+    scores = runs.scores
+    same = (scores["metric"] == metric) & scores["subgroup"].isna()
+    same &= scores["item"].isna() if item is None else scores["item"] == item
+    by_run = {row["run_id"]: row for row in scores[same].to_dict("records")}
+    ranks = _ranks(losses)
+    rows = []
+    for run, name in names.items():
+        row = by_run.get(run, {})
+        kept = ("human", "simulated", "value", "ci_low", "ci_high", "floor", "ceiling")
+        rows.append(
+            {"metric": metric, "item": item, "better": better, "run": name, "run_id": run}
+            | {key: row.get(key, float("nan")) for key in kept}
+            | ranks.get(run, dict.fromkeys(("rank", "rank_low", "rank_high", "p_best"), float("nan")))
+        )
+    return sorted(rows, key=lambda row: (not np.isfinite(row["rank"]), row["rank"], row["run"]))
+
+
+def _ranks(losses: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, float]]:
+    """Rank of each run by its loss, the ranks' interval over resamples, and how often it is first."""
+    from scipy.stats import rankdata
+
+    usable = {run: loss for run, loss in losses.items() if np.isfinite(loss[0])}
+    if len(usable) < 2:
+        return {}
+    length = min(len(loss) for loss in usable.values())
+    table = np.stack([loss[:length] for loss in usable.values()])
+    whole = table[:, np.isfinite(table).all(axis=0)]
+    ranks = rankdata(whole, axis=0)
+    first = (whole == whole.min(axis=0)).astype(float)
+    first /= first.sum(axis=0)
+    low, high = np.quantile(ranks[:, 1:], [0.025, 0.975], axis=1) if whole.shape[1] > 1 else ranks.T[[0, 0]]
+    return {
+        run: {
+            "rank": float(ranks[number, 0]),
+            "rank_low": float(low[number]),
+            "rank_high": float(high[number]),
+            "p_best": float(first[number, 1:].mean()) if whole.shape[1] > 1 else float("nan"),
+        }
+        for number, run in enumerate(usable)
+    }
+
+
+def _pairs(
+    figure: Figure, names: dict[str, str], losses: dict[str, NDArray[np.float64]], reference: str | None
+) -> list[dict[str, Any]]:
+    from simbench.stats.intervals import paired_difference
+
+    present = [run for run in names if run in losses]
+    if reference is not None:
+        pairs: Sequence[tuple[str, str]] = [(run, reference) for run in present if run != reference]
+        pairs = pairs if reference in present else []
+    else:
+        pairs = list(combinations(present, 2)) if len(names) <= MOST_PAIRS_OF else []
+    rows = []
+    for one, other in pairs:
+        length = min(len(losses[one]), len(losses[other]))
+        if length < 2:
+            continue
+        found = paired_difference(losses[one][:length], losses[other][:length])
+        rows.append(
+            {"metric": figure[0], "item": figure[1], "a": names[one], "b": names[other]}
+            | {"difference": float(found.estimate), "ci_low": float(found.low), "ci_high": float(found.high)}
+            | {"p": float(found.p)}
+        )
+    return rows
+
+
+def _adjusted(pairs: pd.DataFrame) -> pd.DataFrame:
+    from simbench.stats.intervals import benjamini_hochberg, holm
+
+    if pairs.empty:
+        return pairs
+    return pairs.assign(p_holm=holm(pairs["p"].to_numpy()), p_bh=benjamini_hochberg(pairs["p"].to_numpy()))
+
+
+def _least_p(losses: dict[Figure, dict[str, NDArray[np.float64]]]) -> float:
+    longest = max((len(loss) for each in losses.values() for loss in each.values()), default=1)
+    return 2 / longest
+
+
+def _costs(runs: Runs, names: dict[str, str]) -> pd.DataFrame:
+    table = runs.table
+    kept = ["run_id", "backend", "sampler", "n_pilot", "n_evaluated", "ok", "not_ok", "tokens", "cost", "seconds"]
+    frame = table[kept].copy()
+    frame.insert(0, "run", frame["run_id"].map(names))
+    return frame
