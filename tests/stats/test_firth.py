@@ -6,7 +6,7 @@ results are those of its documentation.
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -75,6 +75,9 @@ def test_the_published_example() -> None:
     assert fit_glm("logit", y, x, count, names=NAMES).reason().endswith(": dia")
 
 
+STEPS = 1e-4 * np.eye(3)
+
+
 def penalised(beta: Floats, y: Floats, x: Floats, w: Floats) -> float:
     eta = x @ beta
     mu = 1 / (1 + np.exp(-eta))
@@ -83,6 +86,7 @@ def penalised(beta: Floats, y: Floats, x: Floats, w: Floats) -> float:
 
 
 @settings(max_examples=40, deadline=None)
+@example(133, 10)  # plain scoring steps overshoot by a factor of two here, for ever
 @given(st.integers(0, 100_000), st.integers(8, 40))
 def test_estimates_maximise_the_penalised_likelihood(seed: int, n: int) -> None:
     rng = generator(seed)
@@ -95,7 +99,10 @@ def test_estimates_maximise_the_penalised_likelihood(seed: int, n: int) -> None:
     assert fit.status[0] == Status.OK
     direct = minimize(penalised, np.zeros(3), (y, x, w), method="BFGS", options={"gtol": 1e-7})
     assert penalised(fit.estimates[0], y, x, w) <= direct.fun + 1e-10
-    assert fit.estimates[0] == pytest.approx(direct.x, abs=1e-4)
+    slope = [
+        penalised(fit.estimates[0] + step, y, x, w) - penalised(fit.estimates[0] - step, y, x, w) for step in STEPS
+    ]
+    assert slope == pytest.approx(np.zeros(3), abs=1e-9)
 
 
 def test_one_group_has_the_closed_form() -> None:

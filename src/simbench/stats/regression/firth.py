@@ -104,7 +104,8 @@ def _solve(y: Floats, basis: Basis, weights: Floats, span: Floats) -> Trace:
         information = basis.cross(w * variance)
         leverage = variance * ((inverse(information)[:, upper, lower] * double) @ basis.pairs.T)
         score = (w * (y - mu + leverage * (0.5 - mu))) @ basis.q
-        return score @ span, np.asarray(span.T @ information @ span)
+        # The curvature with leverages held fixed: close to the true one, and never below the information.
+        return score @ span, np.asarray(span.T @ basis.cross(w * variance * (1 + leverage)) @ span)
 
     start = np.zeros((weights.shape[0], span.shape[1]))
     return maximise(start, objective, derivatives, tolerance=TOLERANCE, finite=True)
