@@ -138,7 +138,7 @@ def test_every_fault_of_a_file_is_named(tmp_path: Path, people: People) -> None:
         ("participant_id", "7", str(bad.loc[2, "participant_id"])),
         ("statement", "8", "west"),
         ("age", "9", "old"),
-        ("valuation", "10", "None"),
+        ("valuation", "10", "nothing"),
     }
     assert str(path) in str(caught.value)
 

@@ -44,6 +44,11 @@ class Design:
             raise PluginError(f"experiment {self.name!r} uses a column name twice: {', '.join(twice)}")
         if not self.items:
             raise PluginError(f"experiment {self.name!r} has no items")
+        if not self.conditions or len(set(self.conditions)) != len(self.conditions):
+            raise PluginError(
+                f"experiment {self.name!r}: every factor needs levels, and every condition words of its own; "
+                f"found {', '.join(self.conditions) or 'no condition'}"
+            )
         levels = {factor.name: factor.words for factor in self.factors}
         for item in self.items:
             for factor, value in {(f, v) for option in item.options for f, vs in option.when for v in vs}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,26 +20,30 @@ MOST_PER_COLUMN = 10
 def validated(design: Design, frame: pd.DataFrame, source: str) -> pd.DataFrame:
     """Return the design's columns of ``frame`` in canonical types, or raise DataError with all problems.
 
-    Ids become strings; whole numbers stored as floats become integers where options or levels are
-    integers; rows keep their order and get a range index.
+    Ids become strings; whole numbers stored as floats or as text become integers where options or levels
+    are integers; empty text in such columns is missing; rows keep their order and get a range index.
     """
     if not len(frame):
         raise DataError(source, [Problem("(all)", "at least one row", "an empty table")])
-    missing = [name for name in design.columns if name not in frame.columns]
-    if missing:
-        found = ", ".join(map(str, frame.columns))
-        raise DataError(source, [Problem(name, "this column", f"columns {found}") for name in missing])
+    counts = frame.columns.value_counts()
+    wrong = [name for name in design.columns if counts.get(name, 0) != 1]
+    if wrong:
+        found = f"columns {', '.join(map(str, frame.columns))}"
+        raise DataError(source, [Problem(name, "this column, once", found) for name in wrong])
     clean = frame[list(design.columns)].reset_index(drop=True).copy()
     allowed: dict[str, dict[Value, str]] = {factor.name: factor.words for factor in design.factors}
     allowed |= {item.name: dict(zip(item.values, item.labels, strict=True)) for item in design.items}
     allowed |= {variable.name: variable.words for variable in design.profile if variable.words}
     for name, words in allowed.items():
         clean[name] = _canonical(clean[name], words)
+    for name in (PARTICIPANT, *([design.person] if design.person else [])):
+        clean[name] = clean[name].map(lambda value: None if _missing(value) else str(_plain(value)))
     problems = list(_problems(design, clean))
     if problems:
         raise DataError(source, problems)
-    for name in (PARTICIPANT, *([design.person] if design.person else [])):
-        clean[name] = clean[name].map(_plain).astype(str)
+    for variable in design.profile:
+        if variable.bins and variable.words is None:
+            clean[variable.name] = pd.to_numeric(clean[variable.name])
     return clean
 
 
@@ -47,17 +51,20 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _missing(value: Any) -> bool:
+    return bool(pd.api.types.is_scalar(value) and (pd.isna(value) or value == ""))
+
+
 def _canonical(column: pd.Series, words: dict[Value, str]) -> pd.Series:
     """Bring values to the declared ones where they only differ in type (``3.0`` or ``"3"`` for 3)."""
     spelled = {str(value): value for value in words}
 
     def canonical(value: Any) -> Any:
-        if pd.isna(value):
-            return None
-        return spelled.get(str(_plain(value)), value)
+        return None if _missing(value) else spelled.get(str(_plain(value)), value)
 
     mapped = column.map(canonical)
-    if all(isinstance(value, int) for value in words) and mapped.map(lambda v: v is None or v in words).all():
+    fits, _ = _among(words)
+    if all(isinstance(v, int) for v in words) and mapped.map(lambda v: _missing(v) or fits(v)).all():
         return mapped.astype("Int64")
     return mapped.astype(object).where(mapped.notna(), None)
 
@@ -78,34 +85,37 @@ def _problems(design: Design, frame: pd.DataFrame) -> Iterator[Problem]:
             yield from _outside(frame[variable.name], _is_number, "a number")
     for item in design.items:
         yield from _outside(frame[item.name], *_among(item.values))
-        yield from _not_offered(item, frame)
+        yield from _not_offered(design, item, frame)
         if frame[item.name].isna().all():
             yield Problem(item.name, "at least one answer", "none")
 
 
-def _not_offered(item: Item, frame: pd.DataFrame) -> Iterator[Problem]:
+def _not_offered(design: Design, item: Item, frame: pd.DataFrame) -> Iterator[Problem]:
     """Answers that the row's treatment group could not give."""
     column = frame[item.name]
+    elsewhere = {factor.name: set(factor.words) for factor in design.factors}
     for option in item.options:
         for factor, values in option.when:
-            wrong = (column == option.value).fillna(False) & ~frame[factor].isin(values)
+            wrong = (column == option.value).fillna(False) & frame[factor].isin(elsewhere[factor] - set(values))
             where = f"{factor} {' or '.join(map(repr, values))}"
             yield from _bad(column, wrong, f"this answer with {where} only", item.name)
 
 
 def _among(values: Iterable[Value]) -> tuple[Callable[[Any], bool], str]:
     allowed = tuple(values)
-    return allowed.__contains__, f"one of {', '.join(map(repr, allowed))}"
+    expected = f"one of {', '.join(map(repr, allowed))}"
+    return lambda value: isinstance(value, Hashable) and value in allowed, expected
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and bool(pd.notna(pd.to_numeric(value, errors="coerce")))
+    scalar = pd.api.types.is_scalar(value) and not isinstance(value, bool)
+    return scalar and bool(np.isfinite(pd.to_numeric(value, errors="coerce")))
 
 
 def _outside(
     column: pd.Series, fits: Callable[[Any], bool], expected: str, missing: bool = True
 ) -> Iterator[Problem]:
-    wrong = ~column.map(lambda value: missing if pd.isna(value) else fits(value)).astype(bool)
+    wrong = ~column.map(lambda value: missing if _missing(value) else fits(value)).astype(bool)
     yield from _bad(column, wrong, expected, str(column.name))
 
 
@@ -114,6 +124,6 @@ def _bad(column: pd.Series, wrong: pd.Series, expected: str, name: str) -> Itera
     for row in rows[:MOST_PER_COLUMN]:
         value = column[row]
         found = repr(value.item() if isinstance(value, np.generic) else value)
-        yield Problem(name, expected, found, str(row + 1))
+        yield Problem(name, expected, "nothing" if _missing(value) else found, str(row + 1))
     if len(rows) > MOST_PER_COLUMN:
         yield Problem(name, expected, f"{len(rows) - MOST_PER_COLUMN} more such rows")

@@ -89,7 +89,10 @@ class Item:
             raise ConfigError(f"item {name!r}: role is one of {', '.join(ROLES)}; found {role!r}")
         if not self.options:
             raise ConfigError(f"item {name!r} has no options")
-        for what, words in (("values", self.values), ("labels", self.labels)):
+        if not name or ":" in name or "\n" in name:
+            raise ConfigError(f"item {name!r}: a name is not empty and has no colon or line break")
+        spoken = [label.casefold() for label in self.labels]
+        for what, words in (("values", self.values), ("labels", tuple(spoken))):
             if len(set(words)) != len(words):
                 raise ConfigError(f"item {name!r}: two options share their {what[:-1]}: {words}")
         for label in self.labels:
@@ -159,6 +162,10 @@ class Profile:
     in_persona: bool = True
     derived: bool = False
 
+    def __post_init__(self) -> None:
+        if any(low >= high for low, high in zip(self.bins, self.bins[1:], strict=False)):
+            raise ConfigError(f"profile variable {self.name!r}: bins must rise; found {list(self.bins)}")
+
     @property
     def title(self) -> str:
         """What the persona calls this variable."""
@@ -185,7 +192,7 @@ class Profile:
     def bands(self) -> tuple[str, ...]:
         """Names of the bands that ``bins`` cut, lowest first; the last is open."""
         edges = list(self.bins)
-        closed = [f"{_edge(low)}-{_edge(high - 1)}" for low, high in zip(edges, edges[1:], strict=False)]
+        closed = [_band(low, high) for low, high in zip(edges, edges[1:], strict=False)]
         return (f"under {_edge(edges[0])}", *closed, f"{_edge(edges[-1])}+")
 
     def level(self, values: pd.Series) -> pd.Series:
@@ -205,6 +212,13 @@ class Profile:
             return self.bands()
         words = self.words
         return None if words is None else tuple(words.values())
+
+
+def _band(low: float, high: float) -> str:
+    """Name of the numbers from ``low`` to below ``high``: ``18-29`` between whole edges."""
+    if not (float(low).is_integer() and float(high).is_integer()):
+        return f"{_edge(low)} to under {_edge(high)}"
+    return _edge(low) if high == low + 1 else f"{_edge(low)}-{_edge(high - 1)}"
 
 
 def _edge(number: float) -> str:
