@@ -6,8 +6,6 @@ results are those of its documentation.
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
@@ -85,9 +83,8 @@ def penalised(beta: Floats, y: Floats, x: Floats, w: Floats) -> float:
     return float(-(w @ (y * eta - np.logaddexp(0, eta)) + np.linalg.slogdet(information)[1] / 2))
 
 
-@settings(max_examples=40, deadline=None)
-@example(133, 10)  # plain scoring steps overshoot by a factor of two here, for ever
-@given(st.integers(0, 100_000), st.integers(8, 40))
+# Under (133, 10) plain scoring steps overshoot by a factor of two, for ever.
+@pytest.mark.parametrize(("seed", "n"), [(133, 10), *((seed, 8 + seed % 30) for seed in range(60))])
 def test_estimates_maximise_the_penalised_likelihood(seed: int, n: int) -> None:
     rng = generator(seed)
     x = np.column_stack([np.ones(n), rng.integers(0, 2, n), rng.normal(size=n)])

@@ -46,7 +46,8 @@ def fit_firth(
             which hold their level where Wald's are far too large, as under separation. Otherwise Wald.
 
     Returns:
-        A :class:`Fit`. Only a constant outcome, a rank deficiency or too few rows can fail.
+        A :class:`Fit`. A constant outcome, a rank deficiency or too few rows fail; so, rarely, does the
+        iteration in samples of ten rows or so whose likelihood is almost flat (not converged).
 
     Raises:
         ValueError: as :func:`simbench.stats.fit_glm`.
