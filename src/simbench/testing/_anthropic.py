@@ -81,9 +81,7 @@ async def _message(request: web.Request) -> web.Response:
 async def _count(request: web.Request) -> web.Response:
     body = request[BODY]
     model_of(request.app[STATE], body.get("model"), "anthropic")
-    texts = [flatten(body.get("system") or "")] + [
-        flatten(m.get("content")) for m in body.get("messages", ())
-    ]
+    texts = [flatten(body.get("system") or "")] + [flatten(m.get("content")) for m in body.get("messages", ())]
     return web.json_response({"input_tokens": sum(count_tokens(text) for text in texts)})
 
 
@@ -94,9 +92,7 @@ async def _create(request: web.Request) -> web.StreamResponse:
         raise ApiError(400, f"requests: expected 1 to {MOST_REQUESTS} requests", "invalid_request_error")
     ids = [str(entry.get("custom_id")) for entry in requests]
     if len(set(ids)) != len(ids) or not all(_CUSTOM_ID.fullmatch(each) for each in ids):
-        raise ApiError(
-            400, "requests.custom_id: expected unique ids of [a-zA-Z0-9_-]{1,64}", "invalid_request_error"
-        )
+        raise ApiError(400, "requests.custom_id: expected unique ids of [a-zA-Z0-9_-]{1,64}", "invalid_request_error")
     stored = {"version": check_version(request.headers.get("anthropic-version"))}
     batch = BatchRecord(state.new_id("msgbatch_"), time.time(), state.batch_seconds, stored, requests)
     state.message_batches[batch.id] = batch

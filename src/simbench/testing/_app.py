@@ -142,9 +142,7 @@ async def _transport(request: web.Request, state: State, fault: str | None) -> w
         code = "enforced_spend_limit_reached" if claude else "insufficient_quota"
         raise ApiError(429, QUOTA, "rate_limit_error" if claude else "insufficient_quota", code=code)
     if fault == "unauthorized":
-        raise ApiError(
-            401, "The key was revoked.", "authentication_error" if claude else "invalid_request_error"
-        )
+        raise ApiError(401, "The key was revoked.", "authentication_error" if claude else "invalid_request_error")
     if fault == "server_error":
         raise ApiError(500, "The server had an error.", "api_error" if claude else "server_error")
     if fault == "overloaded":

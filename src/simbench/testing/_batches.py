@@ -52,9 +52,7 @@ async def _create(request: web.Request) -> web.StreamResponse:
     state, body = request.app[STATE], request[BODY]
     file = file_of(state, str(body.get("input_file_id")))
     if file.purpose != "batch" or body.get("endpoint") != ENDPOINT or body.get("completion_window") != "24h":
-        raise ApiError(
-            400, "Expected a batch file, the chat endpoint and a window of 24h.", "invalid_request_error"
-        )
+        raise ApiError(400, "Expected a batch file, the chat endpoint and a window of 24h.", "invalid_request_error")
     requests = [json.loads(line) for line in file.data.splitlines()]
     fault = _problem(requests)
     batch = BatchRecord(state.new_id("batch_"), time.time(), state.batch_seconds, body, requests)

@@ -26,11 +26,7 @@ NOT_ON_REASONING = (
 def model_of(state: State, name: Any, provider: str = "openai") -> ModelSpec:
     """The model of that name, past its shutdown or not; 404 as the provider says it."""
     spec = state.models.get(name) if isinstance(name, str) else None
-    gone = (
-        spec is not None
-        and spec.shutdown_date is not None
-        and spec.shutdown_date <= time.strftime("%Y-%m-%d")
-    )
+    gone = spec is not None and spec.shutdown_date is not None and spec.shutdown_date <= time.strftime("%Y-%m-%d")
     if spec is None or spec.provider != provider or gone:
         if provider == "anthropic":
             raise ApiError(404, f"model: {name}", "not_found_error")
@@ -54,9 +50,7 @@ def _check(body: Mapping[str, Any], spec: ModelSpec) -> None:
         raise _bad("Invalid 'messages': empty array. Expected an array with minimum length 1.", "messages")
     for position, message in enumerate(messages):
         if message.get("role") not in ("developer", "system", "user", "assistant", "tool"):
-            raise _bad(
-                f"Invalid value: '{message.get('role')}'.", f"messages[{position}].role", "invalid_value"
-            )
+            raise _bad(f"Invalid value: '{message.get('role')}'.", f"messages[{position}].role", "invalid_value")
     if spec.reasoning and body.get("max_tokens") is not None:
         raise _bad(
             "Unsupported parameter: 'max_tokens' is not supported with this model. "
@@ -80,9 +74,7 @@ def _check_numbers(body: Mapping[str, Any], spec: ModelSpec) -> None:
     for name, low, high in (("temperature", 0, 2), ("top_p", 0, 1), ("top_logprobs", 0, 20)):
         value = body.get(name)
         if value is not None and not low <= value <= high:
-            raise _bad(
-                f"Invalid '{name}': {value} is outside [{low}, {high}].", name, "decimal_above_max_value"
-            )
+            raise _bad(f"Invalid '{name}': {value} is outside [{low}, {high}].", name, "decimal_above_max_value")
     if body.get("logprobs") and not spec.logprobs:
         raise _bad("You are not allowed to request logprobs from this model.", "logprobs")
     if body.get("top_logprobs") is not None and not body.get("logprobs"):
@@ -103,9 +95,7 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     given = wanted.get("json_schema", {})
     name, schema = given.get("name"), given.get("schema", {})
     if not name or len(name) > 64:
-        raise _bad(
-            "Missing or too long: 'response_format.json_schema.name'.", "response_format.json_schema.name"
-        )
+        raise _bad("Missing or too long: 'response_format.json_schema.name'.", "response_format.json_schema.name")
     if given.get("strict") and schema.get("type") == "object":
         complaint = f"Invalid schema for response_format '{name}': In context=(), "
         if schema.get("additionalProperties") is not False:
@@ -160,9 +150,7 @@ def complete(state: State, body: Mapping[str, Any], fault: str | None = None) ->
     }
 
 
-def _choice(
-    reply: Reply, body: Mapping[str, Any], spec: ModelSpec, fault: str | None
-) -> tuple[dict[str, Any], int]:
+def _choice(reply: Reply, body: Mapping[str, Any], spec: ModelSpec, fault: str | None) -> tuple[dict[str, Any], int]:
     """The one choice of a completion, and the tokens it is billed for."""
     text, reason, refusal = reply.text, "stop", None
     limit = body.get("max_completion_tokens") or body.get("max_tokens") or spec.max_output

@@ -24,7 +24,7 @@ TRANSPORT = (
 CONTENT = ("broken_json", "invalid_option", "truncated")
 STICKY = ("refusal", "content_filter")
 BATCH = ("batch_error", "batch_expired", "batch_canceled", "batch_duplicate", "batch_lost")
-OTHER = ("lost_creation", "job_failed")
+OTHER = ("lost_upload", "lost_creation", "job_failed")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class Faults:
     batch_duplicate: float = 0.0  #: the line comes twice
     batch_lost: float = 0.0  #: the line comes in neither file
     # of creations
-    lost_creation: float = 0.0  #: file, job or batch is created, and the connection dropped
+    lost_upload: float = 0.0  #: the file is there, and the connection dropped
+    lost_creation: float = 0.0  #: the job or batch is created, and the connection dropped
     job_failed: float = 0.0  #: the finetuning job ends in failed
     # how
     retry_after: float = 0.05  #: seconds, in the Retry-After header
@@ -130,8 +131,9 @@ class Dice:
         return self._pick(CONTENT, "content", digest, self._occurrence("content", digest))
 
     def creation(self, kind: str, digest: str) -> bool:
-        """Whether the answer to this creation gets lost."""
-        return self._pick(("lost_creation",), kind, digest, self._occurrence(kind, digest)) is not None
+        """Whether the answer to this creation (of a ``file``, ``job`` or ``batch``) gets lost."""
+        name = "lost_upload" if kind == "file" else "lost_creation"
+        return self._pick((name,), kind, digest, self._occurrence(kind, digest)) is not None
 
     def job_fails(self, digest: str) -> bool:
         """Whether this finetuning job fails."""

@@ -225,8 +225,8 @@ def _happened(job: JobRecord) -> list[dict[str, Any]]:
     words += ["Fine-tuning job started"] if done >= 0.3 and not job.error else []
     ends = [end for end in range(1, job.n_epochs + 1) if done >= 0.3 + 0.7 * end / job.n_epochs]
     events: list[tuple[str, dict[str, float] | None]] = [(word, None) for word in words]
-    for end in ends if not job.error else ():
-        events.append((f"Step {end}: training loss={1 / end:.2f}", {"step": end, "train_loss": 1 / end}))
+    if not job.error:
+        events += [(f"Step {n}: training loss={1 / n:.2f}", {"step": n, "train_loss": 1 / n}) for n in ends]
     if job.error and done >= 0.15:
         events.append((f"The job failed: {job.error['message']}", None))
     if done >= 1.0 and not job.error:

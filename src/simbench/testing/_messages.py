@@ -77,8 +77,7 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     schema: dict[str, Any] = wanted["schema"]
     if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
         raise _bad(
-            "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set "
-            "to false"
+            "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false"
         )
     return schema
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -50,7 +51,7 @@ def lose(request: web.Request, kind: str, digest: str) -> bool:
     """Whether the answer to this creation gets lost; if so the connection is gone."""
     if not request.app[STATE].dice.creation(kind, digest):
         return False
-    request[FAULT] = "lost_creation"
+    request[FAULT] = f"lost {kind}"
     if request.transport is not None:
         request.transport.abort()
     return True
@@ -126,7 +127,7 @@ async def _upload(request: web.Request) -> web.StreamResponse:
             ) from None
     file = FileRecord(state.new_id("file-"), upload.filename, purpose, data, int(time.time()))
     state.files[file.id] = file
-    if lose(request, "file", file.id):
+    if lose(request, "file", hashlib.sha256(data).hexdigest()):
         return web.Response()
     return web.json_response(say_file(file))
 

@@ -19,9 +19,7 @@ __all__ = ["ApiError", "BatchRecord", "FileRecord", "JobRecord", "LoggedRequest"
 class ApiError(Exception):
     """An error answer in the provider's own shape: HTTP status and the fields of the error object."""
 
-    def __init__(
-        self, status: int, message: str, kind: str, *, code: str | None = None, param: str | None = None
-    ):
+    def __init__(self, status: int, message: str, kind: str, *, code: str | None = None, param: str | None = None):
         self.status = status
         self.message = message
         self.kind = kind
@@ -138,9 +136,7 @@ class BatchRecord:
 class State:
     """Everything one server holds. Only its own event loop touches it, except for reading the log."""
 
-    def __init__(
-        self, models: Mapping[str, ModelSpec], faults: Faults, *, keys: frozenset[str] | None
-    ) -> None:
+    def __init__(self, models: Mapping[str, ModelSpec], faults: Faults, *, keys: frozenset[str] | None) -> None:
         self.models = dict(models)
         self.keys = keys
         self.dice = Dice(faults)

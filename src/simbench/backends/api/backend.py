@@ -67,7 +67,9 @@ class ApiBackend(Backend[A]):
         """Refuse settings the model does not take, and a pilot that cannot be used. Local and free."""
         self.settled()
         if self.config.mode == "batch" and self.config.elicitation == "turns":
-            raise ConfigError("backend.mode=batch asks everything at once: use backend.elicitation=json or lines")
+            raise ConfigError(
+                "backend.mode=batch and elicitation=turns do not go together: use elicitation=json or lines"
+            )
         pilot_ids = {each.interview.participant_id for each in pilot}
         leaked = pilot_ids & {each.participant_id for each in interviews}
         if leaked and leaked != pilot_ids:

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from simbench.backends.api.desk import Desk, Pending, raised
+from simbench.backends.api.desk import Desk, Pending
 from simbench.backends.api.intents import Intent, Intents
 from simbench.backends.api.retry import Patience, persist
-from simbench.backends.api.wire import BatchLine, Provider, Reply, Trouble
+from simbench.backends.api.wire import BatchLine, Provider, Reply, Trouble, raised
 from simbench.backends.base import Answer, Progress
 from simbench.errors import BackendError, SimbenchError
 

@@ -14,26 +14,14 @@ from simbench.backends.api.engine import Engine, Limits, Traffic
 from simbench.backends.api.prices import Price
 from simbench.backends.api.talk import Talk, chances_of
 from simbench.backends.api.tokens import message_tokens
-from simbench.backends.api.wire import Ask, Provider, Reply, Trouble
+from simbench.backends.api.wire import Ask, Provider, Reply, Trouble, raised
 from simbench.backends.base import Answer, Cache, Task
-from simbench.errors import BackendError, CredentialsError, ModelError, SimbenchError, UnsupportedError
+from simbench.errors import BackendError, SimbenchError
 
-__all__ = ["Desk", "Pending", "raised"]
+__all__ = ["Desk", "Pending"]
 
 SCHEMA = 1
 KEPT = ("ok", "refused", "content_filter", "truncated")  # replies that were paid for
-ERRORS: Mapping[str, type[SimbenchError]] = {
-    "credentials": CredentialsError,
-    "quota": BackendError,
-    "unsupported": UnsupportedError,
-    "no_model": ModelError,
-}
-
-
-def raised(trouble: Trouble) -> SimbenchError:
-    """The error a user sees for a trouble that ends the run."""
-    kind = ERRORS.get(trouble.kind, BackendError)
-    return kind(f"{trouble} (run the same command again to go on from here)")
 
 
 @dataclass(eq=False)
@@ -106,7 +94,7 @@ class Desk:
     def _key(self, talk: Talk, body: Mapping[str, Any]) -> dict[str, Any]:
         """What determines a reply. The participant is in it: two people with one profile are two draws."""
         draw = [*talk.interview.key, talk.attempt, self.seed]
-        return {"schema": SCHEMA, **self.source, "body": body, "draw": draw}
+        return {"schema": SCHEMA, **self.source, "model": talk.ask.model, "body": body, "draw": draw}
 
     def _most(self, ask: Ask) -> float | None:
         """The most a request can cost, in US dollars."""
@@ -117,7 +105,7 @@ class Desk:
     def live(self, waiting: Iterable[Pending], limits: Limits) -> Iterator[Answer]:
         """Send what is waiting, as many requests at once as the limits allow, and yield answers.
 
-        Raises BudgetError, or what :func:`raised` says of a trouble that ends the run, after every request
+        Raises BudgetError, or the error of a trouble that ends the run, after every request
         in flight has come back and what it answered was yielded.
         """
         queue = deque(waiting)

@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from simbench.backends.api.desk import raised
 from simbench.backends.api.retry import persist
-from simbench.backends.api.wire import Ask, Provider, Trouble
+from simbench.backends.api.wire import Ask, Provider, Trouble, raised
 from simbench.design import Item
 from simbench.errors import ModelError, UnsupportedError
 from simbench.interview import json_schema
@@ -25,10 +24,7 @@ QUESTION = "colour: Which colour? Options: red | blue"
 
 def look_up(provider: Provider, model: str, backend: ApiBackend[Any]) -> dict[str, Any]:
     """Ask for the model: ModelError where it does not exist, or is past its announced shutdown date."""
-    try:
-        found = persist(backend.patience(), lambda: provider.look_up(model))
-    except Trouble as trouble:
-        raise raised(trouble) from None
+    found = persist(backend.patience(), lambda: provider.look_up(model))
     if found.exists is False:
         raise ModelError(f"the model {model!r} does not exist at {backend.config.base_url}, or not for your key")
     today = datetime.now(UTC).date().isoformat()

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import tenacity
 
-from simbench.backends.api.wire import Trouble
+from simbench.backends.api.wire import Trouble, raised
 
 __all__ = ["Patience", "Tries", "persist"]
 
@@ -71,7 +71,7 @@ def _trouble(state: tenacity.RetryCallState) -> Trouble | None:
 
 
 def persist(patience: Patience, call: Callable[[], T]) -> T:
-    """Call until it succeeds, in this thread; raises the last Trouble when patience runs out.
+    """Call until it succeeds, in this thread; raises the SimbenchError of the last Trouble when it does not.
 
     Only for what may be done twice: looking things up, uploading. Never for a creation that is paid for.
     """
@@ -84,4 +84,7 @@ def persist(patience: Patience, call: Callable[[], T]) -> T:
         finally:
             tries.busy += time.monotonic() - began
 
-    return tenacity.Retrying(**tries.policy())(timed)
+    try:
+        return tenacity.Retrying(**tries.policy())(timed)
+    except Trouble as trouble:
+        raise raised(trouble) from None

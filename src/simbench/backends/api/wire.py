@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simbench.design import Item
+from simbench.errors import BackendError, CredentialsError, ModelError, SimbenchError, UnsupportedError
 from simbench.interview import Message
 
-__all__ = ["Ask", "BatchLine", "BatchState", "Found", "Provider", "Reply", "Token", "Trouble"]
+__all__ = ["Ask", "BatchLine", "BatchState", "Found", "Provider", "Reply", "Token", "Trouble", "raised"]
 
 AGAIN = ("busy", "unavailable")
 FATAL = ("credentials", "quota", "unsupported", "no_model")
@@ -41,6 +42,18 @@ class Trouble(Exception):
     def fatal(self) -> bool:
         """Nothing further can work."""
         return self.kind in FATAL
+
+
+def raised(trouble: Trouble) -> SimbenchError:
+    """The error a user sees for a trouble that could not be waited out."""
+    kinds: dict[str, type[SimbenchError]] = {
+        "credentials": CredentialsError,
+        "unsupported": UnsupportedError,
+        "no_model": ModelError,
+    }
+    error = kinds.get(trouble.kind, BackendError)
+    again = trouble.again or trouble.kind in ("credentials", "quota")
+    return error(f"{trouble}. Run the same command again to go on from here" if again else str(trouble))
 
 
 @dataclass(frozen=True)
