@@ -43,7 +43,7 @@ def _print(standing: Standing, form: str, part: str | None) -> None:
         print(as_csv(getattr(standing, part or "leaderboard")), end="")
         return
     titles = {
-        "leaderboard": "leaderboard per figure, closest to human first (floor: uniform answers; ceiling: human halves)",
+        "leaderboard": "leaderboard per figure, closest to human first (floor: uniform, ceiling: human halves)",
         "differences": "differences a - b in distance from human (below 0: a is closer)",
         "costs": "cost and time",
     }
