@@ -56,7 +56,7 @@ class TrustGame(Experiment[TrustGameConfig]):
 
     def coherent(self, people):
         agrees = (people["expected"] == "all") == (people["sent"] == 1)
-        return agrees.astype("boolean").where(people["expected"] != "half")
+        return agrees.astype("boolean").where(people["expected"].isin(["nothing", "all"]))
 
 
 @hookimpl

@@ -48,7 +48,7 @@ def _shown(default: object) -> str:
 
 def _example(entry: Entry, prefix: str, first: str) -> str:
     chosen = f"metric=[{entry.name}]" if entry.kind == "metric" else f"{entry.kind}={entry.name}"
-    examples = {"n": "30", "fraction": "0.25", "model": "NAME", "data": "people.csv", "file": "study.yaml"}
+    examples = {"n": "30", "fraction": "0.25", "model": "NAME", "data": "PATH", "file": "study.yaml"}
     setting = f" {prefix}{first}={examples[first]}" if first in examples else ""
     return f"simbench {chosen}{setting}"
 
