@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from simbench_anthropic.backend import Anthropic, AnthropicConfig
 
+from simbench.backends.api import Takes
 from simbench.backends.base import Model
 from simbench.errors import BackendError, ConfigError, CredentialsError, ModelError, UnsupportedError
 from simbench.testing import Faults, LocalServer
@@ -33,7 +34,8 @@ def server():
 
 def backend(server: LocalServer, **settings) -> Anthropic:
     chosen = {"base_url": server.anthropic_url, "model": "claude-opus-5", "poll_seconds": 0.02, "give_up_after": 20.0}
-    return Anthropic(AnthropicConfig(**{**chosen, **settings}))
+    chosen |= settings
+    return Anthropic(AnthropicConfig(**chosen | {"capabilities": Takes(**chosen.get("capabilities", {}))}))
 
 
 def answers(made: Anthropic, folder: Path, people=30, pilot=(), asked=None, **lent):

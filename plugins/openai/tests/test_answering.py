@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from simbench_openai.backend import OpenAI, OpenAIConfig
 
+from simbench.backends.api import Takes
 from simbench.errors import BackendError, BudgetError, ConfigError, CredentialsError, ModelError, UnsupportedError
 from simbench.testing import Faults, LocalServer, ModelSpec
 from simbench.testing.study import ITEMS, MemoryCache, interviews, transcripts, workspace
@@ -39,7 +40,8 @@ def prices(tmp_path: Path) -> str:
 
 def backend(server: LocalServer, **settings) -> OpenAI:
     chosen = {"base_url": server.openai_url, "capabilities": TAKES, "poll_seconds": 0.03, "give_up_after": 20.0}
-    return OpenAI(OpenAIConfig(**{**chosen, **settings}))
+    chosen |= settings
+    return OpenAI(OpenAIConfig(**chosen | {"capabilities": Takes(**chosen["capabilities"])}))
 
 
 def answers(made: OpenAI, folder: Path, people=30, pilot=(), asked=None, **lent):

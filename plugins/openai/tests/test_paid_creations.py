@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from simbench_openai.backend import OpenAI, OpenAIConfig
 
+from simbench.backends.api import Takes
 from simbench.backends.base import Model
 from simbench.errors import BudgetError, ConfigError, DataError, ModelError, UnsupportedError
 from simbench.testing import Faults, LocalServer
@@ -31,7 +32,8 @@ def server():
 
 def backend(server: LocalServer, **settings) -> OpenAI:
     chosen = {"base_url": server.openai_url, "capabilities": TAKES, "poll_seconds": 0.02, "give_up_after": 20.0}
-    return OpenAI(OpenAIConfig(**{**chosen, **settings}))
+    chosen |= settings
+    return OpenAI(OpenAIConfig(**chosen | {"capabilities": Takes(**chosen["capabilities"])}))
 
 
 def posts(server: LocalServer, path: str) -> int:

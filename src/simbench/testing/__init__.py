@@ -13,8 +13,29 @@ No number that comes from it says anything about people or about any provider's 
 Needs the extra ``simbench-eval[testing]`` (aiohttp).
 """
 
-from simbench.testing._faults import Faults
-from simbench.testing._state import LoggedRequest, ModelSpec
-from simbench.testing.server import LocalServer, RemoteServer
+from __future__ import annotations
 
-__all__ = ["Faults", "LocalServer", "LoggedRequest", "ModelSpec", "RemoteServer"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simbench.testing._faults import Faults as Faults
+    from simbench.testing._state import LoggedRequest as LoggedRequest
+    from simbench.testing._state import ModelSpec as ModelSpec
+    from simbench.testing.server import LocalServer as LocalServer
+    from simbench.testing.server import RemoteServer as RemoteServer
+
+_HOME = {
+    "Faults": "simbench.testing._faults",
+    "LocalServer": "simbench.testing.server",
+    "LoggedRequest": "simbench.testing._state",
+    "ModelSpec": "simbench.testing._state",
+    "RemoteServer": "simbench.testing.server",
+}
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'simbench.testing' has no attribute {name!r}")

@@ -7,7 +7,7 @@ prompts and the record in the manifest are here. Needs the extra ``simbench-eval
 
 from simbench.backends.api.backend import ApiBackend
 from simbench.backends.api.capabilities import CAPABILITIES, Capabilities, Declared
-from simbench.backends.api.config import ApiConfig
+from simbench.backends.api.config import ApiConfig, Takes
 from simbench.backends.api.wire import Ask, BatchLine, BatchState, Found, Provider, Reply, Token, Trouble
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Found",
     "Provider",
     "Reply",
+    "Takes",
     "Token",
     "Trouble",
 ]

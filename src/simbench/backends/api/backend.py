@@ -82,7 +82,7 @@ class ApiBackend(Backend[A]):
         """What the model takes: the user's word, the table's, and what was probed."""
         config = self.config
         known = Capabilities.of(
-            model or config.model, self.version, config.host, self.table, dict(config.capabilities)
+            model or config.model, self.version, config.host, self.table, config.capabilities.known()
         )
         return known.with_known(self._found_out, "probed")
 
@@ -147,7 +147,11 @@ class ApiBackend(Backend[A]):
 
         provider = self.provider(self.key())
         if not self._looked_up:
-            self._record["model_found"] = look_up(provider, model or self.config.model, self)
+            try:
+                self._record["model_found"] = look_up(provider, model or self.config.model, self)
+            except BaseException:
+                provider.close()
+                raise
             self._looked_up = True
         return provider
 

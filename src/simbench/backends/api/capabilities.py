@@ -101,11 +101,10 @@ def settle(requested: Mapping[str, Any], capabilities: Capabilities, on_unsuppor
     """
     wanted = {name: value for name, value in requested.items() if value is not None}
     if unknown := capabilities.unknown(list(wanted)):
-        example = ", ".join(f"{name}: true" for name in unknown)
+        example = " ".join(f"backend.capabilities.{name}=true" for name in unknown)
         raise UnsupportedError(
             f"nothing is declared about {', '.join(unknown)} for the model {capabilities.model!r}. Declare it "
-            f"(backend.capabilities={{{example}}}) or let simbench find out by a few tiny paid requests "
-            f"(backend.probe=true)"
+            f"({example}), or let simbench find out by a few tiny paid requests (backend.probe=true)"
         )
     refused = [name for name in wanted if not capabilities.takes(name)]
     if refused and on_unsupported != "drop":

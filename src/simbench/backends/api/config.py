@@ -9,9 +9,27 @@ from simbench.errors import ConfigError
 from simbench.interview import FORMS
 from simbench.settings import one_of, setting
 
-__all__ = ["ADAPTATIONS", "ApiConfig"]
+__all__ = ["ADAPTATIONS", "ApiConfig", "Takes"]
 
 ADAPTATIONS = ("none", "few_shot", "finetune")
+
+
+@dataclass(frozen=True)
+class Takes:
+    """What the user says an unknown model takes; null: not said."""
+
+    temperature: bool | None = setting(None, "a sampling temperature")
+    top_p: bool | None = setting(None, "nucleus sampling")
+    seed: bool | None = setting(None, "a seed")
+    logprobs: bool | None = setting(None, "log probabilities of tokens")
+    json_schema: bool | None = setting(None, "a JSON schema that it keeps to")
+    batch: bool | None = setting(None, "batches")
+    finetune: bool | None = setting(None, "finetuning")
+    thinking: bool | None = setting(None, "it thinks before it answers")
+
+    def known(self) -> dict[str, bool]:
+        """What was said."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -31,7 +49,7 @@ class ApiConfig:
     logprobs: bool = setting(False, "ask for the options' probabilities too")
     reask: int = setting(1, "how often an invalid answer is asked again")
     on_unsupported: str = setting("error", "a setting the model does not take is an error, or is left out: drop")
-    capabilities: dict[str, bool] = setting(dict, "what an unknown model takes: {temperature: true, ...}")
+    capabilities: Takes = setting(Takes, "what an unknown model takes, where you know it")
     probe: bool = setting(False, "find out what an unknown model takes by a few tiny paid requests")
     mode: str = setting("live", "live, or batch: half the price, within a day", runtime=True)
     concurrency: int = setting(50, "requests in flight at once, at most", runtime=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -62,13 +63,14 @@ def find_price(host: str, model: str, path: str | None = None) -> Price | None:
     The rows of the user's file come before the shipped ones; within a file the first row whose patterns fit
     counts. Shipped rows name a provider's own host: another host of the same protocol has its own prices.
     """
-    rows = (_read(Path(path).expanduser()) if path else []) + _shipped()
+    rows = [*(_read(Path(path).expanduser()) if path else ()), *_shipped()]
     fitting = (row for row in rows if fnmatchcase(host, row.host) and fnmatchcase(model, row.model))
     return next(fitting, None)
 
 
-def _shipped() -> list[Price]:
-    return _parse(files("simbench.backends.api").joinpath("prices.yaml").read_text("utf-8"), "prices.yaml")
+@cache
+def _shipped() -> tuple[Price, ...]:
+    return tuple(_parse(files("simbench.backends.api").joinpath("prices.yaml").read_text("utf-8"), "prices.yaml"))
 
 
 def _read(path: Path) -> list[Price]:
