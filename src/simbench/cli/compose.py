@@ -123,6 +123,8 @@ def job(config: DictConfig) -> None:
     folder, number = _sweeps(settings["out"]) / os.environ[SWEEP], int(meta.job.num)
     if settings.get("retry_failed") is None:
         settings["retry_failed"] = False
+    if settings.get("report") is None:
+        settings["report"] = False
     words = f"#{number} {' '.join(meta.overrides.task)}"
     write_outcome(folder, number, carry_out(settings, words, lambda run: write_begun(folder, number, run.path)))
 

@@ -11,6 +11,7 @@ from typing import Any
 from simbench.cli.terminal import progress, show
 from simbench.errors import SimbenchError
 from simbench.harness.config import assemble
+from simbench.harness.library import Runs
 from simbench.harness.run import Run, run
 from simbench.harness.store import RunFolder
 from simbench.harness.sweeps import Outcome, Sweep
@@ -28,6 +29,8 @@ def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFold
                 bars.say(job)
             done = run(assemble(config, load_plugins()), bars, begun)
         show(run_table(done))
+        if config.get("report") is not False:
+            print(f"report: {_report(done)}")
         return Outcome(0, str(done.folder.path.absolute()), job)
     except SimbenchError as error:
         print(f"simbench: {error}", file=sys.stderr)
@@ -35,6 +38,16 @@ def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFold
     except Exception as error:  # noqa: BLE001 - a bug in one job must not stop the sweep; it is shown in full
         traceback.print_exc()
         return Outcome(1, None, job, f"{type(error).__name__}: {error}")
+
+
+def _report(done: Run) -> Path:
+    """The run's page; written anew only where it is older than the run."""
+    path = done.folder / "report.html"
+    if not path.exists() or path.stat().st_mtime < (done.folder / "manifest.json").stat().st_mtime:
+        from simbench.report.page import write_report
+
+        write_report(Runs([done.folder]), load_plugins(), done.folder.path, figures=False)
+    return path
 
 
 def report_sweep(sweep: Sweep) -> int:

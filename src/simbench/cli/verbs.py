@@ -11,6 +11,7 @@ __all__ = ["VERBS", "run_verb"]
 
 VERBS = {
     "help": ("", "list the verbs"),
+    "report": ("simbench.cli.report", "an HTML page and figures about one run or many"),
     "compare": ("simbench.cli.compare", "runs against each other: leaderboard, ranks, paired differences, cost"),
     "plugins": ("simbench.cli.plugins", "list every experiment, sampler, backend and metric"),
     "cache": ("simbench.cli.cache", "show, prune and merge the cache of paid answers"),

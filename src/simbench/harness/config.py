@@ -88,6 +88,9 @@ class RunSettings:
     retry_failed: bool | None = setting(
         None, "carry out again what failed before; empty: a single run yes, the runs of a sweep no", runtime=True
     )
+    report: bool | None = setting(
+        None, "write report.html into the run folder; empty: a single run yes, the runs of a sweep no", runtime=True
+    )
     study: str = setting("", "name of the study the run belongs to, for reports", runtime=True)
     cell: str = setting("", "name of the run's cell within the study, for reports", runtime=True)
 

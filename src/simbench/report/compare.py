@@ -84,8 +84,10 @@ def compare_runs(
         rows += _board(figure, done, names, losses[figure], directions[figure[0]])
         pairs += _pairs(figure, names, losses[figure], reference)
     board, differences = pd.DataFrame(rows), _adjusted(pd.DataFrame(pairs))
-    if differences.empty:
+    if differences.empty and reference is None and len(done) > MOST_PAIRS_OF:
         notes.append(f"more than {MOST_PAIRS_OF} runs: name one with --against to see differences")
+    elif differences.empty:
+        notes.append("no figure has resamples in two runs, so there are no differences")
     elif (differences["p"] == _least_p(losses)).any():
         notes.append(f"p-values cannot be below {_least_p(losses):.2g} with this number of resamples")
     return Standing(board, differences, _costs(done, names), tuple(notes))
@@ -101,12 +103,13 @@ def _humans(runs: Runs, names: dict[str, str], different: bool) -> list[str]:
     groups: dict[tuple[Any, ...], list[str]] = {}
     for manifest in runs.manifests:
         humans, config = manifest["humans"], manifest["config"]
-        key = (config["experiment"]["name"], humans.get("evaluated_sha256"), config["scoring"].get("seed"))
+        people = humans.get("evaluated_sha256") or f"unknown in {manifest['run_id']}"
+        key = (config["experiment"]["name"], people, config["scoring"].get("seed"))
         groups.setdefault(key, []).append(names[manifest["run_id"]])
     if len(groups) == 1:
         return []
     kinds = [
-        f"  {experiment}, people {str(sha)[:8]}, scoring.seed={seed}: {', '.join(members[:5])}"
+        f"  {experiment}, people {str(sha)[:10]}, scoring.seed={seed}: {', '.join(members[:5])}"
         f"{f' and {len(members) - 5} more' if len(members) > 5 else ''}"
         for (experiment, sha, seed), members in groups.items()
     ]

@@ -1,0 +1,35 @@
+"""``simbench report RUNS...``: one HTML page and its figures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from simbench.harness.library import Runs, load_runs
+from simbench.plugin.manager import load_plugins
+from simbench.report.page import write_report
+
+__all__ = ["main"]
+
+TOGETHER = "simbench-report"
+
+
+def main(words: Sequence[str]) -> int:
+    """Write report.html (self-contained) and figures/ (SVG, PDF, PNG, CSV) about one run or many."""
+    parser = argparse.ArgumentParser(prog="simbench report", description=main.__doc__)
+    parser.add_argument("runs", nargs="*", metavar="RUNS", help="run folders, folders of runs, globs, name=value")
+    parser.add_argument(
+        "-o", "--out", type=Path, help=f"folder to write to (default: the run's own, or {TOGETHER} for many runs)"
+    )
+    parser.add_argument("--no-figures", action="store_true", help="the page only")
+    asked = parser.parse_args(words)
+    runs = load_runs(*asked.runs)
+    folder = asked.out or _default(runs)
+    print(write_report(runs, load_plugins(), folder.expanduser(), figures=not asked.no_figures))
+    return 0
+
+
+def _default(runs: Runs) -> Path:
+    done = runs.done
+    return done[0].folder.path if len(done) == 1 else Path(TOGETHER)

@@ -1,0 +1,225 @@
+"""What a page about one run says beside its figures: tables, transcripts, provenance, claims."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from simbench.design import PARTICIPANT, Design, Item, People
+from simbench.errors import ConfigError, PluginError
+from simbench.experiments.base import Experiment
+from simbench.harness.journal import Journal
+from simbench.harness.run import Run
+from simbench.interview import Interview, Style
+from simbench.plugin.manager import Registry
+from simbench.report.formats import number
+from simbench.report.table import headline_rows
+from simbench.report.verdict import BAD, Statement
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Pair", "claims", "experiment_of", "facts", "headlines", "outcomes", "pairs", "provenance"]
+
+SAMPLES = 3
+LONG = 400
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A real person and the participant simulated from the same profile.
+
+    ``answers``: question, options shown, the person's answer, the simulated one. ``raw`` is what the model
+    wrote, as it wrote it: untrusted text.
+    """
+
+    participant: str
+    condition: str
+    persona: str
+    answers: tuple[tuple[str, str, str], ...]
+    status: str
+    raw: str = ""
+    error: str = ""
+    shared: str = field(default="", repr=False)
+
+
+def experiment_of(manifest: Mapping[str, Any], registry: Registry) -> Experiment[Any] | None:
+    """The run's experiment with its settings, or None where its plugin is not installed here."""
+    settings = dict(manifest["config"]["experiment"])
+    try:
+        entry = registry.get("experiment", settings.pop("name"))
+        built: Experiment[Any] = entry.cls(entry.cls.Config(**settings))
+    except (ConfigError, PluginError, TypeError):
+        return None
+    return built
+
+
+def design_of(experiment: Experiment[Any] | None, run: Run) -> Design:
+    """The experiment's design; where it is not installed, one pieced together from what was answered."""
+    if experiment is not None:
+        return experiment.design
+    scores, people = run.scores, run.people
+    names = scores[scores["metric"] == "js_distance"]["item"].dropna().unique()
+    items = [name for name in people.columns if name in set(names) - {"mean"}]
+    values = {name: sorted(people[name].dropna().unique().tolist()) for name in items}
+    return Design(
+        run.manifest["config"]["experiment"]["name"],
+        (),
+        (),
+        tuple(Item(name, "belief", name, values[name]) for name in items),
+    )
+
+
+def facts(manifest: Mapping[str, Any]) -> list[str]:
+    """What was done, in a few lines."""
+    humans, config, model = manifest["humans"], manifest["config"], manifest["model"]
+    scope = {
+        "heldout": "people outside the pilot",
+        "reserved": "people reserved from every pilot",
+        "all": "everybody, PILOT INCLUDED",
+    }[manifest["evaluated"]]
+    learned = f" of {config['adapt_on']['name']}" if config.get("adapt_on") else f" of {humans['n']}"
+    return [
+        f"Experiment {config['experiment']['name']}; {_people(humans)}: {humans['source']}.",
+        f"Backend {config['backend']['name']}, model {model['base']}{', adapted' if model.get('adapter') else ''}; "
+        f"pilot of {humans['n_pilot']}{learned} by sampler {config['sampler']['name']}, seed {manifest['seed']}.",
+        f"{humans['n_evaluated']} simulated and compared: {scope}.",
+        *(f"Pilot: {note}." for note in manifest["pilot_notes"]),
+    ]
+
+
+def _people(humans: Mapping[str, Any]) -> str:
+    return "SYNTHETIC people, not real ones" if humans["synthetic"] else "real people"
+
+
+def headlines(scores: pd.DataFrame, registry: Registry) -> list[list[str]]:
+    """Figure, human, simulated, value with interval, floor, ceiling, and which way is closer to human."""
+    better = {name: way for entry in registry.of("metric") for name, way in entry.cls.better.items()}
+    rows = []
+    for row in headline_rows(scores, registry):
+        value = number(row["value"])
+        if row["value"] != row["value"]:
+            value = f"not computable: {row['reason']}"
+        elif row["ci_low"] == row["ci_low"]:
+            value += f" [{number(row['ci_low'])}, {number(row['ci_high'])}]"
+        name = row["metric"] + (f" ({row['item']})" if isinstance(row["item"], str) else "")
+        sides = [number(row[key]) for key in ("human", "simulated")]
+        rows.append(
+            [name, *sides, value, number(row["floor"]), number(row["ceiling"]), better.get(row["metric"], "")]
+        )
+    return rows
+
+
+def outcomes(manifest: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Counts of how interviews ended: the statuses that occur, and one row per group."""
+    counts = manifest["outcomes"]
+    groups = [("everybody", counts["all"])]
+    groups += [(f"treatment {name}", each) for name, each in counts["condition"].items()]
+    groups += [(f"{var}: {lev}", each) for var, levels in counts["subgroup"].items() for lev, each in levels.items()]
+    statuses = list(dict.fromkeys(["ok", *(status for _, each in groups for status in each)]))
+    return statuses, [[name, *(str(each.get(status, 0)) for status in statuses)] for name, each in groups]
+
+
+def pairs(run: Run, experiment: Experiment[Any] | None) -> list[Pair]:
+    """The first person of each of the first treatment groups, beside their simulated counterpart."""
+    if experiment is None:
+        return []
+    people = People(experiment.design, run.people)
+    first = people.where(~people.condition.duplicated())
+    first = first.at(range(min(SAMPLES, len(first))))
+    config = run.manifest["config"]
+    style = Style(**config["interview"])
+    interviews = experiment.script(style).interviews(first)
+    said = Journal(run.folder / "responses.jsonl").read()
+    return [
+        _pair(interview, row, said.get((interview.participant_id, 0)))
+        for interview, row in zip(interviews, first.frame.to_dict("records"), strict=True)
+    ]
+
+
+def _pair(interview: Interview, row: Mapping[Any, Any], answer: Any) -> Pair:
+    def label(item: Item, value: Any) -> str:
+        code = item.code(value)
+        return item.labels[code] if code >= 0 else "(no answer)"
+
+    given = answer.answers if answer is not None else {}
+    return Pair(
+        str(row[PARTICIPANT]),
+        interview.condition,
+        interview.persona,
+        tuple(
+            (f"{item.name}: {item.text}", label(item, row[item.name]), label(item, given.get(item.name)))
+            for item in interview.items
+        ),
+        answer.status if answer is not None else "not asked",
+        answer.text if answer is not None else "",
+        (answer.error or "") if answer is not None else "",
+        interview.shared,
+    )
+
+
+def provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Everything needed to do the run again, as names and values."""
+    return list(_provenance(manifest))
+
+
+def _provenance(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    humans, environment = manifest["humans"], manifest["environment"]
+    yield "run", manifest["run_id"]
+    yield "command", " ".join(environment["command"])
+    yield "started, finished (UTC)", f"{manifest['started']}, {manifest.get('finished', '-')}"
+    yield "seed of the run, of the resamples", f"{manifest['seed']}, {manifest['config']['scoring'].get('seed', '-')}"
+    yield "human data", f"{humans['source']}, sha256 {humans['sha256']}"
+    yield "people compared", f"{humans['n_evaluated']}, sha256 {humans.get('evaluated_sha256', '-')}"
+    yield "model", _brief(manifest["model"])
+    yield "tokens", _brief(manifest["usage"]["tokens"])
+    cost = manifest["usage"]["cost"]
+    yield "cost", "unknown or none" if cost is None else f"{cost:.4f} US dollars"
+    spent = [f"{manifest[name]} s {word}" for name, word in TIMES.items() if name in manifest]
+    yield "time", ", ".join(spent)
+    if manifest.get("backend"):
+        yield "backend's record", _brief(manifest["backend"])
+    yield "versions", ", ".join(f"{name} {found}" for name, found in environment["packages"].items())
+    yield "plugins", ", ".join(f"{name} {found}" for name, found in environment["plugins"].items())
+    yield "Python, platform", f"{environment['python']}, {environment['platform']}"
+    git = environment["git"]
+    if git:
+        yield "git", git["commit"] + (" with uncommitted changes" if git["dirty"] else "")
+
+
+TIMES = {"adapt_seconds": "adapting", "respond_seconds": "answering"}
+
+
+def _brief(content: Any) -> str:
+    """JSON in which long values give way to where they can be found."""
+
+    def brief(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: brief(each) for key, each in value.items() if each is not None}
+        return f"({len(json.dumps(value, default=str))} characters, see the run folder)" if _long(value) else value
+
+    return json.dumps(brief(content), ensure_ascii=False, default=str)
+
+
+def _long(value: Any) -> bool:
+    return len(json.dumps(value, ensure_ascii=False, default=str)) > LONG
+
+
+def claims(manifest: Mapping[str, Any], verdict: list[Statement]) -> list[str]:
+    """What must not be claimed from this run."""
+    found = ["Simulated participants are not people; do not count them in a sample size."]
+    if manifest["humans"]["synthetic"]:
+        found.insert(0, "The humans of this run are SYNTHETIC. Nothing here says anything about real people.")
+    if manifest["evaluated"] == "all":
+        found.append("The pilot's people are among those compared: figures are better than on people never seen.")
+    unfit = [statement.topic.lower() for statement in verdict if statement.standing == BAD]
+    if unfit:
+        found.append(f"Do not use these answers where it matters for: {', '.join(unfit)}.")
+    found.append(
+        "Metrics follow definitions by simbench. This is not a replication of arXiv 2511.21218, whose prompts and "
+        "data are not public."
+    )
+    found.append("One run is one draw of pilot, adaptation and answers: its intervals cover respondents, not seeds.")
+    return found

@@ -1,0 +1,190 @@
+"""Figures over many runs: learning curves, and every run's headline figures side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simbench.harness.library import Runs
+from simbench.plugin.manager import Registry
+from simbench.report.drawing import CEILING, FLOOR, HUMAN, SIMULATED, Chart, clean
+from simbench.report.figures import WIDTH, short
+from simbench.report.table import label
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["curve_data", "enough", "learning_curve", "standings"]
+
+SERIES = ((HUMAN, "-", "o"), (SIMULATED, "--", "s"), (CEILING, "-.", "^"), (FLOOR, ":", "v"))
+
+
+def standings(runs: Runs, registry: Registry) -> list[Chart]:
+    """One dot plot per headline figure: a dot with its interval per run, floor and ceiling as ticks."""
+    scores, names = runs.scores, {manifest["run_id"]: label(manifest) for manifest in runs.manifests}
+    charts = []
+    for entry in registry.of("metric"):
+        for metric, item in entry.cls.headline:
+            rows = _of(scores, metric, item)
+            rows = rows[rows["value"].notna()].set_index("run_id").reindex(list(names)).dropna(subset="value")
+            if len(rows):
+                charts.append(_standing(rows, names, metric, item, entry.cls.better.get(metric, "zero")))
+    return charts
+
+
+def _of(scores: pd.DataFrame, metric: str, item: str | None) -> pd.DataFrame:
+    same = (scores["metric"] == metric) & scores["subgroup"].isna()
+    return scores[same & (scores["item"].isna() if item is None else scores["item"] == item)]
+
+
+def _standing(rows: pd.DataFrame, names: dict[str, str], metric: str, item: str | None, better: str) -> Chart:
+    title = metric + (f" ({item})" if item else "")
+    labels = [names[run] for run in rows.index]
+    data = rows[["value", "ci_low", "ci_high", "floor", "ceiling"]].assign(run=labels).reset_index()
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        at = np.arange(len(rows))
+        axes.hlines(at, rows["ci_low"], rows["ci_high"], color=SIMULATED, linewidth=1.6)
+        axes.plot(rows["value"], at, "s", color=SIMULATED, markersize=5, label="run")
+        for name, colour in (("floor", FLOOR), ("ceiling", CEILING)):
+            axes.plot(rows[name], at, "|", color=colour, markersize=9, markeredgewidth=2, label=name)
+        axes.set_yticks(at, [short(name, 44) for name in labels], fontsize=8)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        if better == "zero":
+            axes.axvline(0, color=HUMAN, linewidth=1)
+        else:
+            axes.set_xlim(min(0.0, axes.get_xlim()[0]), None)
+        clean(axes, "x")
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=8)
+
+    way = {"zero": "zero is as human", "lower": "lower is closer to human", "higher": "higher is closer to human"}
+    parts = [f"{name} {value:.3g}" for name, value in zip(labels, rows["value"])]
+    return Chart(
+        f"runs_{metric}" + (f"_{item}" if item else ""),
+        title,
+        f"Dot plot of {title}: {'; '.join(parts)}",
+        data,
+        draw,
+        (WIDTH, 0.8 + 0.26 * len(rows)),
+        f"{way[better].capitalize()}.",
+    )
+
+
+def curve_data(runs: Runs, registry: Registry) -> pd.DataFrame:
+    """Headline figures by pilot size: one row per figure and run, with ``loss``, the distance from human."""
+    import pandas as pd
+
+    about = pd.DataFrame(
+        [
+            {
+                "run_id": manifest["run_id"],
+                "who": f"{manifest['config']['backend']['name']} {manifest['config']['sampler']['name']}",
+                "backend": manifest["config"]["backend"]["name"],
+                "n_pilot": manifest["humans"]["n_pilot"],
+                "seed": manifest["seed"],
+            }
+            for manifest in runs.manifests
+        ]
+    )
+    parts = []
+    for entry in registry.of("metric"):
+        for metric, item in entry.cls.headline:
+            rows = _of(runs.scores, metric, item)[["run_id", "metric", "item", "value", "floor", "ceiling"]]
+            better = entry.cls.better.get(metric, "zero")
+            sign = {"lower": 1.0, "higher": -1.0}.get(better)
+            for name, source in (("loss", "value"), ("loss_ceiling", "ceiling")):
+                rows = rows.assign(**{name: rows[source].abs() if sign is None else sign * rows[source]})
+            parts.append(rows.assign(better=better))
+    stacked = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run_id"])
+    return about.merge(stacked, on="run_id")
+
+
+def is_curve(runs: Runs) -> bool:
+    """Whether the runs vary the size of the pilot: one experiment, at least two sizes above none."""
+    sizes = {manifest["humans"]["n_pilot"] for manifest in runs.manifests} - {0}
+    return len(sizes) >= 2 and len({manifest["config"]["experiment"]["name"] for manifest in runs.manifests}) == 1
+
+
+def learning_curve(runs: Runs, registry: Registry) -> Chart | None:
+    """Headline figures against the size of the pilot, or None where the runs do not vary it."""
+    if not is_curve(runs):
+        return None
+    data = curve_data(runs, registry).dropna(subset="value")
+    figures = list(data.groupby(["metric", "item"], dropna=False, sort=False))
+    if not figures:
+        return None
+
+    def draw(figure: Figure) -> None:
+        grid = figure.subplots((len(figures) + 1) // 2, 2, squeeze=False).flatten()
+        for axes, ((metric, item), rows) in zip(grid, figures):
+            _curve(axes, rows, f"{metric} ({item})" if isinstance(item, str) else str(metric))
+        for axes in grid[len(figures) :]:
+            axes.set_axis_off()
+        named = {name: handle for axes in grid for handle, name in zip(*axes.get_legend_handles_labels())}
+        figure.legend(list(named.values()), list(named), loc="outside upper left", ncols=3, fontsize=8)
+
+    return Chart(
+        "learning_curve",
+        "Learning curve",
+        "Lines: headline figures against the number of people in the pilot, by sampler",
+        data.drop(columns=["loss", "loss_ceiling"]),
+        draw,
+        (WIDTH, 0.7 + 2.1 * ((len(figures) + 1) // 2)),
+        "Lines go through means over seeds; each mark is one run. Lines across: the unadapted model, uniform "
+        "answers (floor), humans against humans (ceiling). The scale of pilot sizes is logarithmic.",
+    )
+
+
+def _curve(axes: Axes, rows: pd.DataFrame, title: str) -> None:
+    adapted, unadapted = rows[rows["n_pilot"] > 0], rows[rows["n_pilot"] == 0]
+    for (who, part), (colour, dashes, mark) in zip(adapted.groupby("who", sort=True), SERIES):
+        means = part.groupby("n_pilot")["value"].mean()
+        axes.plot(means.index, means.to_numpy(), color=colour, linestyle=dashes, linewidth=1.6)
+        axes.plot(part["n_pilot"], part["value"], mark, color=colour, markersize=4, label=str(who))
+    for level, style, name in (
+        (unadapted["value"].mean(), (SIMULATED, "-"), "unadapted"),
+        (rows["floor"].mean(), (FLOOR, ":"), "floor"),
+        (rows["ceiling"].mean(), (CEILING, ":"), "ceiling"),
+    ):
+        if np.isfinite(level):
+            axes.axhline(level, color=style[0], linestyle=style[1], linewidth=1, label=name)
+    sizes = sorted({int(n) for n in adapted["n_pilot"]})
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [str(n) for n in sizes], fontsize=8)
+    axes.minorticks_off()
+    axes.set_title(title)
+    clean(axes, "y")
+
+
+def enough(runs: Runs, registry: Registry, share: float = 0.8) -> list[dict[str, Any]]:
+    """The smallest pilot that goes ``share`` of the way from unadapted to ceiling, per figure and sampler.
+
+    Losses are averaged over seeds. ``reached`` is the share of the way by size; ``n`` is None where no size
+    gets there. Figures whose unadapted loss is no larger than the ceiling's leave no way to go and are skipped.
+    """
+    if not is_curve(runs):
+        return []
+    data = curve_data(runs, registry).dropna(subset=["loss", "loss_ceiling"])
+    found: list[dict[str, Any]] = []
+    for (metric, item, _), rows in data.groupby(["metric", "item", "backend"], dropna=False, sort=False):
+        start, end = rows[rows["n_pilot"] == 0]["loss"].mean(), rows["loss_ceiling"].mean()
+        if not np.isfinite(start) or start <= end:
+            continue
+        for who, part in rows[rows["n_pilot"] > 0].groupby("who", sort=True):
+            means = part.groupby("n_pilot")["loss"].mean().sort_index()
+            reached = {int(n): float((start - loss) / (start - end)) for n, loss in means.items()}  # type: ignore[call-overload]
+            found.append(
+                {"metric": metric, "item": item if isinstance(item, str) else None, "who": str(who)}
+                | {"reached": reached, "n": next((n for n, way in reached.items() if way >= share), None)}
+            )
+    return found
+
+
+def sizes_of(found: Sequence[dict[str, Any]]) -> list[int]:
+    """Every pilot size that occurs."""
+    return sorted({n for each in found for n in each["reached"]})

@@ -1,0 +1,201 @@
+"""The report: one HTML file that needs nothing else, and its figures as files."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import simbench
+from simbench.errors import ConfigError
+from simbench.harness.library import Runs
+from simbench.harness.run import Run
+from simbench.harness.store import now, write_whole
+from simbench.plugin.manager import Registry
+from simbench.report import content
+from simbench.report.compare import compare_runs
+from simbench.report.curves import enough, learning_curve, sizes_of, standings
+from simbench.report.drawing import Chart, save, svg
+from simbench.report.figures import run_charts
+from simbench.report.formats import number
+from simbench.report.paper import PUBLISHED_NOTE, paper_table
+from simbench.report.table import label
+from simbench.report.verdict import verdict
+
+__all__ = ["MOST_RUNS", "write_report"]
+
+MOST_RUNS = 12
+SHARE = 0.8
+MOST_ROWS = 80
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A chart as the template wants it: markup, its data as a table, and the same as a file in a link."""
+
+    chart: Chart
+    svg: Any
+    head: list[str]
+    rows: list[list[str]]
+    more: int
+    link: str
+
+
+def write_report(runs: Runs, registry: Registry, folder: Path, *, figures: bool = True) -> Path:
+    """Write ``report.html`` into the folder, and each figure into ``figures/`` as SVG, PDF, PNG and CSV.
+
+    Raises:
+        ConfigError: none of the runs is done.
+    """
+    done = runs.done
+    if not len(done):
+        raise ConfigError(f"report: none of the {len(runs)} runs is done")
+    folder.mkdir(parents=True, exist_ok=True)
+    detailed = done[:MOST_RUNS]
+    views = [_run_view(run, registry) for run in detailed]
+    study = _study_view(done, registry) if len(done) > 1 else None
+    if figures:
+        for drawn in study["charts"] if study else []:
+            save(drawn.chart, folder / "figures")
+        for view in views:
+            for drawn in view["charts"]:
+                save(drawn.chart, folder / "figures" / (view["id"] if len(views) > 1 else ""))
+    html = _template().render(
+        title=_title(done),
+        made=now(),
+        version=simbench.__version__,
+        synthetic=any(manifest["humans"]["synthetic"] for manifest in done.manifests),
+        study=study,
+        runs=views,
+        left_out=len(done) - len(detailed),
+        not_done=len(runs) - len(done),
+    )
+    path = folder / "report.html"
+    write_whole(path, lambda file: file.write(html.encode("utf-8", "replace")))
+    return path
+
+
+def _template() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("simbench.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _title(runs: Runs) -> str:
+    manifests = runs.manifests
+    studies = {manifest["config"].get("study") for manifest in manifests} - {"", None}
+    experiments = sorted({manifest["config"]["experiment"]["name"] for manifest in manifests})
+    what = f"study {studies.pop()}" if len(studies) == 1 else f"{len(runs)} runs"
+    return f"{', '.join(experiments)}: {label(manifests[0]) if len(runs) == 1 else what}"
+
+
+def _run_view(run: Run, registry: Registry) -> dict[str, Any]:
+    """Everything that the page says about one run."""
+    manifest, scores = run.manifest, run.scores
+    experiment = content.experiment_of(manifest, registry)
+    marked = "humans (SYNTHETIC)" if manifest["humans"]["synthetic"] else "humans"
+    charts = run_charts(content.design_of(experiment, run), run.people, run.responses, scores, marked)
+    statements = verdict(manifest, scores)
+    statuses, counted = content.outcomes(manifest)
+    return {
+        "id": run.run_id,
+        "label": label(manifest),
+        "facts": content.facts(manifest),
+        "verdict": statements,
+        "marked": marked,
+        "headlines": content.headlines(scores, registry),
+        "charts": _drawn(charts, run.run_id),
+        "statuses": statuses,
+        "outcomes": counted,
+        "pairs": content.pairs(run, experiment),
+        "provenance": content.provenance(manifest),
+        "config": json.dumps(manifest["config"], indent=1, ensure_ascii=False),
+        "citation": experiment.citation if experiment is not None else "",
+        "claims": content.claims(manifest, statements),
+    }
+
+
+def _study_view(runs: Runs, registry: Registry) -> dict[str, Any]:
+    """What the page says about the runs together."""
+    curve = learning_curve(runs, registry)
+    charts = ([curve] if curve else []) + standings(runs, registry)
+    reached = enough(runs, registry, SHARE)
+    table = paper_table(runs)
+    board, notes, differences = _compared(runs, registry)
+    return {
+        "charts": _drawn(charts, "study"),
+        "verdicts": _verdicts(runs),
+        "paper": None if table is None else {"head": list(table.columns), "rows": table.to_numpy().tolist()},
+        "paper_note": PUBLISHED_NOTE,
+        "sizes": sizes_of(reached),
+        "enough": reached,
+        "share": f"{100 * SHARE:.0f} %",
+        "board": board,
+        "differences": differences,
+        "notes": notes,
+    }
+
+
+def _verdicts(runs: Runs) -> dict[str, list[Any]]:
+    """How every run stands on every topic, in a word each."""
+    found = [{each.topic: each.standing for each in verdict(run.manifest, run.scores)} for run in runs]
+    topics = list(dict.fromkeys(topic for each in found for topic in each))
+    names = [label(manifest) for manifest in runs.manifests]
+    return {"head": topics, "rows": [[n, *(each.get(t, "-") for t in topics)] for n, each in zip(names, found)]}
+
+
+def _compared(runs: Runs, registry: Registry) -> tuple[list[list[str]], list[str], list[list[str]]]:
+    """Leaderboard and differences as cells; where the people differ, the reason why there are no differences."""
+    notes: list[str] = []
+    try:
+        standing = compare_runs(runs, registry)
+    except ConfigError as refused:
+        notes = [line.strip() for line in str(refused).splitlines()[:-1]]
+        notes.append("Figures stand beside each other below, without ranks or tests.")
+        return [], notes, []
+    board = [
+        [
+            row["metric"] + (f" ({row['item']})" if isinstance(row["item"], str) else ""),
+            row["run"],
+            f"{number(row['value'])} [{number(row['ci_low'])}, {number(row['ci_high'])}]",
+            f"{row['rank']:g}" if row["rank"] == row["rank"] else "-",
+            f"{row['rank_low']:g} to {row['rank_high']:g}" if row["rank"] == row["rank"] else "-",
+        ]
+        for row in standing.leaderboard.to_dict("records")
+    ]
+    differences = [
+        [
+            row["metric"] + (f" ({row['item']})" if isinstance(row["item"], str) else ""),
+            row["a"],
+            row["b"],
+            f"{number(row['difference'])} [{number(row['ci_low'])}, {number(row['ci_high'])}]",
+            number(row["p"]),
+            number(row["p_holm"]),
+        ]
+        for row in standing.differences.to_dict("records")
+    ]
+    return board, list(standing.notes), differences
+
+
+def _drawn(charts: Sequence[Chart], prefix: str) -> list[Drawn]:
+    from markupsafe import Markup
+
+    found = []
+    for chart in charts:
+        csv = chart.data.to_csv(index=False).encode()
+        rows = [[number(cell) for cell in row] for row in chart.data.itertuples(index=False, name=None)]
+        drawing = Markup(svg(chart, f"{prefix}-{chart.name}"))  # noqa: S704 - our own drawing; matplotlib escapes its text
+        link = f"data:text/csv;base64,{base64.b64encode(csv).decode()}"
+        more = max(0, len(rows) - MOST_ROWS)
+        found.append(Drawn(chart, drawing, [str(name) for name in chart.data.columns], rows[:MOST_ROWS], more, link))
+    return found
