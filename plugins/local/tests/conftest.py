@@ -96,11 +96,24 @@ def save_llama(folder: Path, **changes: object) -> None:
         "max_position_embeddings": 1024,
         "eos_token_id": 1,
         "pad_token_id": 1,
-        "initializer_range": 0.2,
+        "initializer_range": 0.5,
     }
     with torch.random.fork_rng():
         torch.manual_seed(0)
         LlamaForCausalLM(LlamaConfig(**(sizes | changes))).save_pretrained(folder)
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> Callable[..., Path]:
+    """Makes folders with such a model, with changes to its configuration."""
+
+    def make(template: str | None = TEMPLATE, **changes: object) -> Path:
+        folder = tmp_path / "model"
+        save_tokenizer(folder, template)
+        save_llama(folder, **changes)
+        return folder
+
+    return make
 
 
 @pytest.fixture

@@ -136,9 +136,7 @@ def _interview(request: Request) -> Interview:
     return request.key
 
 
-def _groups(
-    encoder: Encoder, requests: Sequence[Request]
-) -> Iterator[tuple[tuple[ItemPlan, ...], list[Request]]]:
+def _groups(encoder: Encoder, requests: Sequence[Request]) -> Iterator[tuple[tuple[ItemPlan, ...], list[Request]]]:
     """Requests with the same shared text and items, in the order of their first."""
     groups: dict[tuple[str, Any], list[Request]] = {}
     for request in requests:
@@ -158,8 +156,7 @@ def _answer(one: Scored, plans: Sequence[ItemPlan], chooser: Chooser, shared: in
         "ok",
         answers={plan.item.name: plan.item.values[chosen] for plan, _, chosen in parts},
         probabilities={
-            plan.item.name: [float(p) for p in chooser.distribution(plan, logprobs)]
-            for plan, logprobs, _ in parts
+            plan.item.name: [float(p) for p in chooser.distribution(plan, logprobs)] for plan, logprobs, _ in parts
         },
         valid_mass={
             plan.item.name: float(min(1.0, np.exp(np.logaddexp.reduce(logprobs)))) for plan, logprobs, _ in parts

@@ -63,9 +63,7 @@ class CachedPass:
             k = torch.cat((self.keys[index], k), dim=2)
             v = torch.cat((self.values[index], v), dim=2)
         self.keys[index], self.values[index] = k, v
-        return _behind_prefix(
-            q, self.prefix.keys[index], self.prefix.values[index], k, v, self.visible, scale
-        )
+        return _behind_prefix(q, self.prefix.keys[index], self.prefix.values[index], k, v, self.visible, scale)
 
     def select(self, rows: Tensor) -> None:
         """Keep, repeat and reorder rows: row i becomes old row ``rows[i]``."""
@@ -134,9 +132,7 @@ def _causal(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     return functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)
 
 
-def _behind_prefix(
-    q: Tensor, pk: Tensor, pv: Tensor, k: Tensor, v: Tensor, visible: Tensor, scale: float
-) -> Tensor:
+def _behind_prefix(q: Tensor, pk: Tensor, pv: Tensor, k: Tensor, v: Tensor, visible: Tensor, scale: float) -> Tensor:
     """Softmax attention over [prefix, own tokens]: q (B, H, Q, D), pk, pv (1, K, P, D), k, v (B, K, T, D).
 
     The prefix part is one large product per key-value head over the tokens of all rows, the own part one

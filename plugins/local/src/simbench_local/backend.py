@@ -58,9 +58,7 @@ class Local(Backend[LocalConfig]):
             parameters["shots"] = min(settings.shots, len(pilot))
         return Model(self.name, source.name, adapter, digest, parameters)
 
-    def respond(
-        self, model: Model, interviews: Sequence[Interview], workspace: Workspace
-    ) -> Iterator[Answer]:
+    def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
         """Answer batch by batch."""
         from simbench_local.answering import Chooser, answer_by_choice
         from simbench_local.encode import Encoder
@@ -77,9 +75,7 @@ class Local(Backend[LocalConfig]):
             yield from answer_by_writing(loaded, encoder, interviews, self.config, workspace, before)
             return
         chooser = Chooser(workspace.seed, self.config.temperature, model.parameters.get("calibration"))
-        yield from answer_by_choice(
-            loaded, encoder, interviews, chooser, workspace, before, self.config.batch_size
-        )
+        yield from answer_by_choice(loaded, encoder, interviews, chooser, workspace, before, self.config.batch_size)
 
     def record(self) -> Mapping[str, Any]:
         """Device, number format and versions, once a model was loaded."""

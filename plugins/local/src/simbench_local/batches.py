@@ -17,7 +17,7 @@ __all__ = ["fitting", "halving", "is_out_of_memory"]
 
 Q = TypeVar("Q")
 A = TypeVar("A")
-LARGEST = {"cpu": 64, "cuda": 512}
+LARGEST = {"cpu": 32, "cuda": 512}  # on a processor larger batches fall out of its caches
 SHARE = 0.5  # of the free memory that a batch may take by the estimate
 
 
@@ -41,9 +41,7 @@ def fitting(loaded: Loaded, own: int, shared: int, plans: Sequence[ItemPlan]) ->
     return max(1, min(fits, LARGEST.get(loaded.device.type, 64)))
 
 
-def halving(
-    queue: Sequence[Q], size: Callable[[Sequence[Q]], int], work: Callable[[Sequence[Q]], A]
-) -> Iterator[A]:
+def halving(queue: Sequence[Q], size: Callable[[Sequence[Q]], int], work: Callable[[Sequence[Q]], A]) -> Iterator[A]:
     """Work through ``queue`` in batches; when memory runs out, go on with half as many.
 
     ``size`` says how many of the rest to try. Nothing is lost: a batch that failed is cut and tried again.

@@ -74,7 +74,6 @@ def fit(logprobs: Floats, chosen: NDArray[np.int64], prior: float = PRIOR) -> di
         value = float((norm - scores[np.arange(n), chosen]).sum() + 0.5 * prior * theta[1:] @ theta[1:])
         return value, np.concatenate(([float((rest * centred).sum())], rest.sum(axis=0) + prior * theta[1:]))
 
-    found = minimize(
-        loss, np.concatenate(([1.0], np.zeros(k))), jac=True, method="L-BFGS-B", bounds=[(0, None)] + [(None, None)] * k
-    )
+    start, bounds = np.concatenate(([1.0], np.zeros(k))), [(0.0, None)] + [(None, None)] * k
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-8})
     return {"scale": float(found.x[0]), "bias": [float(b) for b in found.x[1:]]}

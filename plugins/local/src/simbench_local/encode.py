@@ -143,13 +143,15 @@ def _takes_system(tokenizer: Any) -> bool:
 
 
 def _joined(turns: Sequence[Message]) -> list[Message]:
-    """One system message at the front: later ones become part of the user turn that follows them."""
+    """One system message at the front: a later one opens the user turn that follows it, where it is new."""
     joined: list[Message] = []
-    pending = ""
+    said, pending = "", ""
     for turn in turns:
         if turn["role"] == "system" and joined:
-            pending = f"{turn['content']}\n\n"
+            pending = "" if turn["content"] == said else f"{turn['content']}\n\n"
+            said = turn["content"]
         else:
+            said = turn["content"] if turn["role"] == "system" else said
             joined.append({"role": turn["role"], "content": pending + turn["content"]})
             pending = ""
     return joined

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from simbench.errors import ModelError, UnsupportedError
 from simbench_local.attention import IMPLEMENTATION, register
 from simbench_local.store import Source
 
-__all__ = ["Loaded", "Placement", "load", "load_tokenizer", "place"]
+__all__ = ["Loaded", "Placement", "load", "load_tokenizer", "place", "quiet_peft"]
 
 CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -70,9 +71,7 @@ class Loaded:
 
     def logits(self, tokens: Tensor, positions: Tensor, keep: Tensor | int, **kwargs: Any) -> Tensor:
         """Logits (B, len(keep), V) of ``tokens`` (B, Q) standing at ``positions`` (B, Q)."""
-        out = self.model(
-            input_ids=tokens, position_ids=positions, use_cache=False, logits_to_keep=keep, **kwargs
-        )
+        out = self.model(input_ids=tokens, position_ids=positions, use_cache=False, logits_to_keep=keep, **kwargs)
         logits: Tensor = out.logits
         return logits
 
@@ -205,12 +204,21 @@ def _with_adapter(model: Any, adapter: Path, source: Source, merge: bool) -> Any
     from safetensors import SafetensorError
 
     try:
-        adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
+        with quiet_peft():
+            adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"the adapter {adapter} cannot be read: {_brief(error)}") from error
     except (ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"the adapter {adapter} does not fit {source.name}: {_brief(error)}") from error
     return adapted.merge_and_unload() if merge else adapted
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Keep back a deprecation warning of transformers that peft's own code sets off."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+        yield
 
 
 def _to_dtype(model: Any, placement: Placement) -> None:

@@ -20,7 +20,7 @@ from simbench_local.loading import Loaded
 from simbench_local.scoring import prefix_length
 from simbench_local.tree import ancestors
 
-__all__ = ["Example", "Packed", "examples", "losses", "pack"]
+__all__ = ["Example", "Packed", "examples", "losses", "pack", "padded_loss"]
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,30 @@ def pack(prefix: Sequence[int], batch: Sequence[Example], device: torch.device) 
         torch.tensor(nexts, dtype=torch.int64, device=device),
         tuple(contests),
     )
+
+
+def padded_loss(loaded: Loaded, prefix: Sequence[int], batch: Sequence[Example]) -> tuple[Tensor, int]:
+    """The loss ``answer`` of a batch with nothing shared: one padded row per transcript.
+
+    For models whose attention cannot look at a shared prefix, and the reference for those that can.
+    """
+    width = len(prefix) + max(len(example.own) for example in batch)
+    tokens = torch.zeros((len(batch), width), dtype=torch.int64)
+    mask = torch.zeros_like(tokens)
+    places, nexts = [], []
+    for row, example in enumerate(batch):
+        text = [*prefix, *example.own]
+        tokens[row, : len(text)] = torch.tensor(text)
+        mask[row, : len(text)] = 1
+        places += [row * width + len(prefix) + place for place, _ in example.targets]
+        nexts += [token for _, token in example.targets]
+    with loaded.plain() as model:
+        logits = model(
+            input_ids=tokens.to(loaded.device), attention_mask=mask.to(loaded.device), use_cache=False
+        ).logits
+    picked = logits.flatten(0, 1)[torch.tensor(places, device=loaded.device)].float()
+    targets = torch.tensor(nexts, device=loaded.device)
+    return torch.nn.functional.cross_entropy(picked, targets, reduction="sum"), len(nexts)
 
 
 def losses(loaded: Loaded, packed: Packed) -> tuple[Tensor, int]:

@@ -42,4 +42,3 @@ def _logprob(loaded: Loaded, text: Sequence[int], option: Sequence[int]) -> floa
         logits = model(input_ids=tokens, use_cache=False).logits[0, len(text) - 1 : -1]
     following = torch.tensor(option, device=loaded.device)[:, None]
     return float(logits.float().log_softmax(dim=-1).gather(1, following).double().sum())
-

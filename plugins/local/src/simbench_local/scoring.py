@@ -96,9 +96,7 @@ class _State:
     start the prompt's own tokens, padded on the left, afterwards the last token of the chosen option.
     """
 
-    def __init__(
-        self, loaded: Loaded, prefix: PrefixPass, shared: int, requests: Sequence[Request]
-    ) -> None:
+    def __init__(self, loaded: Loaded, prefix: PrefixPass, shared: int, requests: Sequence[Request]) -> None:
         self.loaded = loaded
         self.cache = CachedPass(prefix)
         rows: dict[tuple[int, ...], int] = {}

