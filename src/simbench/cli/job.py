@@ -28,9 +28,9 @@ def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFold
             if job:
                 bars.say(job)
             done = run(assemble(config, load_plugins()), bars, begun)
-        show(run_table(done))
         if config.get("report") is not False:
             print(f"report: {_report(done)}")
+        show(run_table(done))
         return Outcome(0, str(done.folder.path.absolute()), job)
     except SimbenchError as error:
         print(f"simbench: {error}", file=sys.stderr)
