@@ -12,6 +12,8 @@ __all__ = ["VERBS", "run_verb"]
 VERBS = {
     "help": ("", "list the verbs"),
     "report": ("simbench.cli.report", "an HTML page and figures about one run or many"),
+    "status": ("simbench.cli.status", "runs that are done, failed, running or missing, and the spend"),
+    "export": ("simbench.cli.export", "describe run folders for an archive (Croissant)"),
     "compare": ("simbench.cli.compare", "runs against each other: leaderboard, ranks, paired differences, cost"),
     "plugins": ("simbench.cli.plugins", "list every experiment, sampler, backend and metric"),
     "cache": ("simbench.cli.cache", "show, prune and merge the cache of paid answers"),
