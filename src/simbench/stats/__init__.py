@@ -10,6 +10,8 @@ arguments that no data could make right.
 
 from __future__ import annotations
 
+from simbench.stats._arrays import ratio
+from simbench.stats.coherence import Information, action_distance, action_f1, flag_share, mutual_information
 from simbench.stats.divergences import (
     expected_counts,
     js_distance,
@@ -20,6 +22,19 @@ from simbench.stats.divergences import (
     total_variation,
     wasserstein_ordered,
 )
+from simbench.stats.heterogeneity import (
+    Flattening,
+    VarianceParts,
+    correlation_distance,
+    correlation_matrices,
+    cronbach_alpha,
+    gini_parts,
+    identity_flattening,
+    standard_deviation,
+    unseen_share,
+    variance_parts,
+)
+from simbench.stats.individual import accuracy, brier_score, calibration_error, log_score
 from simbench.stats.intervals import (
     Difference,
     Interval,
@@ -42,6 +57,7 @@ from simbench.stats.recovery import (
     interval_coverage,
     sign_recovery,
 )
+from simbench.stats.rectified import Rectified, Sample, rectified_glm, rectified_mean
 from simbench.stats.regression import (
     Design,
     Fit,
@@ -69,24 +85,39 @@ from simbench.stats.structures import (
     rarefied_count,
     unique_count,
 )
+from simbench.stats.worth import TrustedSize, trusted_size
 
 __all__ = [
     "Design",
     "Difference",
     "Fit",
+    "Flattening",
+    "Information",
     "Interval",
+    "Rectified",
+    "Sample",
     "SignRecovery",
     "Status",
+    "TrustedSize",
+    "VarianceParts",
     "WaldTest",
     "acceleration",
+    "accuracy",
+    "action_distance",
+    "action_f1",
     "assemblage_bootstrap",
     "bca_interval",
     "benjamini_hochberg",
     "bootstrap_p",
     "bootstrap_pair",
     "bootstrap_weights",
+    "brier_score",
+    "calibration_error",
     "code_structures",
     "compatible_share",
+    "correlation_distance",
+    "correlation_matrices",
+    "cronbach_alpha",
     "effect_correlation",
     "entropy",
     "entropy_ratio",
@@ -96,26 +127,38 @@ __all__ = [
     "fit_firth",
     "fit_glm",
     "fit_ordered",
+    "flag_share",
     "formula_columns",
     "formula_designs",
     "generator",
+    "gini_parts",
     "holm",
+    "identity_flattening",
     "interval_coverage",
     "jackknife_weights",
     "js_distance",
     "kl_divergence",
+    "log_score",
     "mode_share",
+    "mutual_information",
     "normal_interval",
     "normalise",
     "option_counts",
     "paired_difference",
     "percentile_interval",
     "rarefied_count",
+    "ratio",
+    "rectified_glm",
+    "rectified_mean",
     "sign_recovery",
     "simbench_score",
     "split_halves",
+    "standard_deviation",
     "total_variation",
+    "trusted_size",
     "two_level_weights",
     "unique_count",
+    "unseen_share",
+    "variance_parts",
     "wasserstein_ordered",
 ]
