@@ -1,0 +1,125 @@
+"""The report: what it says, that it stands alone, and that nobody's markup gets into it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from simbench.cli import main
+from simbench.harness.library import Runs, load_runs
+from simbench.plugin.manager import load_plugins
+from simbench.report.curves import learning_curve
+from simbench.report.page import write_report
+
+
+class Tags(HTMLParser):
+    """Every tag and every id and attribute."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            assert not name.startswith("on"), (tag, name)
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("href", "src", "xlink:href"):
+                self.links.append(value or "")
+
+
+@pytest.fixture(scope="module")
+def odd(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the page and figures of the run that misbehaves."""
+    folder = tmp_path_factory.mktemp("odd")
+    with contextlib.chdir(home):
+        write_report(load_runs("runs", backend="odd"), load_plugins(), folder)
+    return folder
+
+
+def test_one_run(odd: Path) -> None:
+    text = (odd / "report.html").read_text()
+    found = Tags(text)
+    assert "script" not in found.tags
+    assert "img" not in found.tags
+    assert "&lt;script&gt;document.title" in text
+    assert len(found.ids) == len(set(found.ids))
+    assert all(link.startswith(("#", "data:text/csv")) for link in found.links), "the page needs the network"
+    assert text.index("Verdict") < text.index("<svg")
+    assert found.tags.count("svg") == 5
+    for name in ("distributions", "subgroups", "diversity", "value_action_gap", "coefficients"):
+        for kind in ("svg", "pdf", "png", "csv"):
+            assert (odd / "figures" / f"{name}.{kind}").stat().st_size > 100
+
+
+def test_every_link_within_the_page_leads_somewhere(runs: Runs, tmp_path: Path) -> None:
+    found = Tags(write_report(runs, load_plugins(), tmp_path, figures=False).read_text())
+    assert len(found.ids) == len(set(found.ids))
+    inside = {link[1:] for link in found.links if link.startswith("#")}
+    assert inside <= set(found.ids)
+
+
+def test_distributions_are_the_shares_in_the_data(runs: Runs, odd: Path) -> None:
+    (run,) = runs.where(backend="odd")
+    table = pd.read_csv(odd / "figures" / "distributions.csv").set_index(["item", "option"])
+    ok = run.responses[run.responses["status"] == "ok"]
+    for item in ("hope", "fear", "act"):
+        for side, frame in (("human", run.people), ("simulated", ok)):
+            shares = frame[item].value_counts(normalize=True)
+            for option, share in shares.items():
+                assert table.loc[(item, int(option)), side] == pytest.approx(share)
+
+
+def test_whiskers_are_wilson_intervals(odd: Path) -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
+    row = pd.read_csv(odd / "figures" / "distributions.csv").iloc[0]
+    low, high = proportion_confint(round(row["human"] * row["n_human"]), row["n_human"], method="wilson")
+    assert (row["human_low"], row["human_high"]) == pytest.approx((low, high))
+
+
+def test_outcomes_transcripts_and_provenance_are_there(runs: Runs, odd: Path) -> None:
+    (run,) = runs.where(backend="odd")
+    text = (odd / "report.html").read_text()
+    counts = run.manifest["outcomes"]["all"]
+    assert re.search(rf'<th scope="row">everybody</th><td>{counts["ok"]}</td><td>{counts["refused"]}</td>', text)
+    for said in (run.manifest["humans"]["sha256"], run.run_id, "Do not claim", "arXiv 2511.21218", "some &amp; more"):
+        assert said in text
+    assert text.count("<article") == 2  # one person of each treatment group
+
+
+def test_learning_curve_over_pilot_sizes(runs: Runs) -> None:
+    resample = runs.where(backend="resample")
+    chart = learning_curve(resample, load_plugins())
+    assert chart is not None
+    table = chart.data
+    assert set(table["n_pilot"]) == {20, 60}
+    row = table[(table["metric"] == "js_distance") & (table["n_pilot"] == 60)].iloc[0]
+    scores = resample.where(**{"sampler.n": 60}).scores
+    assert row["value"] == scores[(scores["metric"] == "js_distance") & (scores["item"] == "mean")]["value"].iloc[0]
+
+
+def test_the_verb_writes_beside_a_single_run(home: Path, runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "other", "--no-figures"]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path.parent.parent == Path("other")
+    assert "<h1>tiny: uniform" in path.read_text()
+
+
+def test_a_plugin_that_is_gone_leaves_a_report_without_transcripts(
+    home: Path, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    away = Runs([run.folder.__class__(home / "runs" / run.run_id) for run in runs.where(backend="odd")])
+    text = write_report(away, load_plugins(), tmp_path, figures=False).read_text()
+    assert "<article" not in text
+    assert text.count("<svg") >= 4
