@@ -57,10 +57,10 @@ SECRET = "sk-do-not-show-me-anywhere"
 TAKES = "{json_schema: true, seed: true, batch: true, finetune: true, thinking: false}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stand_in() -> Iterator[RemoteServer]:
     """The stand-in as a process of its own, so that it outlives its clients."""
-    words = [sys.executable, "-m", "simbench.testing.server", "--latency", "0.005"]
+    words = [sys.executable, "-m", "simbench.testing.server", "--latency", "0.01"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield RemoteServer(json.loads(process.stdout.readline())["port"])

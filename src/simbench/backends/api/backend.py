@@ -197,7 +197,6 @@ class ApiBackend(Backend[A]):
 
     def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
         """Yield an Answer per interview: from the cache, then live or by batches."""
-        from simbench.backends.api.desk import Pending
         from simbench.backends.api.talk import Talk
 
         called = self.called(model)
@@ -206,15 +205,9 @@ class ApiBackend(Backend[A]):
         total = len(interviews)
         with workspace.progress.task(f"asking {called}", total, "participants") as task:
             desk = self._desk(called, workspace, task)
-            waiting: list[Pending] = []
-            for outcome in desk.begin(Talk(interview, manner) for interview in interviews):
-                if isinstance(outcome, Pending):
-                    waiting.append(outcome)
-                else:
-                    task.advance()
-                    yield outcome
+            outcomes = desk.begin(Talk(interview, manner) for interview in interviews)
             try:
-                for answer in self._carry_out(desk, waiting, workspace):
+                for answer in self._carry_out(desk, called, outcomes, workspace):
                     task.advance()
                     yield answer
             finally:
@@ -230,33 +223,40 @@ class ApiBackend(Backend[A]):
 
     # -- inside
 
-    def _carry_out(self, desk: Desk, waiting: list[Pending], workspace: Workspace) -> Iterator[Answer]:
+    def _carry_out(
+        self, desk: Desk, called: str, outcomes: Iterator[Answer | Pending], workspace: Workspace
+    ) -> Iterator[Answer]:
+        if "batch" not in self.settled(called).sent:
+            yield from desk.live(outcomes, self._limits())
+            return
+        from simbench.backends.api.batches import Batches
+        from simbench.backends.api.desk import Pending
+        from simbench.backends.api.intents import Intents
+
+        waiting: list[Pending] = []
+        for outcome in outcomes:
+            if isinstance(outcome, Pending):
+                waiting.append(outcome)
+            else:
+                yield outcome
         if not waiting:
             return
-        if desk.purse.limit is not None and desk.price is None:
-            desk.purse.reserve(None)
-        if "batch" in self.settled(waiting[0].talk.ask.model).sent:
-            from simbench.backends.api.batches import Batches
-            from simbench.backends.api.intents import Intents
-
-            provider = self.ready(waiting[0].talk.ask.model)
-            try:
-                yield from Batches(
-                    desk,
-                    provider,
-                    Intents(workspace.folder),
-                    workspace.run_id,
-                    workspace.progress,
-                    self.patience(),
-                    self.config.batch_size,
-                    self.config.batch_rounds,
-                    self.config.poll_seconds,
-                    min(5.0, self.config.poll_seconds),
-                ).answers(waiting)
-            finally:
-                provider.close()
-        else:
-            yield from desk.live(waiting, self._limits())
+        config, provider = self.config, self.ready(called)
+        try:
+            yield from Batches(
+                desk,
+                provider,
+                Intents(workspace.folder),
+                workspace.run_id,
+                workspace.progress,
+                self.patience(),
+                config.batch_size,
+                config.batch_rounds,
+                config.poll_seconds,
+                min(5.0, config.poll_seconds),
+            ).answers(waiting)
+        finally:
+            provider.close()
 
     def patience(self) -> Any:
         """When to give up on what may be tried again."""

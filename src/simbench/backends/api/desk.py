@@ -102,33 +102,46 @@ class Desk:
             return None
         return self.price.most(message_tokens(ask.messages)[1], int(ask.settings["max_tokens"]))
 
-    def live(self, waiting: Iterable[Pending], limits: Limits) -> Iterator[Answer]:
-        """Send what is waiting, as many requests at once as the limits allow, and yield answers.
+    def live(self, outcomes: Iterator[Answer | Pending], limits: Limits) -> Iterator[Answer]:
+        """Yield answers from the cache, and send what it lacks, as many requests at once as the limits allow.
 
-        Raises BudgetError, or the error of a trouble that ends the run, after every request
-        in flight has come back and what it answered was yielded.
+        Talks are begun as there is room for them. Nothing is connected to before the cache lacks something.
+        Raises BudgetError, or the error of a trouble that ends the run, after every request in flight has
+        come back and what it answered was yielded.
         """
-        queue = deque(waiting)
+        queue: deque[Pending] = deque()
+        for outcome in outcomes:
+            if isinstance(outcome, Pending):
+                queue.append(outcome)
+                break
+            yield outcome
+        if not queue:
+            return
         stop: SimbenchError | None = None
-        streak = 0
         with Engine(self.provider(), limits) as engine:
             self.traffic = engine.traffic
-            while engine.outstanding or (queue and stop is None):
-                while stop is None and queue and engine.outstanding < limits.concurrency:
-                    if not self.purse.reserve(queue[0].most):
+            lost = _Streak(max(10, limits.concurrency))
+            while stop is None or engine.outstanding:
+                while stop is None and len(queue) + engine.outstanding < limits.concurrency:
+                    outcome_or_end = next(outcomes, None)
+                    if outcome_or_end is None:
                         break
+                    if isinstance(outcome_or_end, Pending):
+                        queue.append(outcome_or_end)
+                    else:
+                        yield outcome_or_end
+                while stop is None and queue and self.purse.reserve(queue[0].most):
                     pending = queue.popleft()
                     engine.submit(pending, pending.body)
                 if not engine.outstanding:
-                    stop = self.purse.stop("the next request", queue[0].most)
+                    if queue and stop is None:
+                        stop = self.purse.stop("the next request", queue[0].most)
                     break
-                for pending, outcome in engine.take():
-                    reply, end = _heard(outcome)
-                    streak = streak + 1 if reply.status == "failed" and _lost(outcome) else 0
-                    if streak >= max(10, limits.concurrency):
-                        end = BackendError(f"{streak} requests in a row were lost, the last: {reply.error}")
-                    stop = stop or end
-                    if end is not None and reply.status == "failed":
+                for pending, outcome_of in engine.take():
+                    reply, end = _heard(outcome_of)
+                    end = end or lost.count(outcome_of)
+                    if end is not None:
+                        stop = stop or end
                         self.purse.settle(pending.most, 0.0)
                         continue
                     heard = self.hear(pending, reply)
@@ -139,6 +152,23 @@ class Desk:
                         yield heard
         if stop is not None:
             raise stop
+
+
+class _Streak:
+    """Counts requests lost in a row: a provider that is gone should end the run, not fail everybody."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.number = 0
+
+    def count(self, outcome: Reply | BaseException) -> SimbenchError | None:
+        """The error that ends the run where too many were lost in a row."""
+        self.number = self.number + 1 if isinstance(outcome, Trouble) and outcome.again else 0
+        if self.number < self.most:
+            return None
+        return BackendError(
+            f"{self.number} requests in a row were lost, the last: {outcome}. Run the same command again to go on"
+        )
 
 
 def _stored(reply: Reply) -> dict[str, Any]:
@@ -162,7 +192,3 @@ def _heard(outcome: Reply | BaseException) -> tuple[Reply, SimbenchError | None]
         raise outcome
     reply = Reply("failed", error=str(outcome))
     return reply, raised(outcome) if outcome.fatal else None
-
-
-def _lost(outcome: Reply | BaseException) -> bool:
-    return isinstance(outcome, Trouble) and outcome.again
