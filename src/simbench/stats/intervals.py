@@ -67,7 +67,7 @@ def percentile_interval(values: ArrayLike, level: float = 0.95, min_defined: flo
         level: nominal coverage in (0, 1).
         min_defined: smallest share of defined resamples for which an interval is given.
     """
-    table, defined, usable = _resamples(values, level, min_defined)
+    table, defined, usable = defined_resamples(values, level, min_defined)
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
     ends = _quantiles(table[1:], np.broadcast_to(tails[(...,) + (None,) * defined.ndim], (2, *defined.shape)))
     return Interval(np.where(usable, ends[0], np.nan), np.where(usable, ends[1], np.nan), defined)
@@ -84,7 +84,7 @@ def normal_interval(values: ArrayLike, level: float = 0.95, min_defined: float =
         level: nominal coverage.
         min_defined: as in :func:`percentile_interval`.
     """
-    table, defined, usable = _resamples(values, level, min_defined)
+    table, defined, usable = defined_resamples(values, level, min_defined)
     known = ~np.isnan(table[1:])
     count = known.sum(axis=0)
     mean = ratio(np.where(known, table[1:], 0.0).sum(axis=0), count)
@@ -108,7 +108,7 @@ def bca_interval(
         level: nominal coverage in (0, 1).
         min_defined: as in :func:`percentile_interval`.
     """
-    table, defined, usable = _resamples(values, level, min_defined)
+    table, defined, usable = defined_resamples(values, level, min_defined)
     estimate, draws = table[0], table[1:]
     below = ((draws < estimate).sum(axis=0) + (draws <= estimate).sum(axis=0)) / 2
     bias = ndtri(ratio(below, (~np.isnan(draws)).sum(axis=0)))
@@ -153,7 +153,7 @@ def bootstrap_p(values: ArrayLike, null: float = 0.0, min_defined: float = MIN_D
     of B, the (1 - alpha) percentile interval leaves out ``null``. Never 0. NaN where the estimate, or too
     many resamples, are not computable.
     """
-    table, _, usable = _resamples(values, 0.95, min_defined)
+    table, _, usable = defined_resamples(values, 0.95, min_defined)
     draws = table[1:]
     tail = np.minimum((draws <= null).sum(axis=0), (draws >= null).sum(axis=0))
     p = np.minimum(1.0, 2.0 * (tail + 1) / ((~np.isnan(draws)).sum(axis=0) + 1))
@@ -208,7 +208,7 @@ def _adjust(p: ArrayLike, rule: Callable[[Floats, int], Floats]) -> Floats:
     return result.reshape(given.shape)
 
 
-def _resamples(values: ArrayLike, level: float, min_defined: float) -> tuple[Floats, Floats, Bools]:
+def defined_resamples(values: ArrayLike, level: float, min_defined: float) -> tuple[Floats, Floats, Bools]:
     """Return the table, the share of defined resamples, and where an interval can be given."""
     table = np.asarray(values, dtype=np.float64)
     if table.ndim == 0 or table.shape[0] < 2:
