@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 import torch
 from scipy import optimize
-
-from simbench.backends.base import Model, Workspace
-from simbench.errors import UserError
-from simbench.harness.progress import Silent
-from simbench.interview import Transcript
 from simbench_local import Local, LocalConfig
 from simbench_local.calibration import PRIOR, fit
 from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded
 from simbench_local.shots import Shots
+
+from simbench.backends.base import Model, Workspace
+from simbench.errors import UserError
+from simbench.harness.progress import Silent
+from simbench.interview import Transcript
 
 Study = Callable[..., list[Transcript]]
 
@@ -198,5 +198,5 @@ def test_few_shot_prompts_say_a_conditions_text_once(tiny: Path, study: Study, l
 
 
 def test_a_missing_adapter_is_refused_before_anything_is_loaded(tiny: Path, study: Study) -> None:
-    with pytest.raises(UserError, match="adapter_config.json is missing"):
+    with pytest.raises(UserError, match="holds no adapter"):
         backend(tiny, adapter="/nowhere").check([], [])

@@ -10,10 +10,6 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-
-from simbench.backends.base import Workspace
-from simbench.design import Item
-from simbench.interview import Interview, Transcript, transcript_messages
 from simbench_local import batches
 from simbench_local.answering import Chooser, answer_by_choice, draw, probabilities
 from simbench_local.config import LocalConfig
@@ -22,6 +18,10 @@ from simbench_local.loading import Loaded, load, place
 from simbench_local.plain import score_plainly
 from simbench_local.scoring import Request, prefix_length, run_prefix, score
 from simbench_local.store import DEFAULT, resolve
+
+from simbench.backends.base import Workspace
+from simbench.design import Item
+from simbench.interview import Interview, Transcript, transcript_messages
 
 Study = Callable[..., list[Transcript]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,8 @@ class Chooser:
         """Probabilities (k,) that an option is drawn with."""
         fitted = (self.calibration or {}).get(plan.item.name)
         if fitted is not None:
-            logprobs = fitted["scale"] * logprobs + np.asarray(fitted["bias"])
+            bias = dict(zip(fitted["values"], fitted["bias"], strict=True))
+            logprobs = fitted["scale"] * logprobs + np.array([bias.get(v, 0.0) for v in plan.item.values])
         return probabilities(logprobs, self.temperature)
 
     def points(self, interview: Interview) -> Floats:
@@ -132,8 +133,7 @@ def check_lengths(loaded: Loaded, encoder: Encoder, requests: Sequence[Request])
 
 
 def _interview(request: Request) -> Interview:
-    assert isinstance(request.key, Interview)
-    return request.key
+    return cast(Interview, request.key)
 
 
 def _groups(encoder: Encoder, requests: Sequence[Request]) -> Iterator[tuple[tuple[ItemPlan, ...], list[Request]]]:

