@@ -13,7 +13,7 @@ from scipy.special import chdtrc, expit
 
 from simbench.stats._arrays import Floats, Ints, as_weights, inverse, row_chunks
 from simbench.stats.regression.basis import Basis, orthonormal_basis
-from simbench.stats.regression.glm import FAMILIES, checked, screen
+from simbench.stats.regression.glm import FAMILIES, checked, collinear, screen
 from simbench.stats.regression.newton import Trace, maximise
 from simbench.stats.regression.result import Fit, Status, nan_fit
 
@@ -59,8 +59,7 @@ def fit_firth(
     result = nan_fit(labels, matrix.shape[0])
     result.n[:] = matrix.sum(axis=1)
     if basis.aliased:
-        result.status[:] = Status.RANK_DEFICIENT if y.size > x.shape[1] else Status.TOO_FEW
-        return replace(result, culprits=tuple(labels[column] for column in basis.aliased))
+        return collinear(result, tuple(labels[column] for column in basis.aliased), y.size, x.shape[1])
     p_values = np.full(result.estimates.shape, np.nan)
     for rows in row_chunks(matrix.shape[0], 8 * y.size):
         status = screen(y, x.shape[1], basis, matrix[rows])

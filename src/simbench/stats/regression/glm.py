@@ -19,7 +19,7 @@ from simbench.stats.regression.newton import Trace, maximise
 from simbench.stats.regression.result import Fit, Status, nan_fit
 from simbench.stats.regression.sandwich import COVARIANCES, Clusters, cluster_index, robust_covariance
 
-__all__ = ["FAMILIES", "Family", "checked", "fit_glm", "screen"]
+__all__ = ["FAMILIES", "Family", "checked", "collinear", "fit_glm", "screen"]
 
 
 @dataclass(frozen=True)
@@ -118,11 +118,8 @@ def fit_glm(
     basis = orthonormal_basis(x)
     result = nan_fit(labels, matrix.shape[0])
     if basis.aliased:
-        result.status[:] = Status.RANK_DEFICIENT if y.size > x.shape[1] else Status.TOO_FEW
         result.n[:] = matrix.sum(axis=1)
-        if y.size <= x.shape[1]:
-            return result
-        return replace(result, culprits=tuple(labels[column] for column in basis.aliased))
+        return collinear(result, tuple(labels[column] for column in basis.aliased), y.size, x.shape[1])
     for rows in row_chunks(matrix.shape[0], 6 * y.size):
         runaway = _fit_rows(kind, y, basis, matrix[rows], (covariance, groups), result, rows)
         if runaway is not None:
@@ -138,13 +135,22 @@ def checked(family: str, outcome: ArrayLike, design: ArrayLike) -> tuple[Family,
         raise ValueError(f"family must be one of {sorted(FAMILIES)}, found {family!r}")
     kind = FAMILIES[family]
     y, x = np.asarray(outcome, dtype=np.float64), np.asarray(design, dtype=np.float64)
-    if y.ndim != 1 or x.ndim != 2 or x.shape[0] != y.size:
-        raise ValueError(f"outcome (n,) and design (n, p) must agree, found {y.shape} and {x.shape}")
+    if y.ndim != 1 or x.ndim != 2 or x.shape[0] != y.size or not x.shape[1]:
+        raise ValueError(f"outcome (n,) and design (n, p) must agree, p at least 1, found {y.shape} and {x.shape}")
     if not (np.isfinite(y).all() and np.isfinite(x).all()):
         raise ValueError("outcome and design must have no missing or infinite values")
     if not kind.admits(y):
         raise ValueError(f"a {family} outcome must hold {kind.wants}, found {np.unique(y)[:5].tolist()} ...")
     return kind, y, x
+
+
+def collinear(result: Fit, culprits: tuple[str, ...], rows: int, columns: int) -> Fit:
+    """Give every fit of a design without full rank its status: too few rows, or predictors at fault."""
+    if rows <= columns:
+        result.status[:] = Status.TOO_FEW
+        return result
+    result.status[:] = Status.RANK_DEFICIENT
+    return replace(result, culprits=culprits)
 
 
 def screen(y: Floats, p: int, basis: Basis, weights: Floats) -> Ints:

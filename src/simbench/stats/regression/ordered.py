@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from simbench.stats._arrays import Bools, Floats, Ints, as_codes, as_weights, inverse, one_hot, row_chunks
 from simbench.stats.regression.basis import Basis, orthonormal_basis
+from simbench.stats.regression.glm import collinear
 from simbench.stats.regression.newton import Trace, maximise
 from simbench.stats.regression.result import Fit, Status, nan_fit
 from simbench.stats.regression.sandwich import Clusters, cluster_index, cluster_sums
@@ -70,8 +71,8 @@ def fit_ordered(
     result = nan_fit(labels + tuple(f"{low}|{high}" for low, high in zip(scale[:-1], scale[1:])), matrix.shape[0])
     result.n[:] = matrix.sum(axis=1)
     if basis.aliased:
-        result.status[:] = Status.RANK_DEFICIENT if y.size > x.shape[1] + 1 else Status.TOO_FEW
-        return replace(result, culprits=tuple(labels[column - 1] for column in basis.aliased if column))
+        found = tuple(labels[column - 1] for column in basis.aliased if column)
+        return collinear(result, found, y.size, x.shape[1] + 1)
     present = matrix @ one_hot(y, len(scale)) > 0
     culprits: tuple[str, ...] = ()
     for pattern in np.unique(present, axis=0):
