@@ -191,7 +191,7 @@ class _Run:
             1 + int(np.argmin([e["watched_loss"] for e in self.log["epochs"]])) if self.watched else self.epoch
         )
         with writing(self.folder):
-            self.loaded.model.save_pretrained(str(self.folder))
+            self.loaded.model.save_pretrained(str(self.folder), save_embedding_layers=False)
             scratch = self.folder / f"{LOG}.tmp"
             scratch.write_text(json.dumps(self.log | {"fingerprint": self._fingerprint}, indent=1))
             scratch.replace(self.folder / LOG)
