@@ -45,7 +45,8 @@ def test_p_values_are_adjusted_over_the_whole_table(runs: Runs) -> None:
 def test_ranks_follow_the_distance_from_human(runs: Runs) -> None:
     board = compare_runs(runs, load_plugins(), every=True).leaderboard
     for (_, _), rows in board.dropna(subset="rank").groupby(["metric", "item"], dropna=False):
-        loss = {"lower": rows["value"], "higher": -rows["value"], "zero": rows["value"].abs()}[rows["better"].iloc[0]]
+        way, value = rows["better"].iloc[0], rows["value"]
+        loss = np.log(value).abs() if way == "one" else {"lower": value, "higher": -value, "zero": value.abs()}[way]
         assert rows["rank"].to_list() == rankdata(loss.round(6)).tolist()
         assert (rows["rank_low"] <= rows["rank_high"]).all()
         assert rows["p_best"].sum() == pytest.approx(1)

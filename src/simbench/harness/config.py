@@ -42,6 +42,7 @@ __all__ = [
 
 DEFAULTS = {"experiment": "information_disclosure", "backend": "local", "sampler": "balanced"}
 SCOPES = ("heldout", "reserved", "all")
+INTERVALS = ("percentile", "bca")
 DECIDING = ("interview", "evaluate", "reserve", "adapt_on", "train_without", "ask_without", "replicates", "seed")
 PARTS = ("beliefs", "attitudes", "decisions", "demographics")
 
@@ -56,9 +57,12 @@ class ScoringSettings:
     splits: int = setting(100, "human split-halves behind the ceiling")
     floors: int = setting(20, "uniform-random samples behind the floor")
     seed: int = setting(0, "seed of the resamples; runs that share it can be compared pair by pair")
+    interval: str = setting("percentile", "bootstrap intervals: percentile or bca (slower)")
+    baseline_resamples: int = setting(200, "resamples behind the margins over baselines, at most `resamples`")
 
     def __post_init__(self) -> None:
-        for name in ("resamples", "splits", "floors"):
+        one_of("scoring.interval", self.interval, INTERVALS)
+        for name in ("resamples", "splits", "floors", "baseline_resamples"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"scoring.{name}: expected at least 1; found {getattr(self, name)}")
         for name in ("confidence", "alpha"):

@@ -117,7 +117,7 @@ def carry_out(ready: Prepared, folder: RunFolder, progress: Progress) -> None:
         folder.write_frame("people.parquet", ready.asked.frame)
         model = adapt(ready, folder, progress)
         responses = respond(ready, folder, model, progress)
-        scores, resamples = score(plan, ready.asked, responses)
+        scores, resamples = score(plan, ready.asked, responses, ready.pilot)
         folder.write_frame("resamples.parquet", resamples)
         folder.write_frame("scores.parquet", scores)
         folder.update(status="done", finished=now(), scoring_id=digest(plan.scoring()))

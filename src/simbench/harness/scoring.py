@@ -1,28 +1,40 @@
-"""From answers to scores: point estimates, intervals, ceiling and floor, in one tidy frame.
+"""From answers to scores: estimates, intervals, ceiling, floor and baselines, in one tidy frame.
 
-- Intervals are percentile bootstrap over respondents, stratified by treatment group (persons as clusters in
-  within-subject designs). A human and the simulated participant made from the same profile are resampled
-  together, so that what they share does not count as noise twice.
+- Intervals are bootstrap intervals over respondents (see :mod:`simbench.harness.comparisons`), percentiles or
+  BCa (``scoring.interval``). Figures that noise pushes one way say so, and get draws shifted by their bias
+  (:mod:`simbench.stats.recentring`) instead: their plain percentiles would almost never hold the truth.
 - ``ceiling``: the mean of the same figure between two disjoint random halves of the humans, stratified by
   treatment group; ``ceiling_same_n``: between two independent bootstrap samples of the humans, each as large
   as the humans compared. Halves are smaller, so the first is cautious; resamples share their support, so the
   second flatters sparse distributions. Both are kept.
 - ``floor``: the mean of the figure for uniform-random answers of the same people.
+- ``majority``, ``resample``, ``tabular``: the figure for these backends, learning from the same pilot;
+  ``*_margin`` with its interval says by how much the simulation is closer to people than the baseline (above
+  0) or less close (below 0), in paired resamples.
+- ``generation_sd`` (``replicates`` above 1): standard deviation of the figure between replicates, each alone:
+  the noise of generating answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from simbench.design import PARTICIPANT, People
+from simbench.design import People
+from simbench.harness.baselines import BASELINES, baseline_answers
+from simbench.harness.comparisons import (
+    against_humans,
+    each_replicate,
+    human_bootstraps,
+    human_halves,
+    human_weights,
+    uniform,
+)
 from simbench.harness.config import Plan
-from simbench.metrics.base import Comparison, Floats, Metric, Score, Side
-from simbench.stats.rng import generator
+from simbench.harness.estimates import corrected, estimates
+from simbench.metrics.base import Comparison, Floats, Metric, Score, loss
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,17 +56,26 @@ COLUMNS = (
     "ceiling",
     "floor",
     "ceiling_same_n",
+    *BASELINES,
     "human_ci_low",
     "human_ci_high",
     "simulated_ci_low",
     "simulated_ci_high",
+    "p",
+    "p_holm",
+    "p_bh",
+    *(f"{name}_margin{end}" for name in ("resample", "tabular") for end in ("", "_low", "_high")),
+    "generation_sd",
     "evaluated",
     "synthetic_humans",
     "reason",
 )
+Key = tuple[str, str | None, str | None, str | None]
 
 
-def score(plan: Plan, people: People, responses: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def score(
+    plan: Plan, people: People, responses: pd.DataFrame, pilot: People | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score every metric of the plan on the people and their simulated counterparts.
 
     Returns the tidy scores, and the resampled values of the whole-sample figures that have a better and a
@@ -63,50 +84,32 @@ def score(plan: Plan, people: People, responses: pd.DataFrame) -> tuple[pd.DataF
     """
     import pandas as pd
 
-    comparison = compare(plan, people, responses)
-    ceiling = _reference(plan, _halves(plan, people))
-    same_n = _reference(plan, _bootstrap_pair(plan, people))
-    floors = [_reference(plan, uniform) for uniform in _floors(plan, people)]
-    rows, kept = [], []
-    ranked = {name for metric in plan.metrics for name in metric.better}
-    for each in _scores(plan.metrics, comparison):
-        if each.subgroup is None and each.metric in ranked:
-            kept.append({"metric": each.metric, "item": each.item, "value": each.value.astype(np.float32)})
-        row = _row(each, plan.settings.scoring.confidence)
-        row["ceiling"] = _mean(ceiling.get(each.key))
-        row["ceiling_same_n"] = _mean(same_n.get(each.key))
-        row["floor"] = _mean([value for floor in floors for value in floor.get(each.key, [])])
-        rows.append(row)
-    frame = pd.DataFrame(rows)
+    settings = plan.settings.scoring
+    weights = human_weights(plan, people)
+    comparison = against_humans(plan, people, responses, weights, pilot)
+    better = {name: way for metric in plan.metrics for name, way in metric.better.items()}
+    scores = list(_scores(plan.metrics, comparison))
+    strata = _unit_strata(people, len(weights) - settings.resamples - 1)
+    frame = estimates(scores, better, settings.confidence, settings.resamples, strata)
+    frame["ceiling"] = _means(scores, _scores(plan.metrics, human_halves(plan, people)))
+    frame["ceiling_same_n"] = _means(scores, _scores(plan.metrics, human_bootstraps(plan, people)))
+    frame["floor"] = _means(scores, _scores(plan.metrics, uniform(plan, people, pilot)))
+    _add_baselines(frame, plan, people, pilot, weights, scores, better)
+    ok = responses[responses["status"] == "ok"]
+    if ok["replicate"].nunique() > 1:
+        frame["generation_sd"] = _generation_sd(plan, comparison, ok["replicate"].to_numpy(), scores)
+    concluded = [each for metric in plan.metrics for each in metric.conclude(frame)]
+    if concluded:
+        frame = pd.concat([frame, estimates(concluded, better, settings.confidence, 0)], ignore_index=True)
     frame["evaluated"] = plan.settings.evaluate
     frame["synthetic_humans"] = plan.experiment.synthetic
+    kept = [
+        {"metric": each.metric, "item": each.item, "value": draws.astype(np.float32)}
+        for each in scores
+        if each.subgroup is None and each.metric in better
+        for draws in (corrected(each, resamples=settings.resamples),)
+    ]
     return frame.reindex(columns=list(COLUMNS)), pd.DataFrame(kept, columns=["metric", "item", "value"])
-
-
-def compare(plan: Plan, people: People, responses: pd.DataFrame) -> Comparison:
-    """The comparison of the humans with their simulated counterparts, ok answers only."""
-    from simbench.stats.resampling import bootstrap_weights
-
-    rng = generator(plan.settings.scoring.seed, "bootstrap", people.digest)
-    weights = bootstrap_weights(
-        len(people), plan.settings.scoring.resamples, rng, people.condition.to_numpy(str), _clusters(people)
-    )
-    ok = responses[responses["status"] == "ok"].reset_index(drop=True)
-    position = {name: row for row, name in enumerate(people.ids)}
-    of_human = ok[PARTICIPANT].map(position).to_numpy(dtype=int)
-    probabilities = {
-        item.name: np.stack(ok[f"{item.name}__p"].to_list()).astype(float)
-        for item in people.design.items
-        if f"{item.name}__p" in ok and len(ok) and ok[f"{item.name}__p"].notna().all()
-    }
-    simulated = People(people.design, ok)
-    return Comparison(
-        Side(people, weights),
-        Side(simulated, weights[:, of_human], probabilities),
-        plan.experiment.coherent,
-        plan.settings.scoring.alpha,
-        partial(generator, plan.settings.scoring.seed, "metric", people.digest),
-    )
 
 
 def _scores(metrics: Iterable[Metric[Any]], comparison: Comparison) -> Iterable[Score]:
@@ -114,87 +117,61 @@ def _scores(metrics: Iterable[Metric[Any]], comparison: Comparison) -> Iterable[
         yield from metric.score(comparison)
 
 
-def _reference(plan: Plan, comparison: Comparison) -> dict[Any, Floats]:
-    """Values (R,) of every figure of a human-human or human-uniform comparison."""
-    return {each.key: each.value for each in _scores(plan.metrics, comparison)}
+def _unit_strata(people: People, units: int) -> Sequence[Any] | None:
+    """Treatment group of every unit that is left out once for BCa intervals; None without such rows."""
+    if not units:
+        return None
+    return [0] * units if people.design.person else people.condition.to_list()
 
 
-def _halves(plan: Plan, people: People) -> Comparison:
-    """Humans against humans: disjoint halves, one split per row of weights."""
-    from simbench.stats.resampling import split_halves
-
-    rng = generator(plan.settings.scoring.seed, "halves", people.digest)
-    one, other = split_halves(
-        len(people), plan.settings.scoring.splits, rng, people.condition.to_numpy(str), _clusters(people)
-    )
-    return _humans(plan, people, one, other)
+def _means(scores: Sequence[Score], reference: Iterable[Score]) -> list[float]:
+    """For every score, the mean of the same figure over the rows of a reference comparison."""
+    found = {each.key: _mean(each.value) for each in reference}
+    return [found.get(each.key, float("nan")) for each in scores]
 
 
-def _bootstrap_pair(plan: Plan, people: People) -> Comparison:
-    """Humans against humans: two independent bootstrap samples per row of weights."""
-    from simbench.stats.resampling import bootstrap_pair
-
-    rng = generator(plan.settings.scoring.seed, "pair", people.digest)
-    one, other = bootstrap_pair(
-        len(people), plan.settings.scoring.splits, rng, people.condition.to_numpy(str), _clusters(people)
-    )
-    return _humans(plan, people, one, other)
-
-
-def _humans(plan: Plan, people: People, one: Floats, other: Floats) -> Comparison:
-    return Comparison(Side(people, one), Side(people, other), plan.experiment.coherent, plan.settings.scoring.alpha)
-
-
-def _floors(plan: Plan, people: People) -> Iterable[Comparison]:
-    """Humans against uniform-random answers of the same people."""
-    once = np.ones((1, len(people)))
-    for number in range(plan.settings.scoring.floors):
-        rng = generator(plan.settings.scoring.seed, "floor", people.digest, number)
-        drawn = {item.name: _uniform(people.offered(item.name), rng) for item in people.design.items}
-        human, uniform = Side(people, once), Side(people.answering(drawn), once)
-        yield Comparison(human, uniform, plan.experiment.coherent, plan.settings.scoring.alpha)
-
-
-def _uniform(offered: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Codes (n,) drawn uniformly from the options (n, K) that each participant is offered."""
-    drawn: NDArray[np.int64] = np.where(offered, rng.random(offered.shape), -1.0).argmax(axis=1)
-    return drawn
-
-
-def _clusters(people: People) -> Any:
-    return people.person.to_numpy(str) if people.design.person else None
-
-
-def _mean(values: Any) -> float:
+def _mean(values: Floats) -> float:
     """Mean over the defined ones; NaN where fewer than half are defined."""
-    if values is None or not len(values):
-        return float("nan")
-    found = np.asarray(values, dtype=float)
-    defined = found[np.isfinite(found)]
-    return float(defined.mean()) if 2 * len(defined) >= len(found) else float("nan")
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) and 2 * len(defined) >= len(values) else float("nan")
 
 
-def _row(each: Score, confidence: float) -> dict[str, Any]:
-    """One line of ``scores.parquet``: row 0 is the estimate, the rest give the interval."""
+def _add_baselines(
+    frame: pd.DataFrame,
+    plan: Plan,
+    people: People,
+    pilot: People | None,
+    weights: Floats,
+    scores: Sequence[Score],
+    better: Mapping[str, str],
+) -> None:
+    """Columns of the baselines' figures, and of the simulation's margin over them."""
     from simbench.stats.intervals import percentile_interval
 
-    row: dict[str, Any] = {
-        "metric": each.metric,
-        "item": each.item,
-        "subgroup": each.subgroup,
-        "level": each.level,
-        "n_human": each.n_human,
-        "n_simulated": each.n_simulated,
-        "reason": each.reason,
-    }
-    for name, prefix in (("value", ""), ("human", "human_"), ("simulated", "simulated_")):
-        values = getattr(each, name)
-        row[name] = float("nan") if values is None else float(values[0])
-        low = high = float("nan")
-        if values is not None and len(values) > 1 and np.isfinite(values[0]):
-            interval = percentile_interval(values, confidence)
-            low, high = float(interval.low), float(interval.high)
-        row[f"{prefix}ci_low"], row[f"{prefix}ci_high"] = low, high
-    if each.reason is None and not np.isfinite(row["value"]):
-        row["reason"] = "not computable on these answers"
-    return row
+    settings = plan.settings.scoring
+    rows = min(settings.resamples, settings.baseline_resamples)
+    for name, answers in baseline_answers(plan, people, pilot).items():
+        once = weights[: rows + 1] if f"{name}_margin" in COLUMNS else weights[:1]
+        rival = {each.key: each for each in _scores(plan.metrics, against_humans(plan, people, answers, once, pilot))}
+        frame[name] = [rival[each.key].value[0] if each.key in rival else np.nan for each in scores]
+        if f"{name}_margin" not in COLUMNS:
+            continue
+        margins = np.full((rows + 1, len(scores)), np.nan)
+        for position, each in enumerate(scores):
+            way = better.get(each.metric)
+            if each.key in rival and way and each.interval is None:
+                own, other = corrected(each, resamples=rows), corrected(rival[each.key])
+                with np.errstate(invalid="ignore"):  # infinitely far on both sides: no margin
+                    margins[:, position] = loss(other, way) - loss(own, way)
+        ends = percentile_interval(margins, settings.confidence)
+        frame[f"{name}_margin"] = margins[0]
+        frame[f"{name}_margin_low"], frame[f"{name}_margin_high"] = ends.low, ends.high
+
+
+def _generation_sd(plan: Plan, comparison: Comparison, replicates: Any, scores: Sequence[Score]) -> list[float]:
+    """Standard deviation of every figure between replicates; NaN where one of them has none."""
+    values: dict[Key, list[float]] = {}
+    for each in each_replicate(comparison, replicates):
+        for found in _scores(plan.metrics, each):
+            values.setdefault(found.key, []).append(float(found.value[0]))
+    return [float(np.std(values[each.key], ddof=1)) if each.key in values else float("nan") for each in scores]

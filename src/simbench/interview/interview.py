@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simbench.design import Item, Value
 from simbench.errors import DataError, Problem
@@ -18,6 +18,8 @@ class Interview:
     ``shared`` is the same for everybody in a treatment group: introduction, vignette, questions. It comes
     first in every prompt, so that prompt caches and shared-prefix inference can use it; ``persona`` is what
     is told of this one participant. ``replicate`` counts independent draws for the same participant.
+    ``profile`` holds the profile values that the persona tells, ``treatment`` the factor values behind the
+    vignette: what a model that reads numbers instead of words goes by.
     """
 
     participant_id: str
@@ -26,6 +28,8 @@ class Interview:
     persona: str
     items: tuple[Item, ...]
     replicate: int = 0
+    profile: Mapping[str, Value] = field(default_factory=dict)
+    treatment: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, int]:

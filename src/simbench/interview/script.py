@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from simbench.design import PARTICIPANT, Design, Item, People, Value
+from simbench.design import PARTICIPANT, Design, Item, People, Profile, Value
 from simbench.interview.interview import Interview, Transcript
 from simbench.settings import one_of, setting
 
@@ -67,7 +67,15 @@ class Script:
                 treatment = self.design.treatment(row)
                 common[condition] = self.shared(treatment), self.items_in(treatment)
             shared, items = common[condition]
-            first = Interview(str(row[PARTICIPANT]), condition, shared, self.persona(row), items)
+            first = Interview(
+                str(row[PARTICIPANT]),
+                condition,
+                shared,
+                self.persona(row),
+                items,
+                profile={variable.name: row[variable.name] for variable in self._told(row)},
+                treatment=self.design.treatment(row),
+            )
             yield first
             for replicate in range(1, replicates):
                 yield replace(first, replicate=replicate)
@@ -88,17 +96,19 @@ class Script:
 
     def persona(self, row: Mapping[Any, Any]) -> str:
         """What is told of one participant; missing profile values are left out."""
-        told = [
-            (variable.title, variable.say(row[variable.name]))
-            for variable in self.design.profile
-            if variable.in_persona and not _missing(row[variable.name])
-        ]
-        if self.style.persona == "none" or not told:
+        told = [(variable.title, variable.say(row[variable.name])) for variable in self._told(row)]
+        if not told:
             return "You are one of the participants of this study."
         if self.style.persona == "prose":
             facts = "; ".join(f"your {title[0].lower()}{title[1:]} is {words}" for title, words in told)
             return f"You are one of the participants of this study: {facts}."
         return "About you:\n" + "\n".join(f"- {title}: {words}" for title, words in told)
+
+    def _told(self, row: Mapping[Any, Any]) -> list[Profile]:
+        """The profile variables that the persona tells."""
+        if self.style.persona == "none":
+            return []
+        return [each for each in self.design.profile if each.in_persona and not _missing(row[each.name])]
 
 
 def _question(item: Item) -> str:

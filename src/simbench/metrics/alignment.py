@@ -2,110 +2,316 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from simbench.metrics.base import Comparison, Floats, Metric, Score, Side
-from simbench.settings import NoSettings
+from simbench.design import Item
+from simbench.errors import ConfigError
+from simbench.metrics.base import SQUARED, Comparison, Floats, Metric, Scale, Score
+from simbench.metrics.comparison import positions
+from simbench.settings import NoSettings, setting
 
-__all__ = ["JSDistance"]
+__all__ = ["JSDistance", "KLDivergence", "KLSettings", "TotalVariation", "Wasserstein"]
+
+C = TypeVar("C")
+POSITIVE = Scale(lambda values: values, lambda values: np.maximum(values, 0.0))
+SHORTFALL = Scale(
+    lambda values: (1.0 - values / 100.0) ** 2,
+    lambda values: 100.0 * (1.0 - np.sqrt(np.maximum(values, 0.0))),
+)
+ONE_OPTION = "the item has only one option"
+NO_BELIEFS = "the experiment has no belief items"
 
 
-class JSDistance(Metric[NoSettings]):
+class Distance(Metric[C]):
+    """A distance between option frequencies, per item, for everybody and for every subgroup level.
+
+    A subclass says how to compute it from counts, and on which scale sampling noise adds to it.
+    """
+
+    scale: ClassVar[Scale] = SQUARED
+    joint: ClassVar[bool] = False
+    expected: ClassVar[bool] = False
+
+    @abstractmethod
+    def distance(self, human: Floats, simulated: Floats, item: Item | None) -> Floats:
+        """Distance (...) between two tables of counts (..., K); ``item`` is None for belief structures."""
+
+    def refuses(self, item: Item) -> str | None:
+        """Why an item cannot be compared this way, if so."""
+        return None if len(item.options) > 1 else ONE_OPTION
+
+    def score(self, comparison: Comparison) -> Iterator[Score]:
+        """Every item and their mean, for everybody and per subgroup level; then over belief structures."""
+        yield from self.tables(comparison, self.name, expected=False)
+        if self.joint:
+            yield self._joint(comparison)
+        if self.expected and comparison.simulated.probabilities:
+            yield from self.tables(comparison, f"{self.name}_expected", expected=True)
+
+    def tables(self, comparison: Comparison, name: str, expected: bool) -> Iterator[Score]:
+        """Items and mean for everybody, then for the levels of every subgroup variable."""
+        items = [
+            item
+            for item in comparison.design.items
+            if not expected or item.name in comparison.simulated.probabilities
+        ]
+        yield from self._group(
+            comparison, name, {item.name: self._whole(comparison, item, expected) for item in items}
+        )
+        for variable, levels in comparison.levels.items():
+            values = {item.name: self._by_level(comparison, item, variable, expected) for item in items}
+            for position, level in enumerate(levels):
+                column = {item: None if each is None else each[:, position] for item, each in values.items()}
+                yield from self._group(comparison, name, column, variable, level)
+
+    def _whole(self, comparison: Comparison, item: Item, expected: bool) -> Floats | None:
+        if self.refuses(item):
+            return None
+        human, simulated = comparison.human.counts(item.name), comparison.simulated.counts(item.name, None, expected)
+        return self.distance(human, simulated, item)
+
+    def _by_level(self, comparison: Comparison, item: Item, variable: str, expected: bool) -> Floats | None:
+        """Distances (R, G) in all levels at once; NaN where a level is empty."""
+        if self.refuses(item):
+            return None
+        levels = comparison.levels[variable]
+        human = comparison.human.by_level(item.name, variable, levels)
+        return self.distance(human, comparison.simulated.by_level(item.name, variable, levels, expected), item)
+
+    def _group(
+        self,
+        comparison: Comparison,
+        name: str,
+        values: Mapping[str, Floats | None],
+        variable: str | None = None,
+        level: str | None = None,
+    ) -> Iterator[Score]:
+        """Scores of the items and of their mean, from the distances (R,) among everybody or in one level."""
+        among = [side.members(variable, level) if variable and level else None for side in comparison.sides]
+        parts = {}
+        for item, value in values.items():
+            n_human, n_simulated = (
+                side.answered(item, each) for side, each in zip(comparison.sides, among, strict=True)
+            )
+            where: dict[str, Any] = {"item": item, "subgroup": variable, "level": level}
+            where |= {"n_human": n_human, "n_simulated": n_simulated}
+            reason = self.refuses(comparison.design.item(item)) or too_few(n_human, n_simulated)
+            if reason or value is None:
+                parts[item] = Score.missing(name, str(reason), comparison.resamples, **where)
+            else:
+                parts[item] = Score(name, value, bias="population", scale=self.scale, **where)
+            yield parts[item]
+        beliefs = [parts[item.name] for item in comparison.design.beliefs if item.name in parts]
+        yield self._mean(name, beliefs, comparison, subgroup=variable, level=level)
+
+    def _mean(self, name: str, parts: list[Score], comparison: Comparison, **where: Any) -> Score:
+        """Unweighted mean over the belief items; those that this distance is not for are left out, and named."""
+        left = [part for part in parts if self.refuses(comparison.design.item(str(part.item)))]
+        kept = [part for part in parts if part not in left]
+        reasons = sorted({part.reason for part in kept if part.reason})
+        if reasons or not kept:
+            why = [*reasons, *sorted({part.reason for part in left if part.reason})]
+            reason = "; ".join(why) if comparison.design.beliefs else NO_BELIEFS
+            return Score.missing(name, reason, comparison.resamples, item="mean", **where)
+        remark = f"without {', '.join(str(part.item) for part in left)}: {left[0].reason}" if left else None
+        fewest = {n: min(getattr(part, n) for part in kept) for n in ("n_human", "n_simulated")}
+        mean = np.mean([part.value for part in kept], axis=0)
+        return Score(name, mean, item="mean", bias="population", scale=self.scale, reason=remark, **fewest, **where)
+
+    def _joint(self, comparison: Comparison) -> Score:
+        name = f"{self.name}_joint"
+        if not comparison.design.beliefs:
+            return Score.missing(name, NO_BELIEFS, comparison.resamples)
+        n_human, n_simulated = (int((codes >= 0).sum()) for codes in comparison.structures)
+        counts: dict[str, Any] = {"n_human": n_human, "n_simulated": n_simulated}
+        if reason := too_few(n_human, n_simulated):
+            return Score.missing(name, reason, comparison.resamples, **counts)
+        value = self.distance(*comparison.structure_counts, None)
+        return Score(name, value, bias="sample", scale=self.scale, **counts)
+
+
+class JSDistance(Distance[NoSettings]):
     """Jensen-Shannon distance between human and simulated answers, per item, subgroup and jointly.
 
     Definition by simbench: the square root of the Jensen-Shannon divergence with base-2 logarithm between
-    option frequencies, in [0, 1]; 0 means equal frequencies, lower is closer. ``item="mean"`` is the
-    unweighted mean over belief items; ``js_distance_joint`` is taken over belief structures. Two samples of
-    the same people are not at 0: small groups have larger distances by chance alone, so read a value beside
-    its ceiling. Source: Lin (1991), IEEE Trans. Inf. Theory 37(1); Endres and Schindelin (2003).
+    option frequencies,
+
+        d = sqrt((KL(h || m) + KL(s || m)) / 2),  m = (h + s) / 2,
+
+    in [0, 1]; 0 means equal frequencies, 1 no answer in common; lower is closer. ``item="mean"`` is the
+    unweighted mean over belief items; ``js_distance_joint`` is taken over belief structures (tuples of all
+    beliefs); ``js_distance_expected`` uses the simulation's option probabilities instead of draws from them,
+    where the backend gives these.
+
+    Failure modes: two samples of the same people are not at 0, and small groups have larger distances by
+    chance alone: read a value beside its ceiling. The interval is for the distance between the populations
+    (draws shifted by twice their bias, on the squared scale), so the value lies in its upper part and may
+    touch its end; that of ``js_distance_joint`` is for samples of this size, since with nearly as many
+    structures as people the populations' distance cannot be known. Source: Lin (1991), IEEE Trans. Inf. Theory
+    37(1); Endres and Schindelin (2003), IEEE Trans. Inf. Theory 49(7).
     """
 
     name = "js_distance"
     headline = (("js_distance", "mean"), ("js_distance_joint", None))
-    better = {"js_distance": "lower", "js_distance_joint": "lower"}
+    better = {"js_distance": "lower", "js_distance_joint": "lower", "js_distance_expected": "lower"}
+    joint = True
+    expected = True
+
+    def distance(self, human: Floats, simulated: Floats, item: Item | None) -> Floats:
+        """Jensen-Shannon distance."""
+        from simbench.stats.divergences import js_distance
+
+        return js_distance(human, simulated)
+
+
+class TotalVariation(Distance[NoSettings]):
+    """Total variation distance, and the 0-100 score of the SimBench benchmark made from it.
+
+    ``total_variation`` = sum over options of |h - s| / 2, in [0, 1]: the share of answers that would have to
+    change; lower is closer. Per item, subgroup level, mean over beliefs, jointly over belief structures
+    (``total_variation_joint``) and from option probabilities (``total_variation_expected``).
+
+    ``simbench_score`` = 100 (1 - TV(human, simulated) / mean TV(human, uniform)), the mean of the denominator
+    over all items with more than one option; higher is closer; 100 = the human distribution, 0 = on average no
+    better than uniform answers, below 0 = worse. ``item="mean"`` is over those same items.
+
+    Failure modes: as for every distance, positive by chance alone (read it beside its ceiling; 100 is out of
+    reach for finite samples); blind to the order of options; the score explodes where people answer almost
+    uniformly. Source: Hu et al. (2025), SimBench, arXiv 2510.17516.
+    """
+
+    name = "total_variation"
+    better = {
+        "total_variation": "lower",
+        "total_variation_joint": "lower",
+        "total_variation_expected": "lower",
+        "simbench_score": "higher",
+    }
+    joint = True
+    expected = True
+
+    def distance(self, human: Floats, simulated: Floats, item: Item | None) -> Floats:
+        """Total variation."""
+        from simbench.stats.divergences import total_variation
+
+        return total_variation(human, simulated)
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
-        """Per item and mean, for everybody and per subgroup level; then over joint structures."""
-        yield from self._group(comparison, {})
-        for subgroup, level in comparison.subgroup_levels():
-            yield from self._group(comparison, {"subgroup": subgroup, "level": level})
-        yield self._joint(comparison)
+        """Distances, then the 0-100 scores."""
+        found = list(super().score(comparison))
+        yield from found
+        groups: dict[tuple[str | None, str | None], list[Score]] = {}
+        for each in found:
+            if each.metric == self.name and each.item != "mean":
+                groups.setdefault((each.subgroup, each.level), []).append(each)
+        for parts in groups.values():
+            yield from self._scores(comparison, parts)
 
-    def _group(self, comparison: Comparison, where: dict[str, Any]) -> Iterator[Score]:
-        sides = (comparison.human, comparison.simulated)
-        among = [side.members(where["subgroup"], where["level"]) if where else None for side in sides]
-        beliefs = {item.name for item in comparison.design.beliefs}
-        parts = []
-        for item in comparison.design.items:
-            each = self._item(comparison, item.name, among, where)
-            parts += [each] if item.name in beliefs else []
-            yield each
-        reasons = sorted({part.reason for part in parts if part.reason})
-        if reasons or not parts:
-            reason = "; ".join(reasons) or "the experiment has no belief items"
-            yield Score.missing(self.name, reason, comparison.resamples, item="mean", **where)
-        else:
-            mean = np.mean([part.value for part in parts], axis=0)
-            fewest = min(part.n_human for part in parts), min(part.n_simulated for part in parts)
-            yield Score(self.name, mean, item="mean", n_human=fewest[0], n_simulated=fewest[1], **where)
+    def _scores(self, comparison: Comparison, parts: list[Score]) -> Iterator[Score]:
+        from simbench.stats.divergences import simbench_score, total_variation
 
-    def _item(
-        self, comparison: Comparison, item: str, among: list[NDArray[np.bool_] | None], where: dict[str, Any]
-    ) -> Score:
-        from simbench.stats.divergences import js_distance, normalise
-
-        n_human = _answered(comparison.human, item, among[0])
-        n_simulated = _answered(comparison.simulated, item, among[1])
-        counts = {"item": item, "n_human": n_human, "n_simulated": n_simulated, **where}
-        reason = _too_few(n_human, n_simulated)
-        if reason is None and len(comparison.design.item(item).options) < 2:
-            reason = "the item has only one option"
-        if reason:
-            return Score.missing(self.name, reason, comparison.resamples, **counts)
-        human = comparison.human.counts(item, among[0])
-        simulated = comparison.simulated.counts(item, among[1])
-        return Score(self.name, js_distance(normalise(human), normalise(simulated)), **counts)
-
-    def _joint(self, comparison: Comparison) -> Score:
-        from simbench.stats.divergences import js_distance, normalise
-
-        name = f"{self.name}_joint"
-        if not comparison.design.beliefs:
-            return Score.missing(name, "the experiment has no belief items", comparison.resamples)
-        codes = comparison.structures
-        n_human, n_simulated = (int((each >= 0).sum()) for each in codes)
-        counts: dict[str, Any] = {"n_human": n_human, "n_simulated": n_simulated}
-        if reason := _too_few(n_human, n_simulated):
-            return Score.missing(name, reason, comparison.resamples, **counts)
-        human, simulated = structure_counts(comparison)
-        return Score(name, js_distance(normalise(human), normalise(simulated)), **counts)
+        usable = [part for part in parts if part.reason is None]
+        name = "simbench_score"
+        where: dict[str, Any] = {"subgroup": parts[0].subgroup, "level": parts[0].level}
+        for part in parts:
+            if part not in usable:
+                yield replace(part, metric=name)
+        if not usable:
+            reason = "; ".join(sorted({str(part.reason) for part in parts}))
+            yield Score.missing(name, reason, comparison.resamples, item="mean", **where)
+            return
+        uniform = []
+        for part in usable:
+            human = _human_counts(comparison, part)
+            uniform.append(total_variation(human, np.ones(human.shape[-1])))
+        distances = np.stack([part.value for part in usable], axis=-1)
+        scores = simbench_score(distances, np.stack(uniform, axis=-1))
+        for column, part in enumerate(usable):
+            yield replace(part, metric=name, value=scores[:, column], scale=SHORTFALL)
+        fewest = {n: min(getattr(part, n) for part in usable) for n in ("n_human", "n_simulated")}
+        mean = scores.mean(axis=-1)
+        yield Score(name, mean, item="mean", bias="population", scale=SHORTFALL, **fewest, **where)
 
 
-def structure_counts(comparison: Comparison) -> tuple[Floats, Floats]:
-    """Weighted counts (R, S) of every belief structure that occurs on either side."""
-    codes = comparison.structures
-    size = int(max(each.max(initial=-1) for each in codes)) + 1
-    sides = (comparison.human, comparison.simulated)
-    counted = []
-    for side, each in zip(sides, codes, strict=True):
-        rows = np.flatnonzero(each >= 0)
-        onehot = np.zeros((len(rows), size))
-        onehot[np.arange(len(rows)), each[rows]] = 1.0
-        counted.append(side.weights[:, rows] @ onehot)
-    return counted[0], counted[1]
+class Wasserstein(Distance[NoSettings]):
+    """Wasserstein-1 distance between answers to ordered items, as a share of the scale's length.
+
+    ``wasserstein`` = sum over k of |H(k) - S(k)| (x_{k+1} - x_k) / (x_K - x_1) with cumulative shares H and S and
+    options x (their values where these are rising numbers, else 1, 2, 3 ...), in [0, 1]: how far the average
+    answer has to be moved; lower is closer; with equally spaced options 1 minus it is OpinionQA's
+    representativeness. Per item, subgroup level, mean over ordered beliefs, and from option probabilities.
+
+    Failure modes: not defined for items without order (they say so); positive by chance alone, so read it
+    beside its ceiling; takes the spacing of options at face value; small where both sides crowd in the middle.
+    Source: Santurkar et al. (2023), Whose opinions do language models reflect?, ICML.
+    """
+
+    name = "wasserstein"
+    better = {"wasserstein": "lower", "wasserstein_expected": "lower"}
+    expected = True
+
+    def refuses(self, item: Item) -> str | None:
+        """Only ordered items have a distance along their scale."""
+        return super().refuses(item) or (None if item.ordered else "the options have no order")
+
+    def distance(self, human: Floats, simulated: Floats, item: Item | None) -> Floats:
+        """Normalised Wasserstein-1 distance."""
+        from simbench.stats.divergences import wasserstein_ordered
+
+        return wasserstein_ordered(human, simulated, positions(item) if item else None)
 
 
-def _answered(side: Side, item: str, among: NDArray[np.bool_] | None) -> int:
-    """How many of these members (None: of all) answered the item."""
-    answered = side.codes(item) >= 0
-    return int((answered if among is None else answered & among).sum())
+@dataclass(frozen=True)
+class KLSettings:
+    """Settings of ``kl_divergence``."""
+
+    smoothing: float = setting(0.5, "added to the count of every option on both sides")
+
+    def __post_init__(self) -> None:
+        if self.smoothing <= 0:
+            raise ConfigError(f"metric.kl_divergence.smoothing: expected more than 0; found {self.smoothing}")
 
 
-def _too_few(n_human: int, n_simulated: int) -> str | None:
+class KLDivergence(Distance[KLSettings]):
+    """Kullback-Leibler divergence of simulated from human answers in bits, smoothed.
+
+    ``kl_divergence`` = sum over options of h log2(h / s), with h = (count + a) / (n + a K) and s likewise, a =
+    ``smoothing`` (0.5: Krichevsky-Trofimov); from 0, without upper bound; lower is closer. How surprised
+    someone is who expects the simulation's answers and meets people. Per item, subgroup level, and mean.
+
+    Failure modes: depends on the smoothing wherever people give answers that are never simulated, the more
+    the smaller the samples; positive by chance alone; not symmetric. Source: Kullback and Leibler (1951),
+    Ann. Math. Stat. 22; Krichevsky and Trofimov (1981), IEEE Trans. Inf. Theory 27.
+    """
+
+    name = "kl_divergence"
+    Config = KLSettings
+    better = {"kl_divergence": "lower"}
+    scale = POSITIVE
+
+    def distance(self, human: Floats, simulated: Floats, item: Item | None) -> Floats:
+        """Smoothed divergence in bits."""
+        from simbench.stats.divergences import kl_divergence
+
+        return kl_divergence(human, simulated, self.config.smoothing)
+
+
+def _human_counts(comparison: Comparison, part: Score) -> Floats:
+    """Human counts (R, K) behind a score."""
+    item, side = str(part.item), comparison.human
+    if part.subgroup is None or part.level is None:
+        return side.counts(item)
+    levels = comparison.levels[part.subgroup]
+    return side.by_level(item, part.subgroup, levels)[:, levels.index(part.level)]
+
+
+def too_few(n_human: int, n_simulated: int) -> str | None:
+    """Why nothing can be compared here, if so."""
     if not n_human:
         return "no human answers here"
     return None if n_simulated else "no ok simulated answers here"

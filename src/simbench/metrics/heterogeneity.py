@@ -1,4 +1,4 @@
-"""Heterogeneity: how many different belief structures people, and simulated people, have."""
+"""Heterogeneity: how different from each other people, and simulated people, are."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from simbench.metrics.alignment import structure_counts
+from simbench.design import Item
+from simbench.metrics.alignment import NO_BELIEFS, ONE_OPTION, too_few
 from simbench.metrics.base import Comparison, Floats, Metric, Score
 from simbench.settings import NoSettings
 
-__all__ = ["UniqueStructures"]
+__all__ = ["Diversity", "UniqueStructures"]
+
+UNVARIED = "all humans gave the same answer"
 
 
 class UniqueStructures(Metric[NoSettings]):
@@ -20,12 +23,14 @@ class UniqueStructures(Metric[NoSettings]):
     Definition by simbench: a belief structure is the tuple of a row's answers to all belief items, complete
     rows only. ``unique_structures`` counts distinct ones; because the count grows with the number of rows,
     ``unique_structures_rarefied`` is the expected count in m = min(n_human, n_simulated) rows drawn without
-    replacement, the sum over structures of 1 - C(n - n_i, m) / C(n, m). ``value`` is simulated minus human:
-    0 means as diverse as people, below 0 flatter. Uniform-random answers are *more* diverse than people, so
-    high is not good in itself.
+    replacement, the sum over structures of 1 - C(n - n_i, m) / C(n, m). From 1 to the number of rows;
+    ``value`` is simulated minus human: 0 means as diverse as people, below 0 flatter.
 
-    Resampling rows loses rare structures, so intervals come from a bootstrap of the estimated assemblage,
-    unseen structures included. Source: Hurlbert (1971), Ecology 52; Chao et al. (2014), Ecol. Monogr. 84.
+    Failure modes: uniform-random answers are *more* diverse than people, so high is not good in itself; says
+    nothing of which structures these are. Resampling rows loses rare structures, so intervals come from a
+    bootstrap of the estimated assemblage, unseen structures included, and are for samples of this size. Human
+    and simulated draws are independent there, so intervals of the difference are wide where the two go
+    together. Source: Hurlbert (1971), Ecology 52; Chao et al. (2014), Ecol. Monogr. 84.
     """
 
     name = "unique_structures"
@@ -36,31 +41,135 @@ class UniqueStructures(Metric[NoSettings]):
         """Raw and rarefied counts of both sides and their differences."""
         from simbench.stats.structures import rarefied_count, unique_count
 
-        codes = comparison.structures if comparison.design.beliefs else (np.array([]), np.array([]))
-        n_human, n_simulated = (int((each >= 0).sum()) for each in codes)
-        counts: dict[str, Any] = {"n_human": n_human, "n_simulated": n_simulated}
         names = (self.name, f"{self.name}_rarefied")
-        if not n_human or not n_simulated:
-            side = "human" if not n_human else "ok simulated"
-            what = f"no {side} row answers every belief" if comparison.design.beliefs else "no belief items"
+        counts, reason = structure_rows(comparison)
+        if reason:
             for name in names:
-                yield Score.missing(name, what, comparison.resamples, **counts)
+                yield Score.missing(name, reason, comparison.resamples, **counts)
             return
-        human, simulated = (
-            _resampled(comparison, table, side)
-            for table, side in zip(structure_counts(comparison), ("human", "simulated"), strict=True)
-        )
+        human, simulated = assemblages(comparison)
         raw = [unique_count(table) for table in (human, simulated)]
-        yield Score(names[0], raw[1] - raw[0], raw[0], raw[1], **counts)
+        yield Score(names[0], raw[1] - raw[0], raw[0], raw[1], bias="sample", **counts)
         rows = np.minimum(human.sum(axis=1), simulated.sum(axis=1))
         even = [rarefied_count(table, rows) for table in (human, simulated)]
-        yield Score(names[1], even[1] - even[0], even[0], even[1], **counts)
+        yield Score(names[1], even[1] - even[0], even[0], even[1], bias="sample", **counts)
 
 
-def _resampled(comparison: Comparison, counts: Floats, side: str) -> Floats:
-    """Structure counts (R, S): as observed in row 0, then draws from the estimated assemblage."""
+class Diversity(Metric[NoSettings]):
+    """Spread of answers: entropy, standard deviation, most frequent answer, and human answers never given.
+
+    Per item; with ``item`` null over belief structures (tuples of all beliefs).
+
+    - ``entropy_ratio`` = H(simulated) / H(human), Shannon entropies in bits with Miller and Madow's correction;
+      0 and up, 1 = as diverse as people, below 1 = flatter.
+    - ``sd_ratio`` = SD(simulated) / SD(human) for ordered items; ``sd_ratio_within`` takes the SD around the mean
+      of each treatment group (pooled, n - groups degrees of freedom), so that a simulation which spreads only
+      because treatments push it apart is seen. 1 = as spread as people, below 1 = too uniform.
+    - ``mode_share``: share of the most frequent answer on either side, in (0, 1]; ``value`` = simulated minus
+      human, above 0 = too crowded.
+    - ``unseen_share``: share of the human answers whose option is never given by any simulated participant, in
+      [0, 1], lower is better.
+
+    Failure modes: uniform answers have an entropy ratio above 1 and nothing unseen: diversity is not likeness.
+    Over structures, entropies are far too low in both samples and the shares depend on n: their intervals are
+    for samples of this size, and only the comparison with the ceiling tells. Source: Miller (1955);
+    Bisbee et al. (2024), Political Analysis 32, for the SD ratio; mode share and unseen share by simbench.
+    """
+
+    name = "diversity"
+    better = {
+        "entropy_ratio": "one",
+        "sd_ratio": "one",
+        "sd_ratio_within": "one",
+        "mode_share": "zero",
+        "unseen_share": "lower",
+    }
+
+    def score(self, comparison: Comparison) -> Iterator[Score]:
+        """Every item, then belief structures."""
+        for item in comparison.design.items:
+            yield from self._item(comparison, item)
+        counts, reason = structure_rows(comparison)
+        if reason:
+            for name in ("entropy_ratio", "mode_share", "unseen_share"):
+                yield Score.missing(name, reason, comparison.resamples, **counts)
+        else:
+            yield from _shape(*assemblages(comparison), *comparison.structure_counts, bias="sample", **counts)
+
+    def _item(self, comparison: Comparison, item: Item) -> Iterator[Score]:
+        n_human, n_simulated = (side.answered(item.name) for side in comparison.sides)
+        where: dict[str, Any] = {"item": item.name, "n_human": n_human, "n_simulated": n_simulated}
+        reason = too_few(n_human, n_simulated) or (None if len(item.options) > 1 else ONE_OPTION)
+        if reason:
+            for name in self.better:
+                yield Score.missing(name, reason, comparison.resamples, **where)
+            return
+        human, simulated = (side.counts(item.name) for side in comparison.sides)
+        yield from _shape(human, simulated, human, simulated, bias="population", **where)
+        if not item.ordered:
+            for name in ("sd_ratio", "sd_ratio_within"):
+                yield Score.missing(name, "the options have no order", comparison.resamples, **where)
+            return
+        yield _spread(comparison, item, "sd_ratio", ("all",), **where)
+        yield _spread(comparison, item, "sd_ratio_within", comparison.conditions, **where)
+
+
+def _shape(
+    human: Floats, simulated: Floats, given: Floats, other: Floats, bias: str, **where: Any
+) -> Iterator[Score]:
+    """Entropy and mode from two tables of counts, unseen share from two that share their columns."""
+    from simbench.stats.heterogeneity import unseen_share
+    from simbench.stats.structures import entropy, entropy_ratio, mode_share
+
+    one, two = (entropy(table, miller_madow=True) for table in (human, simulated))
+    ratio = entropy_ratio(simulated, human, miller_madow=True)
+    flat = None if np.isfinite(ratio[0]) else UNVARIED
+    yield Score("entropy_ratio", ratio, one, two, bias=bias, reason=flat, **where)
+    one, two = mode_share(human), mode_share(simulated)
+    yield Score("mode_share", two - one, one, two, bias=bias, **where)
+    # Which answers never occur depends on the size of the samples, even where options are few.
+    yield Score("unseen_share", unseen_share(given, other), bias="sample", **where)
+
+
+def _spread(comparison: Comparison, item: Item, name: str, groups: tuple[str, ...], /, **where: Any) -> Score:
+    from simbench.stats.heterogeneity import standard_deviation
+
+    sides = []
+    for side in comparison.sides:
+        numbers = side.numbers(item)
+        codes = side.groups("condition", groups) if groups != ("all",) else np.zeros(len(side), dtype=np.int64)
+        sides.append(standard_deviation(numbers, side.weights, codes, len(groups)))
+    human, simulated = sides
+    ratio = np.divide(simulated, human, out=np.full(human.shape, np.nan), where=human > 0)
+    reason = None
+    if not np.isfinite(ratio[0]):
+        reason = UNVARIED if human[0] == 0 else "too few answers for a standard deviation"
+    return Score(name, ratio, human, simulated, reason=reason, **where)
+
+
+def structure_rows(comparison: Comparison) -> tuple[dict[str, Any], str | None]:
+    """Rows with a complete belief structure on both sides, and why none can be compared, if so."""
+    n_human, n_simulated = (int((codes >= 0).sum()) for codes in comparison.structures)
+    reason = None
+    if not comparison.design.beliefs:
+        reason = NO_BELIEFS
+    elif not n_human or not n_simulated:
+        reason = f"no {'ok simulated' if n_human else 'human'} row answers every belief"
+    return {"n_human": n_human, "n_simulated": n_simulated}, reason
+
+
+def assemblages(comparison: Comparison) -> tuple[Floats, Floats]:
+    """Structure counts (R, S) of either side: as observed in row 0, then draws from the estimated assemblage.
+
+    In comparisons without a generator (ceiling and floor) the rows are samples already.
+    """
     from simbench.stats.structures import assemblage_bootstrap
 
-    if comparison.generator is None or len(counts) == 1:
-        return counts
-    return assemblage_bootstrap(counts[0], len(counts) - 1, comparison.generator("assemblage", side))
+    drawn = []
+    for table, side in zip(comparison.structure_counts, ("human", "simulated"), strict=True):
+        resamples = len(table) - 1
+        if comparison.generator is None or not resamples:
+            drawn.append(table)
+        else:
+            drawn.append(assemblage_bootstrap(table[0], resamples, comparison.generator("assemblage", side)))
+    return drawn[0], drawn[1]

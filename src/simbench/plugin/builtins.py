@@ -35,16 +35,22 @@ class Builtins:
         """Built-in backends: the model-free baselines."""
         from simbench.backends.majority import Majority
         from simbench.backends.resample import Resample
+        from simbench.backends.tabular import Tabular
         from simbench.backends.uniform import Uniform
 
-        return (Uniform, Majority, Resample)
+        return (Uniform, Majority, Resample, Tabular)
 
     @hookimpl
     def simbench_metrics(self) -> tuple[type[Any], ...]:
         """Built-in metrics."""
-        from simbench.metrics.alignment import JSDistance
-        from simbench.metrics.coherence import ValueActionGap
-        from simbench.metrics.heterogeneity import UniqueStructures
-        from simbench.metrics.recovery import CoefficientRecovery
+        from simbench.metrics.alignment import JSDistance, KLDivergence, TotalVariation, Wasserstein
+        from simbench.metrics.coherence import BeliefDecision, ValueActionGap
+        from simbench.metrics.heterogeneity import Diversity, UniqueStructures
+        from simbench.metrics.recovery import CoefficientRecovery, TreatmentEffects
+        from simbench.metrics.structure import IdentityFlattening, JointStructure
 
-        return (UniqueStructures, JSDistance, ValueActionGap, CoefficientRecovery)
+        heterogeneity = (UniqueStructures, Diversity, JointStructure, IdentityFlattening)
+        alignment = (JSDistance, TotalVariation, Wasserstein, KLDivergence)
+        coherence = (ValueActionGap, BeliefDecision)
+        recovery = (CoefficientRecovery, TreatmentEffects)
+        return (*heterogeneity, *alignment, *coherence, *recovery)

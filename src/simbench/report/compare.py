@@ -17,6 +17,7 @@ import numpy as np
 
 from simbench.errors import ConfigError, closest
 from simbench.harness.library import Runs
+from simbench.metrics.base import loss
 from simbench.plugin.manager import Registry
 from simbench.report.table import label
 
@@ -141,8 +142,7 @@ def _losses(runs: Runs, directions: dict[str, str]) -> dict[Figure, dict[str, ND
         values: NDArray[np.float64] = np.ma.filled(np.ma.asarray(row["value"], dtype=float), np.nan)
         way = directions.get(row["metric"])
         if way is not None:
-            loss = values if way == "lower" else -values if way == "higher" else np.abs(values)
-            found.setdefault((row["metric"], item), {})[row["run_id"]] = loss
+            found.setdefault((row["metric"], item), {})[row["run_id"]] = loss(values, way)
     return found
 
 

@@ -63,6 +63,7 @@ def _standing(rows: pd.DataFrame, names: dict[str, str], metric: str, item: str 
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=8)
 
     way = {"zero": "zero is as human", "lower": "lower is closer to human", "higher": "higher is closer to human"}
+    way["one"] = "one is as human"
     parts = [f"{name} {value:.3g}" for name, value in zip(labels, rows["value"])]
     return Chart(
         f"runs_{metric}" + (f"_{item}" if item else ""),

@@ -1,0 +1,252 @@
+"""The baseline to beat: a regression on profile, treatment and the answers before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simbench.backends.base import Answer, Backend, Model, Workspace
+from simbench.design import Item, Value
+from simbench.errors import ConfigError
+from simbench.interview import Interview, Transcript
+from simbench.settings import setting
+from simbench.stats.rng import generator
+
+__all__ = ["Tabular", "TabularSettings"]
+
+Floats = NDArray[np.float64]
+PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""Inverse strengths of the penalty (scikit-learn's C) that cross-validation chooses from."""
+
+
+@dataclass(frozen=True)
+class TabularSettings:
+    """Settings of ``tabular``."""
+
+    folds: int = setting(5, "folds of the cross-validation that chooses the penalty, per item")
+
+    def __post_init__(self) -> None:
+        if self.folds < 2:
+            raise ConfigError(f"backend.folds: expected at least 2; found {self.folds}")
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column of the design: a standardised number, or a level of something without order.
+
+    ``source`` is ``profile``, ``treatment`` or ``answer``. A number that is missing counts as average.
+    """
+
+    source: str
+    name: str
+    level: Value | None = None
+    mean: float = 0.0
+    spread: float = 1.0
+
+
+class Tabular(Backend[TabularSettings]):
+    """Penalised multinomial logit, item after item, on profile, treatment and the answers before.
+
+    What a statistician would do with the same pilot, and what a language model should beat: it knows no words,
+    only numbers. Numeric profile values and answers to ordered items are standardised numbers, everything
+    else is one column per level; the ridge penalty of each item is chosen by cross-validation (log loss). A
+    pilot of fewer than two people per fold gets the strongest one, so that little more than the pilot's
+    frequencies is left. One made-up person who answers uniformly is added to every prediction, so that no
+    option is impossible. Gives option probabilities. Needs scikit-learn.
+    """
+
+    name = "tabular"
+    Config = TabularSettings
+    needs_pilot = True
+
+    def adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
+        """Fit one logit per item; the handle holds all coefficients."""
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):  # the matrices are too small for threads to do anything but wait
+            return self._fitted(pilot, workspace)
+
+    def _fitted(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
+        columns = _profile_columns([each.interview for each in pilot])
+        rng = generator(workspace.seed, "tabular", "folds")
+        folds = rng.permutation(len(pilot)) % self.config.folds
+        fitted = {}
+        interviews = [each.interview for each in pilot]
+        answers = {item.name: [each.answers[item.name] for each in pilot] for item in interviews[0].items}
+        items = _all_options([each.items for each in interviews])
+        for item in items:
+            design = _design(columns, interviews, answers)
+            codes = np.array([item.code(value) for value in answers[item.name]])
+            fitted[item.name] = _fit_item(design, codes, len(item.values), folds) | {
+                "columns": [asdict(column) for column in columns],
+                "values": list(item.values),
+            }
+            columns = [*columns, *_answer_columns(item, answers[item.name])]
+        return Model("simbench", "tabular", parameters={"items": fitted, "pilot": len(pilot)})
+
+    def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
+        """Draw every item from its probabilities, given the answers drawn before."""
+        if not interviews:
+            return
+        draws = np.stack([_uniform_draws(workspace, each) for each in interviews])
+        answers: dict[str, list[Value]] = {}
+        chances: dict[str, Floats] = {}
+        for position, item in enumerate(_all_options([each.items for each in interviews])):
+            known = model.parameters["items"][item.name]
+            columns = [_Column(**column) for column in known["columns"]]
+            table = _predict(known, _design(columns, interviews, answers), model.parameters["pilot"])
+            at = {value: code for code, value in enumerate(known["values"])}
+            table = table[:, [at[value] for value in item.values]]
+            table = table * _offered(item, position, interviews)
+            table = table / table.sum(axis=1, keepdims=True)
+            reached = table.cumsum(axis=1) > draws[:, position : position + 1]
+            codes = np.where(reached.any(axis=1), reached.argmax(axis=1), (table > 0).cumsum(axis=1).argmax(axis=1))
+            answers[item.name] = [item.values[code] for code in codes]
+            chances[item.name] = table
+        items = _all_options([each.items for each in interviews])
+        for row, interview in enumerate(interviews):
+            given = {item.name: answers[item.name][row] for item in interview.items}
+            likely = {}
+            for item, asked in zip(items, interview.items, strict=True):
+                at = {value: code for code, value in enumerate(item.values)}
+                likely[item.name] = [float(chances[item.name][row, at[value]]) for value in asked.values]
+            yield Answer(*interview.key, "ok", given, likely)
+
+
+def _uniform_draws(workspace: Workspace, interview: Interview) -> Floats:
+    return generator(workspace.seed, "tabular", *interview.key).random(len(interview.items))
+
+
+def _all_options(asked: Sequence[tuple[Item, ...]]) -> list[Item]:
+    """The items in order, each with every option that any treatment group is offered."""
+    first = asked[0]
+    found = []
+    for position, item in enumerate(first):
+        options = {option.value: option for items in asked for option in items[position].options}
+        full = max((items[position] for items in asked), key=lambda each: len(each.options))
+        order = [option for option in full.options if option.value in options]
+        order += [option for value, option in options.items() if value not in full.values]
+        found.append(Item(item.name, item.role, item.text, order, item.ordered))
+    return found
+
+
+def _offered(item: Item, position: int, interviews: Sequence[Interview]) -> Floats:
+    """Which options (n, K) each interview offers."""
+    masks: dict[tuple[Value, ...], Floats] = {}
+    rows = []
+    for interview in interviews:
+        values = interview.items[position].values
+        if values not in masks:
+            masks[values] = np.array([float(value in values) for value in item.values])
+        rows.append(masks[values])
+    return np.stack(rows)
+
+
+def _profile_columns(interviews: Sequence[Interview]) -> list[_Column]:
+    """Columns for profile and treatment, as they occur in the pilot."""
+    columns: list[_Column] = []
+    for source in ("profile", "treatment"):
+        names = dict.fromkeys(name for each in interviews for name in getattr(each, source))
+        for name in names:
+            values = [getattr(each, source)[name] for each in interviews if name in getattr(each, source)]
+            numeric = source == "profile" and all(isinstance(value, (int, float, np.number)) for value in values)
+            columns += _number(source, name, values) if numeric else _levels(source, name, values)
+    conditions = [each.condition for each in interviews]
+    return [*columns, *_levels("condition", "condition", conditions)]
+
+
+def _answer_columns(item: Item, values: Sequence[Value]) -> list[_Column]:
+    """Columns by which later items see this one."""
+    if item.ordered and all(isinstance(value, int) for value in item.values):
+        return _number("answer", item.name, values)
+    return _levels("answer", item.name, values)
+
+
+def _number(source: str, name: str, values: Sequence[Any]) -> list[_Column]:
+    numbers = np.array(values, dtype=np.float64)
+    spread = float(numbers.std())
+    return [_Column(source, name, None, float(numbers.mean()), spread)] if spread > 0 else []
+
+
+def _levels(source: str, name: str, values: Sequence[Value]) -> list[_Column]:
+    levels = sorted(set(values), key=lambda value: (str(type(value)), value))
+    return [_Column(source, name, level) for level in levels] if len(levels) > 1 else []
+
+
+def _design(
+    columns: Sequence[_Column], interviews: Sequence[Interview], answers: Mapping[str, Sequence[Value]]
+) -> Floats:
+    """The design matrix (n, columns)."""
+    table = np.zeros((len(interviews), len(columns)))
+    for at, column in enumerate(columns):
+        values = _values(column, interviews, answers)
+        if column.level is not None:
+            table[:, at] = [float(value == column.level) for value in values]
+        else:
+            numbers = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+            table[:, at] = np.nan_to_num((numbers - column.mean) / column.spread)
+    return table
+
+
+def _values(
+    column: _Column, interviews: Sequence[Interview], answers: Mapping[str, Sequence[Value]]
+) -> Sequence[Any]:
+    if column.source == "answer":
+        return answers[column.name]
+    if column.source == "condition":
+        return [each.condition for each in interviews]
+    return [getattr(each, column.source).get(column.name) for each in interviews]
+
+
+def _fit_item(design: Floats, codes: NDArray[np.int64], options: int, folds: NDArray[np.int64]) -> dict[str, Any]:
+    """Choose the penalty by cross-validation, then fit everybody."""
+    numbers = np.unique(folds)
+    chosen = PENALTIES[0]
+    if len(codes) >= 2 * len(numbers) and len(np.unique(codes)) > 1 and design.shape[1]:
+        losses = np.zeros(len(PENALTIES))
+        for number in numbers:
+            train, test = folds != number, folds == number
+            for at, penalty in enumerate(PENALTIES):
+                known = _logit(design[train], codes[train], options, penalty)
+                table = _predict(known, design[test], int(train.sum()))
+                losses[at] -= np.log(table[np.arange(len(table)), codes[test]]).sum()
+        chosen = PENALTIES[int(losses.argmin())]
+    return _logit(design, codes, options, chosen)
+
+
+def _logit(design: Floats, codes: NDArray[np.int64], options: int, penalty: float) -> dict[str, Any]:
+    """Coefficients (K, columns) and intercepts (K,); None stands for options that nobody gave."""
+    from sklearn.linear_model import LogisticRegression
+
+    seen = np.unique(codes)
+    if len(seen) == 1 or not design.shape[1]:
+        shares = np.bincount(codes, minlength=options) / len(codes)
+        weights = np.zeros((options, design.shape[1]))
+        intercepts = [float(np.log(share)) if share else None for share in shares]
+        return {"penalty": penalty, "weights": weights.tolist(), "intercepts": intercepts}
+    fitted = LogisticRegression(C=penalty, max_iter=2000, tol=1e-5).fit(design, codes)
+    coefficients, constants = fitted.coef_, fitted.intercept_
+    if len(seen) == 2:  # scikit-learn keeps one row: the second option against the first
+        coefficients = np.vstack([np.zeros(design.shape[1]), coefficients[0]])
+        constants = np.array([0.0, constants[0]])
+    weights = np.zeros((options, design.shape[1]))
+    weights[seen] = coefficients
+    intercepts = [None] * options
+    for at, constant in zip(seen, constants, strict=True):
+        intercepts[at] = float(constant)
+    return {"penalty": penalty, "weights": weights.tolist(), "intercepts": intercepts}
+
+
+def _predict(known: Mapping[str, Any], design: Floats, people: int) -> Floats:
+    """Option probabilities (n, K), with one made-up person who answers uniformly among the people."""
+    from scipy.special import softmax
+
+    weights = np.array(known["weights"], dtype=np.float64).reshape(len(known["intercepts"]), design.shape[1])
+    constants = np.array([-np.inf if each is None else each for each in known["intercepts"]])
+    table: Floats = softmax(design @ weights.T + constants, axis=1)
+    blended: Floats = (people * table + 1 / table.shape[1]) / (people + 1)
+    return blended

@@ -1,0 +1,57 @@
+"""What a language model has to beat: the model-free backends, learning from the same pilot."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simbench.backends.base import Backend, Workspace
+from simbench.design import People
+from simbench.harness.config import Plan
+from simbench.harness.pilot import asking_script
+from simbench.harness.progress import Silent
+from simbench.harness.responses import checked, response_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["BASELINES", "baseline_answers"]
+
+BASELINES = ("majority", "resample", "tabular")
+
+
+def baseline_answers(plan: Plan, people: People, pilot: People | None) -> dict[str, pd.DataFrame]:
+    """Answers of every baseline for the people evaluated, as frames like ``responses.parquet``.
+
+    They learn from the whole pilot (``train_without`` is for the model), ask with the personas that the model
+    is asked with, and draw from the run's seed: where the run's own backend is one of them, it gives the same
+    answers. Empty without a pilot, or with a pilot of another experiment.
+    """
+    if pilot is None or not len(pilot) or plan.pilot_from is not None:
+        return {}
+    script = asking_script(plan)
+    transcripts = list(script.transcripts(pilot))
+    if not transcripts:
+        return {}
+    interviews = list(script.interviews(people))
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder), plan.settings.seed, Silent())
+        for backend in _backends():
+            model = backend.adapt(transcripts, workspace)
+            shown = {each.key: each for each in interviews}
+            answers = {
+                answer.key: checked(answer, shown[answer.key])
+                for answer in backend.respond(model, interviews, workspace)
+            }
+            found[backend.name] = response_frame(people, interviews, answers)
+    return found
+
+
+def _backends() -> tuple[Backend[Any], ...]:
+    from simbench.backends.majority import Majority
+    from simbench.backends.resample import Resample
+    from simbench.backends.tabular import Tabular
+
+    return tuple(backend(backend.Config()) for backend in (Majority, Resample, Tabular))

@@ -1,0 +1,141 @@
+"""What the metrics are run on: humans against the simulation, other humans, uniform answers, baselines.
+
+Bootstrap weights are drawn over humans, stratified by treatment group (persons as clusters in within-subject
+designs). The rows simulated for a human, all replicates of them, get the human's weight, so what the two share
+does not count as noise twice, and the noise of generating answers is in the interval without being counted
+twice either (respondents drawn with replacement, their replicates kept whole: Davison and Hinkley 1997, section
+3.8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simbench.design import PARTICIPANT, People
+from simbench.harness.config import Plan
+from simbench.metrics.base import Comparison, Floats, Ints, Side
+from simbench.stats.rng import generator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["against_humans", "each_replicate", "human_bootstraps", "human_halves", "human_weights", "uniform"]
+
+
+def human_weights(plan: Plan, people: People) -> Floats:
+    """Rows of weights over humans: one of ones, the resamples, and where BCa needs them the leave-one-outs.
+
+    Runs on the same people with the same ``scoring.seed`` share them, so that their differences are paired.
+    """
+    from simbench.stats.resampling import bootstrap_weights, jackknife_weights
+
+    settings = plan.settings.scoring
+    rng = generator(settings.seed, "bootstrap", people.digest)
+    drawn = bootstrap_weights(len(people), settings.resamples, rng, people.condition.to_numpy(str), _clusters(people))
+    if settings.interval != "bca":
+        return drawn
+    return np.vstack([drawn, jackknife_weights(len(people), _clusters(people))])
+
+
+def against_humans(
+    plan: Plan, people: People, responses: pd.DataFrame, weights: Floats, pilot: People | None = None
+) -> Comparison:
+    """The humans against what was simulated for them, ok answers only."""
+    ok = responses[responses["status"] == "ok"].reset_index(drop=True)
+    position = {name: row for row, name in enumerate(people.ids)}
+    matched: Ints = ok[PARTICIPANT].map(position).to_numpy(dtype=np.int64)
+    probabilities = {
+        item.name: np.stack(ok[f"{item.name}__p"].to_list()).astype(float)
+        for item in people.design.items
+        if f"{item.name}__p" in ok and len(ok) and ok[f"{item.name}__p"].notna().all()
+    }
+    simulated = People(people.design, ok)
+    return Comparison(
+        Side(people, weights),
+        Side(simulated, weights[:, matched], probabilities),
+        plan.experiment.coherent,
+        plan.settings.scoring.alpha,
+        partial(generator, plan.settings.scoring.seed, "metric", people.digest),
+        matched,
+        pilot,
+    )
+
+
+def each_replicate(comparison: Comparison, replicates: Ints) -> Iterator[Comparison]:
+    """The same comparison as a point estimate with the answers of one replicate only, one by one."""
+    once = np.ones((1, len(comparison.human)))
+    human = Side(comparison.human.people, once)
+    for replicate in np.unique(replicates):
+        rows = np.flatnonzero(replicates == replicate)
+        side = Side(
+            comparison.simulated.people.at(rows),
+            np.ones((1, len(rows))),
+            {item: table[rows] for item, table in comparison.simulated.probabilities.items()},
+        )
+        matched = None if comparison.matched is None else comparison.matched[rows]
+        yield replace(comparison, human=human, simulated=side, matched=matched, generator=None)
+
+
+def human_halves(plan: Plan, people: People) -> Comparison:
+    """Humans against humans: disjoint halves, one split per row of weights."""
+    from simbench.stats.resampling import split_halves
+
+    rng = generator(plan.settings.scoring.seed, "halves", people.digest)
+    one, other = split_halves(
+        len(people), plan.settings.scoring.splits, rng, people.condition.to_numpy(str), _clusters(people)
+    )
+    return _humans(plan, people, one, other)
+
+
+def human_bootstraps(plan: Plan, people: People) -> Comparison:
+    """Humans against humans: two independent bootstrap samples per row of weights."""
+    from simbench.stats.resampling import bootstrap_pair
+
+    rng = generator(plan.settings.scoring.seed, "pair", people.digest)
+    one, other = bootstrap_pair(
+        len(people), plan.settings.scoring.splits, rng, people.condition.to_numpy(str), _clusters(people)
+    )
+    return _humans(plan, people, one, other)
+
+
+def uniform(plan: Plan, people: People, pilot: People | None = None) -> Comparison:
+    """Humans against uniform-random answers of the same people, one draw of everybody per row of weights.
+
+    All draws are rows of one side, and each row of weights holds one of them.
+    """
+    import pandas as pd
+
+    draws, n = plan.settings.scoring.floors, len(people)
+    rng = generator(plan.settings.scoring.seed, "floor", people.digest)
+    frame = pd.concat([people.frame] * draws, ignore_index=True)
+    block = np.repeat(np.arange(draws), n)
+    for name in {PARTICIPANT, people.design.person or PARTICIPANT}:
+        frame[name] = [f"{number}:{who}" for number, who in zip(block, frame[name], strict=True)]
+    codes, chances = {}, {}
+    for item in people.design.items:
+        offered = np.tile(people.offered(item.name), (draws, 1))
+        codes[item.name] = np.where(offered, rng.random(offered.shape), -1.0).argmax(axis=1)
+        chances[item.name] = offered / offered.sum(axis=1, keepdims=True)
+    answers = People(people.design, frame).answering(codes)
+    own = (np.arange(draws)[:, None] == block[None, :]).astype(np.float64)
+    return Comparison(
+        Side(people, np.ones((draws, n))),
+        Side(answers, own, chances),
+        plan.experiment.coherent,
+        plan.settings.scoring.alpha,
+        matched=np.tile(np.arange(n), draws),
+        pilot=pilot,
+    )
+
+
+def _humans(plan: Plan, people: People, one: Floats, other: Floats) -> Comparison:
+    return Comparison(Side(people, one), Side(people, other), plan.experiment.coherent, plan.settings.scoring.alpha)
+
+
+def _clusters(people: People) -> Any:
+    return people.person.to_numpy(str) if people.design.person else None

@@ -1,0 +1,135 @@
+"""From resampled figures to estimates: intervals, p-values, corrections for many tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simbench.metrics.base import LINEAR, Floats, Score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["corrected", "estimates"]
+
+SHIFTS = {"none": 0, "sample": 1, "population": 2}
+NULLS = {"zero": 0.0, "lower": 0.0, "one": 1.0}
+COLUMNS = ("value", "human", "simulated")
+
+
+def corrected(score: Score, column: str = "value", resamples: int | None = None) -> Floats:
+    """A figure's resamples (R,) as draws whose percentiles are its interval; row 0 stays the estimate.
+
+    ``resamples``: use the first so many rows only (and row 0).
+    """
+    from simbench.stats.recentring import recentred
+
+    values: Floats = getattr(score, column)
+    values = values if resamples is None else values[: resamples + 1]
+    times = SHIFTS[score.bias]
+    if not times or len(values) < 2:
+        return values
+    scale = score.scale if column == "value" else LINEAR
+    draws = scale.back(recentred(scale.there(values), times))
+    return np.concatenate([values[:1], draws[1:]])
+
+
+def estimates(
+    scores: Sequence[Score],
+    better: Mapping[str, str],
+    confidence: float,
+    resamples: int,
+    strata: Sequence[Any] | None = None,
+) -> pd.DataFrame:
+    """One row per score: estimates, intervals, p-values, and why something is not there.
+
+    The first ``resamples`` + 1 rows of every figure are the estimate and its bootstrap; with ``strata`` (one
+    per unit) the others are leave-one-out values, and figures without bias get BCa intervals.
+    """
+    import pandas as pd
+
+    table: dict[str, Any] = {
+        name: [getattr(each, name) for each in scores]
+        for name in ("metric", "item", "subgroup", "level", "n_human", "n_simulated")
+    }
+    reasons = [each.reason for each in scores]
+    for column in COLUMNS:
+        prefix = "" if column == "value" else f"{column}_"
+        drawn = np.full((resamples + 1, len(scores)), np.nan)
+        for position, each in enumerate(scores):
+            if getattr(each, column) is not None:
+                drawn[:, position] = corrected(each, column, resamples)
+        table[column] = drawn[0]
+        low, high, defined = _intervals(scores, column, drawn, confidence, resamples, strata)
+        table[f"{prefix}ci_low"], table[f"{prefix}ci_high"] = low, high
+        if column == "value":
+            reasons = [_explained(*each) for each in zip(reasons, drawn[0], low, defined, scores, strict=True)]
+            table["p"] = _p_values(scores, better, drawn)
+    frame = pd.DataFrame({**table, "reason": reasons})
+    return _with_corrections(frame)
+
+
+def _intervals(
+    scores: Sequence[Score],
+    column: str,
+    drawn: Floats,
+    confidence: float,
+    resamples: int,
+    strata: Sequence[Any] | None,
+) -> tuple[Floats, Floats, Floats]:
+    """Interval ends (S,), and the share of resamples that could be computed."""
+    from simbench.stats.intervals import acceleration, bca_interval, percentile_interval
+
+    if not resamples or not scores:
+        empty = np.full(len(scores), np.nan)
+        return empty, empty.copy(), np.ones(len(scores))
+    ends = percentile_interval(drawn, confidence)
+    low, high = ends.low.copy(), ends.high.copy()
+    if strata is not None:
+        plain = [i for i, each in enumerate(scores) if each.bias == "none" and getattr(each, column) is not None]
+        left_out = np.stack([getattr(scores[i], column)[resamples + 1 :] for i in plain], axis=1)
+        bca = bca_interval(drawn[:, plain], acceleration(left_out, strata), confidence)
+        low[plain], high[plain] = bca.low, bca.high
+    for position, each in enumerate(scores):
+        if each.interval is not None:
+            low[position], high[position] = each.interval if column == "value" else (np.nan, np.nan)
+    return low, high, ends.defined
+
+
+def _explained(reason: str | None, value: float, low: float, defined: float, score: Score) -> str | None:
+    """No NaN without words."""
+    if reason is None and not np.isfinite(value):
+        return "not computable on these answers"
+    if not np.isfinite(value) or np.isfinite(low) or score.interval is not None or len(score.value) < 2:
+        return reason
+    words = "no interval: the estimate lies outside its resamples"
+    if defined < 1:
+        words = f"no interval: computable in only {defined:.0%} of the resamples"
+    return "; ".join(filter(None, (reason, words)))
+
+
+def _p_values(scores: Sequence[Score], better: Mapping[str, str], drawn: Floats) -> Floats:
+    """Bootstrap p-values (S,) that a figure is what it is for people; NaN where that is no number."""
+    from simbench.stats.intervals import bootstrap_p
+
+    nulls = np.array([NULLS.get(better.get(each.metric, ""), np.nan) for each in scores])
+    tested = np.isfinite(nulls) & np.array([each.interval is None for each in scores], dtype=bool)
+    result = np.full(len(scores), np.nan)
+    if len(drawn) > 1 and tested.any():
+        result[tested] = bootstrap_p(drawn[:, tested] - nulls[tested])
+    return result
+
+
+def _with_corrections(frame: pd.DataFrame) -> pd.DataFrame:
+    """Holm's and Benjamini and Hochberg's p-values over all subgroup rows of one figure."""
+    from simbench.stats.intervals import benjamini_hochberg, holm
+
+    frame["p_holm"], frame["p_bh"] = np.nan, np.nan
+    inside = frame[frame["subgroup"].notna()]
+    for _, rows in inside.groupby(["metric", "item"], dropna=False):
+        p = rows["p"].to_numpy(dtype=float)
+        frame.loc[rows.index, "p_holm"] = holm(p)
+        frame.loc[rows.index, "p_bh"] = benjamini_hochberg(p)
+    return frame

@@ -1,0 +1,202 @@
+"""What a metric is handed: two sides with their resampling weights, coded once and counted once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simbench.design import Design, Item, People
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Bools", "Comparison", "Floats", "Ints", "Side"]
+
+T = TypeVar("T")
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One side of a comparison: people, and resampling weights (R, n) with row 0 all ones.
+
+    ``probabilities`` maps items to option probabilities (n, K) where the backend gave them.
+    """
+
+    people: People
+    weights: Floats
+    probabilities: Mapping[str, Floats] = field(default_factory=dict)
+    _cache: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def _once(self, key: Any, make: Callable[[], T]) -> T:
+        if key not in self._cache:
+            self._cache[key] = make()
+        kept: T = self._cache[key]
+        return kept
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    @property
+    def clustered(self) -> bool:
+        """Whether one human stands behind several rows: several conditions, or several replicates."""
+        return self._once("clustered", lambda: bool(self.people.person.duplicated().any()))
+
+    def codes(self, item: str) -> Ints:
+        """Answers (n,) as positions among the item's options; -1 where missing."""
+        return self._once(("codes", item), lambda: self.people.codes(item))
+
+    def numbers(self, item: Item) -> Floats:
+        """Answers (n,) as numbers, NaN where missing: see :func:`positions`."""
+        codes = self.codes(item.name)
+        return np.where(codes >= 0, positions(item)[codes], np.nan)
+
+    def members(self, variable: str, level: str) -> Bools:
+        """Who (n,) belongs to a level of a profile variable (or of ``"condition"``)."""
+        levels = self._once(("level", variable), lambda: self.people.level(variable))
+        members: Bools = (levels == level).to_numpy(dtype=bool)
+        return members
+
+    def groups(self, variable: str, levels: tuple[str, ...]) -> Ints:
+        """Codes (n,) of a profile variable (or ``"condition"``) among these levels; -1 for none of them."""
+
+        def make() -> Ints:
+            found = self._once(("level", variable), lambda: self.people.level(variable))
+            at = {level: code for code, level in enumerate(levels)}
+            return np.array([at.get(level, -1) for level in found], dtype=np.int64)
+
+        return self._once(("groups", variable, levels), make)
+
+    def answered(self, item: str, among: Bools | None = None) -> int:
+        """How many of these members (n,) (None: of all) answered the item."""
+        answered = self.codes(item) >= 0
+        return int((answered if among is None else answered & among).sum())
+
+    def counts(self, item: str, among: Bools | None = None, expected: bool = False) -> Floats:
+        """Weighted answer counts (R, K) per option, optionally among some members (n,) only.
+
+        ``expected``: sums of the option probabilities instead of the draws from them.
+        """
+        table = self.probabilities[item] if expected else self._once(("hot", item), lambda: self._hot(item))
+        rows = np.flatnonzero((self.codes(item) >= 0) if among is None else (self.codes(item) >= 0) & among)
+        counts: Floats = self.weights[:, rows] @ table[rows]
+        return counts
+
+    def by_level(self, item: str, variable: str, levels: tuple[str, ...], expected: bool = False) -> Floats:
+        """Weighted answer counts (R, G, K) in every level of a variable, by one matrix product."""
+
+        def make() -> Floats:
+            groups = self.groups(variable, levels)
+            table = self.probabilities[item] if expected else self._once(("hot", item), lambda: self._hot(item))
+            rows = np.flatnonzero((self.codes(item) >= 0) & (groups >= 0))
+            cells = np.zeros((len(rows), len(levels), table.shape[1]))
+            cells[np.arange(len(rows)), groups[rows]] = table[rows]
+            counted = self.weights[:, rows] @ cells.reshape(len(rows), -1)
+            return counted.reshape(-1, len(levels), table.shape[1])
+
+        return self._once(("by_level", item, variable, levels, expected), make)
+
+    def _hot(self, item: str) -> Floats:
+        codes = self.codes(item)
+        onehot = np.zeros((len(self), len(self.people.design.item(item).options)))
+        rows = np.flatnonzero(codes >= 0)
+        onehot[rows, codes[rows]] = 1.0
+        return onehot
+
+    def code_counts(self, codes: Ints, size: int) -> Floats:
+        """Weighted counts (R, size) of any codes (n,), -1 = counted nowhere; for many sparse codes."""
+        order = np.argsort(codes, kind="stable")
+        order = order[codes[order] >= 0]
+        counts = np.zeros((len(self.weights), size))
+        if len(order):
+            occurring, starts = np.unique(codes[order], return_index=True)
+            counts[:, occurring] = np.add.reduceat(self.weights[:, order], starts, axis=1)
+        return counts
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Human against simulated participants, ready for metrics.
+
+    ``coherent`` is the experiment's rule, ``alpha`` the significance level for coefficient recovery.
+    ``matched`` (n_s,) gives for each simulated row the row of the human it stands for; None where the sides
+    are not matched person by person (human halves). ``pilot`` holds the people learned from.
+    ``generator`` gives named streams of random numbers to the few figures for which multiplicities are no
+    valid resamples (counts of distinct structures); None where the rows of weights are not resamples around
+    an estimate (ceiling and floor).
+    """
+
+    human: Side
+    simulated: Side
+    coherent: Callable[[pd.DataFrame], pd.Series]
+    alpha: float = 0.05
+    generator: Callable[..., np.random.Generator] | None = None
+    matched: Ints | None = None
+    pilot: People | None = None
+
+    @property
+    def design(self) -> Design:
+        """The design both sides took part in."""
+        return self.human.people.design
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Human, simulated."""
+        return self.human, self.simulated
+
+    @property
+    def resamples(self) -> int:
+        """R: one point estimate and R - 1 resamples."""
+        return len(self.human.weights)
+
+    @cached_property
+    def structures(self) -> tuple[Ints, Ints]:
+        """Belief-structure codes (n_h,), (n_s,): equal codes are equal tuples; -1 where a belief is missing."""
+        from simbench.stats.structures import code_structures
+
+        names = [item.name for item in self.design.beliefs]
+        if not names:
+            return tuple(np.full(len(side), -1) for side in self.sides)  # type: ignore[return-value]
+        tables = [np.stack([side.codes(name) for name in names], axis=1) for side in self.sides]
+        (human, simulated), _ = code_structures(*tables)
+        return human, simulated
+
+    @cached_property
+    def structure_counts(self) -> tuple[Floats, Floats]:
+        """Weighted counts (R, S) of every belief structure that occurs on either side."""
+        size = int(max(codes.max(initial=-1) for codes in self.structures)) + 1
+        human, simulated = (
+            side.code_counts(codes, size) for side, codes in zip(self.sides, self.structures, strict=True)
+        )
+        return human, simulated
+
+    @cached_property
+    def levels(self) -> Mapping[str, tuple[str, ...]]:
+        """Levels of every subgroup variable that occur among the humans."""
+        return {each.name: tuple(self.human.people.levels(each.name)) for each in self.design.subgroups}
+
+    def subgroup_levels(self) -> Iterator[tuple[str, str]]:
+        """Every (subgroup variable, level) that occurs among the humans."""
+        for variable, levels in self.levels.items():
+            for level in levels:
+                yield variable, level
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Treatment groups that occur among the humans."""
+        return tuple(self.human.people.levels("condition"))
+
+
+def positions(item: Item) -> Floats:
+    """Options (K,) as numbers: their values where these are rising numbers, else 0, 1, 2 ..."""
+    values = item.values
+    if all(isinstance(value, int) for value in values) and list(values) == sorted(values):
+        return np.array(values, dtype=np.float64)
+    return np.arange(len(values), dtype=np.float64)

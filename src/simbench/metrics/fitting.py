@@ -1,0 +1,163 @@
+"""One regression fitted, unchanged, on both sides of a comparison; words where that is not possible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simbench.design import Regression
+from simbench.metrics.comparison import Comparison, Floats, Side
+
+if TYPE_CHECKING:
+    from simbench.stats.regression import Design, Fit
+
+__all__ = ["Fitted", "fit_both", "fit_designs"]
+
+INTERCEPT = "Intercept"
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """One regression on both sides, intercepts left out.
+
+    ``names`` are the coefficients, also where nothing was fitted (empty where there are not even columns).
+    ``reason`` says what went wrong with the data as they are (row 0), ``remark`` what was done about it.
+    """
+
+    title: str
+    names: tuple[str, ...]
+    human: Fit | None
+    simulated: Fit | None
+    n_human: int
+    n_simulated: int
+    reason: str | None = None
+    remark: str | None = None
+
+    @property
+    def words(self) -> str | None:
+        """Reason and remark together."""
+        return "; ".join(filter(None, (self.reason, self.remark))) or None
+
+
+def fit_both(comparison: Comparison, regression: Regression) -> Fitted:
+    """Fit one of the experiment's regressions under every row of weights.
+
+    Standard errors are clustered by person where one person has several rows (several conditions, or several
+    replicates). Where a logit separates on either side, both sides get Firth's penalised logit with profile
+    p-values instead, without resamples.
+    """
+    from simbench.stats.regression import formula_designs
+
+    title = regression.title
+    frames = [side.people.frame for side in comparison.sides]
+    if not len(frames[1]):
+        return Fitted(title, (), None, None, len(frames[0]), 0, "no ok simulated answers")
+    designs = formula_designs(regression.formula, *frames)
+    outcome = next((item for item in comparison.design.items if item.name == designs[0].outcome_name), None)
+    levels = None
+    if regression.family == "ordered_logit":
+        levels = _levels(designs, None if outcome is None else outcome.values)
+    return fit_designs(comparison, title, regression.family, (designs[0], designs[1]), levels)
+
+
+def fit_designs(
+    comparison: Comparison, title: str, family: str, designs: tuple[Design, Design], levels: Floats | None = None
+) -> Fitted:
+    """Fit designs of both sides; ``levels`` (K,) are the outcome's values in order, for an ordered logit."""
+    names = tuple(name for name in designs[0].names if name != INTERCEPT)
+    n_human, n_simulated = (len(design.rows) for design in designs)
+    blank = Fitted(title, names, None, None, n_human, n_simulated)
+    if not n_human or not n_simulated:
+        return replace(blank, reason=f"no complete {'simulated' if n_human else 'human'} row")
+    if not names:
+        return replace(blank, reason="no coefficient but the intercept")
+    if reason := _unfit(family, designs):
+        return replace(blank, reason=reason)
+    human, simulated = (
+        _fit(family, design, side, levels) for design, side in zip(designs, comparison.sides, strict=True)
+    )
+    why = _reasons(human, simulated)
+    remark = None
+    if family == "logit" and _separates(human, simulated):
+        human, simulated = (_firth(design, side) for design, side in zip(designs, comparison.sides, strict=True))
+        remark = f"{why}; Firth's penalised logit on both sides, without resamples"
+        why = _reasons(human, simulated)
+    return replace(blank, human=human.select(names), simulated=simulated.select(names), reason=why, remark=remark)
+
+
+def _reasons(human: Fit, simulated: Fit) -> str | None:
+    found = [f"{who}: {fit.reason()}" for who, fit in (("human", human), ("simulated", simulated)) if fit.reason()]
+    return "; ".join(found) or None
+
+
+def _separates(human: Fit, simulated: Fit) -> bool:
+    from simbench.stats.regression import Status
+
+    states = {int(human.status[0]), int(simulated.status[0])}
+    return int(Status.SEPARATION) in states and states <= {int(Status.SEPARATION), int(Status.OK)}
+
+
+def _unfit(family: str, designs: tuple[Design, Design]) -> str | None:
+    """Why the family cannot have these outcomes, if so."""
+    from simbench.stats.regression.glm import FAMILIES
+
+    if family == "ordered_logit":
+        return None
+    for who, design in zip(("human", "simulated"), designs, strict=True):
+        if design.levels or not FAMILIES[family].admits(design.outcome):
+            return f"{who}: {family} wants an outcome of {FAMILIES[family].wants}"
+    return None
+
+
+def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
+    from simbench.stats.regression import fit_glm, fit_ordered
+
+    weights = side.weights[:, design.rows]
+    clusters = side.people.person.to_numpy(str)[design.rows] if side.clustered else None
+    covariance = "model" if clusters is None else "cluster"
+    if family == "ordered_logit":
+        plain = design.without_intercept()
+        codes = np.searchsorted(_sorted(levels), design.outcome)
+        return fit_ordered(
+            codes,
+            plain.matrix,
+            weights,
+            names=plain.names,
+            levels=list(_sorted(levels)),
+            covariance=covariance,
+            clusters=clusters,
+        )
+    return fit_glm(
+        family, design.outcome, design.matrix, weights, names=design.names, covariance=covariance, clusters=clusters
+    )
+
+
+def _firth(design: Design, side: Side) -> Fit:
+    """Firth's logit on the data as they are; the rows of resamples stay empty."""
+    from simbench.stats.regression import Status, fit_firth
+    from simbench.stats.regression.result import nan_fit
+
+    first = fit_firth(design.outcome, design.matrix, side.weights[:1, design.rows], names=design.names, profile=True)
+    full = nan_fit(design.names, len(side.weights))
+    tests = np.full(full.estimates.shape, np.nan)
+    full.estimates[:1], full.covariance[:1], full.status[:1] = first.estimates, first.covariance, first.status
+    full.status[1:] = int(Status.SEPARATION)
+    if first.tests is not None:
+        tests[:1] = first.tests
+    return replace(full, culprits=first.culprits, tests=tests)
+
+
+def _levels(designs: tuple[Design, ...], values: tuple[object, ...] | None) -> Floats:
+    """Values of an ordered outcome, lowest first: the item's options, or what occurs on either side."""
+    if designs[0].levels:
+        return np.arange(len(designs[0].levels), dtype=np.float64)
+    occurring = np.unique(np.concatenate([design.outcome for design in designs]))
+    if values is None or not all(isinstance(value, (int, float)) for value in values):
+        return occurring
+    return np.array(sorted(float(str(value)) for value in values))
+
+
+def _sorted(levels: Floats | None) -> Floats:
+    return np.array([]) if levels is None else levels
