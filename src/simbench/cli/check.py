@@ -82,7 +82,8 @@ def _values(override: Override) -> list[Any]:
         return []
     if not override.is_sweep_override():
         return [override.value()]
-    return list(override.sweep_iterator()) if override.is_choice_sweep() else []
+    listed = override.is_choice_sweep() or override.is_range_sweep()
+    return list(override.sweep_iterator()) if listed else []
 
 
 def _check_setting(override: Override, chosen: dict[str, list[str]], registry: Registry, groups: set[str]) -> None:
