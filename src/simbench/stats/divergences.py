@@ -83,9 +83,10 @@ def normalise(counts: ArrayLike) -> Floats:
         ValueError: a negative count.
     """
     table = np.asarray(counts, dtype=np.float64)
-    if (table < 0).any():
+    if table.min(initial=0.0) < 0:
         raise ValueError("counts must not be negative")
-    return ratio(table, table.sum(axis=-1, keepdims=True))
+    total = table.sum(axis=-1, keepdims=True)
+    return np.asarray(table / np.where(total > 0, total, np.nan))
 
 
 def js_distance(p: ArrayLike, q: ArrayLike) -> Floats:
@@ -99,7 +100,7 @@ def js_distance(p: ArrayLike, q: ArrayLike) -> Floats:
     middle = (a + b) / 2
     nats = (rel_entr(a, middle) + rel_entr(b, middle)).sum(axis=-1) / 2
     # Rounding can leave a sum just outside the mathematical range [0, log 2].
-    return _both(p, q, np.sqrt(np.clip(nats / np.log(2), 0.0, 1.0)))
+    return _on_options(a, np.sqrt(np.clip(nats / np.log(2), 0.0, 1.0)))
 
 
 def total_variation(p: ArrayLike, q: ArrayLike) -> Floats:
@@ -107,7 +108,8 @@ def total_variation(p: ArrayLike, q: ArrayLike) -> Floats:
 
     It is the share of answers that would have to change for the distributions to agree.
     """
-    return _both(p, q, np.minimum(np.abs(normalise(p) - normalise(q)).sum(axis=-1) / 2, 1.0))
+    gap = np.abs(normalise(p) - normalise(q))
+    return _on_options(gap, np.minimum(gap.sum(axis=-1) / 2, 1.0))
 
 
 def simbench_score(distance: ArrayLike, uniform_distance: ArrayLike) -> Floats:
@@ -163,10 +165,10 @@ def kl_divergence(p_counts: ArrayLike, q_counts: ArrayLike, smoothing: float = 0
         raise ValueError(f"smoothing must not be negative, found {smoothing}")
     p, q = np.asarray(p_counts, dtype=np.float64), np.asarray(q_counts, dtype=np.float64)
     bits = rel_entr(normalise(p + smoothing), normalise(q + smoothing)).sum(axis=-1) / np.log(2)
-    return _both(p, q, np.maximum(bits, 0.0))
+    held = (p.sum(axis=-1) > 0) & (q.sum(axis=-1) > 0)
+    return np.where(held, np.maximum(bits, 0.0), np.nan)
 
 
-def _both(p: ArrayLike, q: ArrayLike, value: Floats) -> Floats:
-    """Keep the value where both sides hold answers; NaN elsewhere, also where there are no options at all."""
-    held = (np.sum(p, axis=-1) > 0) & (np.sum(q, axis=-1) > 0)
-    return np.where(held, value, np.nan)
+def _on_options(table: Floats, value: Floats) -> Floats:
+    """Keep the value, unless there are no options at all: then sums are 0 where they should be NaN."""
+    return value if table.shape[-1] else np.full_like(value, np.nan)
