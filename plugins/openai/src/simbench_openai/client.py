@@ -103,7 +103,9 @@ class OpenAIProvider(Provider):
     async def send(self, body: Mapping[str, Any]) -> Reply:
         """One chat completion."""
         if self._asynchronous is None:
-            self._asynchronous = openai.AsyncOpenAI(**self._settings)
+            # httpx looks through all its connections at every request; aiohttp's transport does not
+            transport = openai.DefaultAioHttpClient()
+            self._asynchronous = openai.AsyncOpenAI(**self._settings, http_client=transport)
         try:
             return read_completion(
                 await self._asynchronous.post("/chat/completions", cast_to=dict[str, Any], body=body)
