@@ -210,35 +210,35 @@ def _fit_item(design: Floats, codes: NDArray[np.int64], options: int, folds: NDA
         losses = np.zeros(len(PENALTIES))
         for number in numbers:
             train, test = folds != number, folds == number
-            for at, penalty in enumerate(PENALTIES):
-                known = _logit(design[train], codes[train], options, penalty)
+            for at, known in enumerate(_logits(design[train], codes[train], options, PENALTIES)):
                 table = _predict(known, design[test], int(train.sum()))
                 losses[at] -= np.log(table[np.arange(len(table)), codes[test]]).sum()
         chosen = PENALTIES[int(losses.argmin())]
-    return _logit(design, codes, options, chosen)
+    return next(_logits(design, codes, options, (chosen,)))
 
 
-def _logit(design: Floats, codes: NDArray[np.int64], options: int, penalty: float) -> dict[str, Any]:
-    """Coefficients (K, columns) and intercepts (K,); None stands for options that nobody gave."""
+def _logits(
+    design: Floats, codes: NDArray[np.int64], options: int, penalties: Sequence[float]
+) -> Iterator[dict[str, Any]]:
+    """Coefficients (K, columns) and intercepts (K,) per penalty; None stands for options that nobody gave."""
     from sklearn.linear_model import LogisticRegression
 
     seen = np.unique(codes)
-    if len(seen) == 1 or not design.shape[1]:
-        shares = np.bincount(codes, minlength=options) / len(codes)
+    model = LogisticRegression(max_iter=2000, tol=1e-5, warm_start=True)
+    for penalty in penalties:
         weights = np.zeros((options, design.shape[1]))
-        intercepts = [float(np.log(share)) if share else None for share in shares]
-        return {"penalty": penalty, "weights": weights.tolist(), "intercepts": intercepts}
-    fitted = LogisticRegression(C=penalty, max_iter=2000, tol=1e-5).fit(design, codes)
-    coefficients, constants = fitted.coef_, fitted.intercept_
-    if len(seen) == 2:  # scikit-learn keeps one row: the second option against the first
-        coefficients = np.vstack([np.zeros(design.shape[1]), coefficients[0]])
-        constants = np.array([0.0, constants[0]])
-    weights = np.zeros((options, design.shape[1]))
-    weights[seen] = coefficients
-    intercepts = [None] * options
-    for at, constant in zip(seen, constants, strict=True):
-        intercepts[at] = float(constant)
-    return {"penalty": penalty, "weights": weights.tolist(), "intercepts": intercepts}
+        shares = np.bincount(codes, minlength=options) / len(codes)
+        constants = np.log(shares[seen])
+        if len(seen) > 1 and design.shape[1]:
+            fitted = model.set_params(C=penalty).fit(design, codes)
+            # With two options scikit-learn keeps one row: the second against the first.
+            pair = len(seen) == 2
+            weights[seen] = np.vstack([0 * fitted.coef_, fitted.coef_]) if pair else fitted.coef_
+            constants = np.array([0.0, fitted.intercept_[0]]) if pair else fitted.intercept_
+        intercepts: list[float | None] = [None] * options
+        for at, constant in zip(seen, constants, strict=True):
+            intercepts[at] = float(constant)
+        yield {"penalty": penalty, "weights": weights.tolist(), "intercepts": intercepts}
 
 
 def _predict(known: Mapping[str, Any], design: Floats, people: int) -> Floats:

@@ -64,11 +64,12 @@ class Score:
     one that can may carry a ``reason`` as a remark. ``n_human``, ``n_simulated``: answers it rests on.
 
     ``bias`` says what the noise of resampling does to the figure, and so how its interval is made: ``none``
-    (percentiles), ``population`` (pushed one way; the interval is for the populations' own figure) or
-    ``sample`` (likewise, but the populations' figure cannot be had from samples this sparse; the interval is
-    for what samples of this size give). The shift is made on ``scale``, see
-    :mod:`simbench.stats.recentring`. ``interval`` is one that the metric knows by theory; nothing is then
-    taken from resamples.
+    (percentiles); ``population``: noise pushes the figure one way, in the sample once and in its resamples
+    twice, and the interval is for the populations' own figure; ``sample``: only the resamples are pushed away
+    from the estimate, because the estimate takes chance off, or because the populations' figure cannot be had
+    from samples this sparse and the interval is for what samples of this size give. The shift is made on
+    ``scale``, see :mod:`simbench.stats.recentring`. ``interval`` is one that the metric knows by theory;
+    nothing is then taken from resamples.
     """
 
     metric: str

@@ -181,7 +181,7 @@ def _information(comparison: Comparison, belief: Item, decision: Item) -> Score:
         ).corrected
         for side in comparison.sides
     ]
-    return Score(name, both[1] - both[0], both[0], both[1], bias="population", **where)
+    return Score(name, both[1] - both[0], both[0], both[1], bias="sample", **where)
 
 
 def _belief_coefficients(comparison: Comparison, decision: Item) -> Iterator[Score]:

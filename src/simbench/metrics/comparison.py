@@ -15,6 +15,8 @@ from simbench.design import Design, Item, People
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simbench.stats.regression import Design as RegressionDesign
+
 __all__ = ["Bools", "Comparison", "Floats", "Ints", "Side"]
 
 T = TypeVar("T")
@@ -140,6 +142,7 @@ class Comparison:
     generator: Callable[..., np.random.Generator] | None = None
     matched: Ints | None = None
     pilot: People | None = None
+    _designs: dict[str, tuple[RegressionDesign, RegressionDesign]] = field(default_factory=dict, repr=False)
 
     @property
     def design(self) -> Design:
@@ -181,6 +184,17 @@ class Comparison:
     def levels(self) -> Mapping[str, tuple[str, ...]]:
         """Levels of every subgroup variable that occur among the humans."""
         return {each.name: tuple(self.human.people.levels(each.name)) for each in self.design.subgroups}
+
+    def designs(self, formula: str) -> tuple[RegressionDesign, RegressionDesign]:
+        """Outcome and design matrix of a regression for both sides, with the same columns."""
+        from simbench.stats.regression import formula_designs
+
+        if formula not in self._designs:
+            frames = [side.people.frame for side in self.sides]
+            one = frames[0] is frames[1]
+            found = formula_designs(formula, *(frames[:1] if one else frames))
+            self._designs[formula] = (found[0], found[-1])
+        return self._designs[formula]
 
     def subgroup_levels(self) -> Iterator[tuple[str, str]]:
         """Every (subgroup variable, level) that occurs among the humans."""

@@ -48,18 +48,15 @@ def fit_both(comparison: Comparison, regression: Regression) -> Fitted:
     replicates). Where a logit separates on either side, both sides get Firth's penalised logit with profile
     p-values instead, without resamples.
     """
-    from simbench.stats.regression import formula_designs
-
     title = regression.title
-    frames = [side.people.frame for side in comparison.sides]
-    if not len(frames[1]):
-        return Fitted(title, (), None, None, len(frames[0]), 0, "no ok simulated answers")
-    designs = formula_designs(regression.formula, *frames)
+    if not len(comparison.simulated):
+        return Fitted(title, (), None, None, len(comparison.human), 0, "no ok simulated answers")
+    designs = comparison.designs(regression.formula)
     outcome = next((item for item in comparison.design.items if item.name == designs[0].outcome_name), None)
     levels = None
     if regression.family == "ordered_logit":
         levels = _levels(designs, None if outcome is None else outcome.values)
-    return fit_designs(comparison, title, regression.family, (designs[0], designs[1]), levels)
+    return fit_designs(comparison, title, regression.family, designs, levels)
 
 
 def fit_designs(

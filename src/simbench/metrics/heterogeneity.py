@@ -124,7 +124,7 @@ def _shape(
     one, two = (entropy(table, miller_madow=True) for table in (human, simulated))
     ratio = entropy_ratio(simulated, human, miller_madow=True)
     flat = None if np.isfinite(ratio[0]) else UNVARIED
-    yield Score("entropy_ratio", ratio, one, two, bias=bias, reason=flat, **where)
+    yield Score("entropy_ratio", ratio, one, two, bias="sample", reason=flat, **where)
     one, two = mode_share(human), mode_share(simulated)
     yield Score("mode_share", two - one, one, two, bias=bias, **where)
     # Which answers never occur depends on the size of the samples, even where options are few.

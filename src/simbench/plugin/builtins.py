@@ -46,11 +46,17 @@ class Builtins:
         from simbench.metrics.alignment import JSDistance, KLDivergence, TotalVariation, Wasserstein
         from simbench.metrics.coherence import BeliefDecision, ValueActionGap
         from simbench.metrics.heterogeneity import Diversity, UniqueStructures
+        from simbench.metrics.individual import Individual
         from simbench.metrics.recovery import CoefficientRecovery, TreatmentEffects
+        from simbench.metrics.representation import SubgroupBias
         from simbench.metrics.structure import IdentityFlattening, JointStructure
+        from simbench.metrics.trusted import TrustedSize
+        from simbench.metrics.verdict import Verdict
+        from simbench.metrics.worth import Worth
 
         heterogeneity = (UniqueStructures, Diversity, JointStructure, IdentityFlattening)
-        alignment = (JSDistance, TotalVariation, Wasserstein, KLDivergence)
+        alignment = (JSDistance, TotalVariation, Wasserstein, KLDivergence, SubgroupBias)
         coherence = (ValueActionGap, BeliefDecision)
         recovery = (CoefficientRecovery, TreatmentEffects)
-        return (*heterogeneity, *alignment, *coherence, *recovery)
+        worth = (Worth, TrustedSize, Individual, Verdict)
+        return (*heterogeneity, *alignment, *coherence, *recovery, *worth)

@@ -11,6 +11,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from simbench.harness.baselines import BASELINES
+from simbench.harness.conclusions import against_the_pilot, verdicts
 from simbench.plugin.manager import Registry, load_plugins
 
 if TYPE_CHECKING:
@@ -131,10 +133,21 @@ def _footer(run: Run, manifest: dict[str, Any]) -> list[str]:
         for item, share in manifest.get("valid_mass", {}).items()
         if share < LOW_MASS
     ]
-    partly = run.scores
-    partly = partly[partly["reason"].notna() & partly["metric"].isin(["f1_sign"])]
+    scores = run.scores
+    lines += _conclusions(scores, manifest)
+    partly = scores[scores["reason"].notna() & scores["metric"].isin(["f1_sign"])]
     lines += [f"note: {row['metric']} ({row['item'] or 'all'}): {row['reason']}" for row in partly.to_dict("records")]
     return [*lines, f"run folder: {run.folder.path}"]
+
+
+def _conclusions(scores: pd.DataFrame, manifest: dict[str, Any]) -> list[str]:
+    """The verdict in a line, and how the simulation stands against copies of the pilot's people."""
+    found = [f"{purpose}: {words.split(':')[0]}" for purpose, words in verdicts(scores).items()]
+    lines = [f"may it be used? {'; '.join(found)}"] if found else []
+    if manifest["config"]["backend"]["name"] not in BASELINES:
+        headline = [figure for entry in load_plugins().of("metric") for figure in entry.cls.headline]
+        lines += against_the_pilot(scores, headline)
+    return lines
 
 
 def _counted(counts: dict[str, int]) -> dict[str, int]:

@@ -1,0 +1,140 @@
+"""Individual level: does the simulation of a person foretell that person's own answer?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from simbench.design import Item
+from simbench.errors import ConfigError
+from simbench.metrics.alignment import ONE_OPTION, POSITIVE
+from simbench.metrics.base import Comparison, Floats, Ints, Metric, Score
+from simbench.settings import setting
+
+__all__ = ["Individual", "IndividualSettings"]
+
+FROM_DRAWS = ("accuracy", "accuracy_lift")
+FROM_CHANCES = ("log_score", "brier_score", "calibration_error")
+
+
+@dataclass(frozen=True)
+class IndividualSettings:
+    """Settings of ``individual``."""
+
+    floor: float = setting(0.001, "smallest probability that the log score counts")
+    bins: int = setting(10, "bins of the calibration error")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.floor < 1:
+            raise ConfigError(f"metric.individual.floor: expected a number in (0, 1); found {self.floor}")
+        if self.bins < 1:
+            raise ConfigError(f"metric.individual.bins: expected at least 1; found {self.bins}")
+
+
+class Individual(Metric[IndividualSettings]):
+    """Person by person: accuracy, log score, Brier score and calibration against the person's own answers.
+
+    Per item and their mean; each simulated row is held against the human with its profile and condition.
+
+    - ``accuracy`` = share of simulated answers that are the person's own, in [0, 1], higher is better;
+      ``accuracy_lift`` = accuracy less what the same answers would reach if dealt out at random within treatment
+      groups: 0 = the profile tells nothing beyond the group, higher is better.
+    - from the options' probabilities, where the backend gives them: ``log_score`` = mean log2 of the probability of
+      the own answer, probabilities below ``floor`` counted as that, at most 0, higher is better; ``brier_score`` =
+      mean of the sum over options of (p - 1[own answer])^2, in [0, 2], lower is better; ``calibration_error`` =
+      mean over ``bins`` bins of confidence of |share right - confidence| for the most probable option, in [0, 1],
+      lower is better.
+
+    Read them beside ``tabular``: a language model that does not beat a regression on the same profiles knows no
+    more of the person than the profile says. Failure modes: people are not perfectly predictable, so 1 is no
+    realistic ceiling, and no ceiling is given (it would take asking the same people twice); a simulation that is
+    right about everybody's mode is accurate without any diversity; probabilities of later items are given the
+    answers *drawn* before, not the person's own, which costs log score; the calibration error is above 0 by
+    chance alone. Source: Brier (1950), Mon. Weather Rev. 78; Good (1952), J. R. Stat. Soc. B 14; Guo et al.
+    (2017), ICML; the lift is a definition by simbench.
+    """
+
+    name = "individual"
+    Config = IndividualSettings
+    better = {
+        "accuracy": "higher",
+        "accuracy_lift": "higher",
+        "log_score": "higher",
+        "brier_score": "lower",
+        "calibration_error": "lower",
+    }
+
+    def score(self, comparison: Comparison) -> Iterator[Score]:
+        """Every item, then the mean over items."""
+        if comparison.matched is None:
+            reason = "the two sides are not matched person by person"
+            for name in self.better:
+                yield Score.missing(name, reason, comparison.resamples, item="mean")
+            return
+        parts: dict[str, list[Score]] = {name: [] for name in self.better}
+        for item in comparison.design.items:
+            for each in self._item(comparison, comparison.matched, item):
+                parts[each.metric].append(each)
+                yield each
+        for name, found in parts.items():
+            yield _mean(name, found, comparison.resamples)
+
+    def _item(self, comparison: Comparison, matched: Ints, item: Item) -> Iterator[Score]:
+        from simbench.stats.individual import accuracy, brier_score, calibration_error, log_score
+
+        own = comparison.human.codes(item.name)[matched]
+        drawn = comparison.simulated.codes(item.name)
+        n = int(((own >= 0) & (drawn >= 0)).sum())
+        where: dict[str, Any] = {"item": item.name, "n_human": n, "n_simulated": n}
+        reason = None if n else "nobody has both an own and a simulated answer"
+        if len(item.options) < 2:
+            reason = ONE_OPTION
+        chances = comparison.simulated.probabilities.get(item.name)
+        unknown = None if chances is not None else "the backend gives no option probabilities"
+        for name in (*FROM_DRAWS, *FROM_CHANCES):
+            why = reason or (unknown if name in FROM_CHANCES else None)
+            if why:
+                yield Score.missing(name, why, comparison.resamples, **where)
+        if reason:
+            return
+        weights = comparison.simulated.weights
+        hit = accuracy(own, drawn, len(item.options), weights)
+        yield Score("accuracy", hit, **where)
+        yield Score("accuracy_lift", hit - _by_chance(comparison, item, own, drawn), **where)
+        if chances is None:
+            return
+        yield Score("log_score", log_score(own, chances, weights, self.config.floor), **where)
+        yield Score("brier_score", brier_score(own, chances, weights), **where)
+        error = calibration_error(own, chances, weights, self.config.bins)
+        yield Score("calibration_error", error, bias="population", scale=POSITIVE, **where)
+
+
+def _by_chance(comparison: Comparison, item: Item, own: Ints, drawn: Ints) -> Floats:
+    """Accuracy (R,) if the simulated answers were dealt out at random within treatment groups."""
+    from simbench.stats._arrays import ratio
+
+    side, groups = comparison.simulated, comparison.conditions
+    codes, options = side.groups("condition", groups), len(item.options)
+    known = (own >= 0) & (drawn >= 0) & (codes >= 0)
+    tables = []
+    for answers in (own, drawn):
+        cells = np.where(known, codes * options + answers, -1)
+        tables.append(side.code_counts(cells, len(groups) * options).reshape(-1, len(groups), options))
+    n = tables[0].sum(axis=2)
+    hits = ratio((tables[0] * tables[1]).sum(axis=2), np.where(n > 0, n, 1.0))
+    return ratio(hits.sum(axis=1), n.sum(axis=1))
+
+
+def _mean(name: str, parts: list[Score], resamples: int) -> Score:
+    """Over the items with more than one option; missing if one of these is."""
+    kept = [part for part in parts if part.reason != ONE_OPTION]
+    missing = sorted({part.reason for part in kept if part.reason})
+    if missing or not kept:
+        return Score.missing(name, "; ".join(missing) or ONE_OPTION, resamples, item="mean")
+    n = min(part.n_human for part in kept)
+    first = kept[0]
+    mean = np.mean([part.value for part in kept], axis=0)
+    return Score(name, mean, item="mean", n_human=n, n_simulated=n, bias=first.bias, scale=first.scale)

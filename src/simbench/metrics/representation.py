@@ -1,0 +1,111 @@
+"""Representation: is the simulation closer to some groups than to others?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from simbench.design import Item
+from simbench.errors import ConfigError
+from simbench.metrics.alignment import NO_BELIEFS, POSITIVE
+from simbench.metrics.base import Comparison, Floats, Metric, Scale, Score
+from simbench.settings import setting
+
+__all__ = ["SubgroupBias", "SubgroupBiasSettings"]
+
+SIGNED = Scale(lambda v: np.sign(v) * v**2, lambda v: np.sign(v) * np.sqrt(np.abs(v)))
+
+
+@dataclass(frozen=True)
+class SubgroupBiasSettings:
+    """Settings of ``subgroup_bias``."""
+
+    least: int = setting(10, "human answers that a level needs for a distance beyond chance")
+
+    def __post_init__(self) -> None:
+        if self.least < 1:
+            raise ConfigError(f"metric.subgroup_bias.least: expected at least 1; found {self.least}")
+
+
+class SubgroupBias(Metric[SubgroupBiasSettings]):
+    """Distance of the simulation from each demographic group beyond chance, and worst against best group.
+
+    Small groups have larger distances by chance alone, so raw distances call every minority badly served.
+    ``js_excess`` of a level takes off the ceiling at that level's size: with D the mean over belief items of the
+    Jensen-Shannon divergence (the squared distance) between the level's human and simulated answers, and E what
+    two human samples of these sizes from the level's own distribution show on average (exact),
+
+        js_excess = sign(D - E) sqrt(|D - E|),
+
+    in [-1, 1], 0 = as close as another sample of the same people; lower is closer. The ceiling is taken off
+    the divergence, since that is where chance adds up. ``js_excess_gap`` of a subgroup variable = largest minus
+    smallest ``js_excess`` over its levels, 0 and up, lower is fairer; which levels they are stands in ``reason``.
+    Levels with fewer than ``least`` human answers are left out, and named. A bias towards the people whom the
+    training texts are from (WEIRD: western, educated, industrialised, rich, democratic) shows as a gap with
+    them at the best end.
+
+    Failure modes: largest minus smallest is above 0 by chance alone, the more so with many levels: read it
+    beside its ceiling; its interval is for samples of this size. Definition by simbench, after the
+    comparison by ethnicity in arXiv 2511.21218.
+    """
+
+    name = "subgroup_bias"
+    Config = SubgroupBiasSettings
+    better = {"js_excess": "lower", "js_excess_gap": "lower"}
+
+    def score(self, comparison: Comparison) -> Iterator[Score]:
+        """Every level of every subgroup variable, then the gap over each variable."""
+        beliefs = [item for item in comparison.design.beliefs if len(item.options) > 1]
+        for variable, levels in comparison.levels.items():
+            found = [self._level(comparison, beliefs, variable, at) for at in range(len(levels))]
+            yield from found
+            yield self._gap(comparison, variable, found)
+
+    def _level(self, comparison: Comparison, beliefs: list[Item], variable: str, at: int) -> Score:
+        level = comparison.levels[variable][at]
+        where: dict[str, Any] = {"item": "mean", "subgroup": variable, "level": level}
+        if not beliefs:
+            reason = "no belief item has more than one option" if comparison.design.beliefs else NO_BELIEFS
+            return Score.missing("js_excess", reason, comparison.resamples, **where)
+        members = [side.members(variable, level) for side in comparison.sides]
+        for n, side, among in zip(("n_human", "n_simulated"), comparison.sides, members, strict=True):
+            where[n] = min(side.answered(item.name, among) for item in beliefs)
+        if not where["n_human"] or not where["n_simulated"]:
+            who = "ok simulated" if where["n_human"] else "human"
+            reason = f"no {who} answers to a belief item here"
+            return Score.missing("js_excess", reason, comparison.resamples, **where)
+        if where["n_human"] < self.config.least:
+            reason = f"only {where['n_human']} human answers (metric.subgroup_bias.least is {self.config.least})"
+            return Score.missing("js_excess", reason, comparison.resamples, **where)
+        beyond = np.mean([_beyond_chance(comparison, item, variable, at) for item in beliefs], axis=0)
+        return Score("js_excess", SIGNED.back(beyond), bias="sample", scale=SIGNED, **where)
+
+    def _gap(self, comparison: Comparison, variable: str, levels: list[Score]) -> Score:
+        kept = [each for each in levels if each.reason is None]
+        where: dict[str, Any] = {"item": "mean", "subgroup": variable}
+        if len(kept) < 2:
+            reason = f"fewer than two levels with {self.config.least} human and any simulated answers"
+            return Score.missing("js_excess_gap", reason, comparison.resamples, **where)
+        table = np.stack([each.value for each in kept])
+        worst, best = kept[int(table[:, 0].argmax())], kept[int(table[:, 0].argmin())]
+        left = [str(each.level) for each in levels if each not in kept]
+        reason = f"worst: {worst.level} (n = {worst.n_human}), best: {best.level} (n = {best.n_human})"
+        reason += f"; left out: {', '.join(left)}" if left else ""
+        where |= {n: min(getattr(each, n) for each in kept) for n in ("n_human", "n_simulated")}
+        gap = table.max(axis=0) - table.min(axis=0)
+        return Score("js_excess_gap", gap, bias="sample", scale=POSITIVE, reason=reason, **where)
+
+
+def _beyond_chance(comparison: Comparison, item: Item, variable: str, at: int) -> Floats:
+    """Divergence (R,) in one level, less what chance alone gives at these sizes."""
+    from simbench.stats.chance import expected_js_divergence
+    from simbench.stats.divergences import js_distance
+
+    levels = comparison.levels[variable]
+    human, simulated = (side.by_level(item.name, variable, levels)[:, at] for side in comparison.sides)
+    sizes = [round(float(table.sum(axis=1).mean())) for table in (human, simulated)]
+    shares = human.sum(axis=0) / human.sum()
+    return js_distance(human, simulated) ** 2 - expected_js_divergence(shares, max(sizes[0], 1), max(sizes[1], 1))
