@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,12 +100,12 @@ class Item:
             if label != label.strip() or not label or "\n" in label:
                 raise ConfigError(f"item {name!r}: label {label!r} is empty, padded or has a line break")
 
-    @property
+    @cached_property
     def values(self) -> tuple[Value, ...]:
         """The options' values, in order."""
         return tuple(option.value for option in self.options)
 
-    @property
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """The options' labels, in order."""
         return tuple(option.label for option in self.options)

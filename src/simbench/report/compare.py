@@ -180,7 +180,7 @@ def _board(
 
 def _ranks(losses: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, float]]:
     """Rank of each run by its loss, the ranks' interval over resamples, and how often it is first."""
-    from scipy.stats import rankdata
+    import pandas as pd
 
     usable = {run: loss for run, loss in losses.items() if np.isfinite(loss[0])}
     if len(usable) < 2:
@@ -188,7 +188,7 @@ def _ranks(losses: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, float]
     length = min(len(loss) for loss in usable.values())
     table = np.stack([loss[:length] for loss in usable.values()])
     whole = table[:, np.isfinite(table).all(axis=0)]
-    ranks = rankdata(whole, axis=0)
+    ranks = pd.DataFrame(whole).rank().to_numpy()  # ties share the mean of their ranks
     first = (whole == whole.min(axis=0)).astype(float)
     first /= first.sum(axis=0)
     low, high = np.quantile(ranks[:, 1:], [0.025, 0.975], axis=1) if whole.shape[1] > 1 else ranks.T[[0, 0]]
