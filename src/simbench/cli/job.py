@@ -16,6 +16,7 @@ from simbench.harness.run import Run, run
 from simbench.harness.store import RunFolder
 from simbench.harness.sweeps import Outcome, Sweep
 from simbench.plugin.manager import load_plugins
+from simbench.report.formats import as_table
 from simbench.report.table import run_table, sweep_table
 
 __all__ = ["carry_out", "report_sweep"]
@@ -50,6 +51,16 @@ def _report(done: Run) -> Path:
     return path
 
 
+def _show_paper(runs: Runs) -> None:
+    """The study ``paper`` beside the published figures; nothing for other runs."""
+    from simbench.report.paper import PUBLISHED_NOTE, in_brief, paper_table
+
+    table = paper_table(runs)
+    if table is not None:
+        show(as_table(in_brief(table), "the source paper's figures beside this study's"))
+        print(PUBLISHED_NOTE)
+
+
 def report_sweep(sweep: Sweep) -> int:
     """Print one line per job of a sweep; 0 where every job that was planned is done."""
     planned, outcomes = sweep.plan.get("jobs", []), sweep.outcomes()
@@ -58,6 +69,8 @@ def report_sweep(sweep: Sweep) -> int:
     done = [Run.at(Path(each.run)) for each in outcomes if each.run]
     failed = [each for each in outcomes if each.code]
     show(sweep_table(done))
+    if done:
+        _show_paper(Runs([each.folder for each in done]))
     print(f"{len(done)} of {max(len(planned), len(outcomes))} runs done")
     for each in failed:
         print(f"failed: {each.job}: {each.error}", file=sys.stderr)

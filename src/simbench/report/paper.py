@@ -10,7 +10,7 @@ from simbench.report.formats import number
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PUBLISHED_NOTE", "paper_table"]
+__all__ = ["PUBLISHED_NOTE", "in_brief", "paper_table"]
 
 STUDY = "paper"
 PUBLISHED_NOTE = (
@@ -60,6 +60,15 @@ def paper_table(runs: Runs) -> pd.DataFrame | None:
     order = {"humans": 0, "unadapted": 1, "random": 2, "balanced": 3}
     rows.sort(key=lambda row: next((n for word, n in order.items() if word in row["who"]), 9))
     return pd.DataFrame(rows)
+
+
+def in_brief(table: pd.DataFrame) -> pd.DataFrame:
+    """The same with each published figure below ours, for narrow places."""
+    brief = table[["who", "pilot"]].copy()
+    for _, _, title in FIGURES.values():
+        pairs = zip(table[title], table[f"{title}, published"], strict=True)
+        brief[title] = [f"{own}\npublished: {published}" if published else own for own, published in pairs]
+    return brief
 
 
 def _mark(manifest: dict[str, Any]) -> str:
