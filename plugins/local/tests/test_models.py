@@ -135,7 +135,7 @@ def test_a_tokenizer_that_cannot_tell_options_apart_is_refused(make_model: Make)
     plain = {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "StripAccents"}]}
     file.write_text(json.dumps(json.loads(file.read_text()) | {"normalizer": plain}))
     item = Item("q", "belief", "?", ["resume", "résumé"])
-    with pytest.raises(ModelError, match="options 'r.sum.' and 'r.sum.' cannot be told apart"):
+    with pytest.raises(ModelError, match=r"options 'r.sum.' and 'r.sum.' cannot be told apart"):
         Encoder(load_tokenizer(resolve(str(folder)))).plan((item,))
 
 

@@ -56,14 +56,22 @@ class CachedPass:
     prefix: PrefixPass
     keys: dict[int, Tensor] = field(default_factory=dict)
     values: dict[int, Tensor] = field(default_factory=dict)
+    hidden: Tensor | None = None
     visible: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.bool))
+
+    def see(self, visible: Tensor) -> None:
+        """Say what the tokens of the next pass may look at."""
+        self.visible, self.hidden = visible, None
 
     def layer(self, index: int, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
         if index in self.keys:
             k = torch.cat((self.keys[index], k), dim=2)
             v = torch.cat((self.values[index], v), dim=2)
         self.keys[index], self.values[index] = k, v
-        return _behind_prefix(q, self.prefix.keys[index], self.prefix.values[index], k, v, self.visible, scale)
+        if self.hidden is None:
+            self.hidden = _hidden(self.visible, q.shape[1] // k.shape[1], q.dtype)
+        far = self.prefix.keys[index], self.prefix.values[index]
+        return _behind_prefix(q, *far, k, v, self.hidden, scale)
 
     def select(self, rows: Tensor) -> None:
         """Keep, repeat and reorder rows: row i becomes old row ``rows[i]``."""
@@ -88,7 +96,8 @@ class PackedPass:
         head = [x[:, :, : self.prefix] for x in (q, k, v)]
         tail = [_rows(x[:, :, self.prefix :], rows, own) for x in (q, k, v)]
         first = _causal(head[0], head[1], head[2], scale)
-        rest = _behind_prefix(tail[0], head[1], head[2], tail[1], tail[2], self.visible, scale)
+        hidden = _hidden(self.visible, q.shape[1] // k.shape[1], torch.float32)
+        rest = _behind_prefix(tail[0], head[1], head[2], tail[1], tail[2], hidden, scale)
         heads, width = rest.shape[1], rest.shape[3]
         return torch.cat((first, rest.transpose(0, 1).reshape(1, heads, rows * own, width)), dim=2)
 
@@ -132,24 +141,41 @@ def _causal(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     return functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)
 
 
-def _behind_prefix(q: Tensor, pk: Tensor, pv: Tensor, k: Tensor, v: Tensor, visible: Tensor, scale: float) -> Tensor:
+def _behind_prefix(q: Tensor, pk: Tensor, pv: Tensor, k: Tensor, v: Tensor, hidden: Tensor, scale: float) -> Tensor:
     """Softmax attention over [prefix, own tokens]: q (B, H, Q, D), pk, pv (1, K, P, D), k, v (B, K, T, D).
 
-    The prefix part is one large product per key-value head over the tokens of all rows, the own part one
-    small product per row; the two parts of the softmax are joined by their common maximum and sum.
+    ``hidden`` (B, 1, H / K * Q, T) is 0 where an own token may be looked at, else minus infinity. The prefix
+    part is one large product per key-value head over the tokens of all rows, the own part a small product
+    per row; the two parts of the softmax are joined by their sums of exponentials.
     """
     rows, heads, length, width = q.shape
     kv = k.shape[1]
-    q = (q * scale).reshape(rows, kv, heads // kv, length, width)
-    across = q.permute(1, 0, 2, 3, 4).reshape(kv, -1, width)
-    own = q.reshape(rows, kv, -1, width)
-    far = torch.matmul(across, pk[0].transpose(1, 2)).float()
-    far = far.reshape(kv, rows, -1, far.shape[-1]).transpose(0, 1)
-    near = torch.matmul(own, k.transpose(2, 3)).float()
-    shown = visible[:, None, None].expand(-1, -1, heads // kv, -1, -1).reshape(rows, 1, -1, k.shape[2])
-    near = near.masked_fill(~shown, float("-inf"))
-    weights = torch.cat((far, near), dim=-1).softmax(dim=-1).to(v.dtype)
-    far_w, near_w = weights[..., : far.shape[-1]], weights[..., far.shape[-1] :]
-    mixed = torch.matmul(far_w.transpose(0, 1).reshape(kv, -1, far.shape[-1]), pv[0])
-    out = mixed.reshape(kv, rows, -1, width).transpose(0, 1) + torch.matmul(near_w, v)
-    return out.reshape(rows, heads, length, width)
+    q = q.reshape(rows, kv, heads // kv, length, width)
+    across = q.permute(1, 0, 2, 3, 4).reshape(1, kv, -1, width)
+    far, far_sum = _part(across, pk, pv, None, scale)
+    near, near_sum = _part(q.reshape(rows, kv, -1, width), k, v, hidden, scale)
+    far = far.reshape(kv, rows, -1, width).transpose(0, 1)
+    far_sum = far_sum.reshape(kv, rows, -1).transpose(0, 1)
+    share = torch.sigmoid(far_sum - near_sum)[..., None].to(v.dtype)
+    return torch.lerp(near, far, share).reshape(rows, heads, length, width)
+
+
+def _part(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
+    """Attention (B, K, N, D) of q (B, K, N, D) over k, v (B, K, T, D), and the log of its sum of exponentials."""
+    if q.device.type == "cpu" and not torch.is_grad_enabled():
+        # the kernel behind scaled_dot_product_attention, asked for the sum that the public name drops
+        return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(  # type: ignore[no-any-return]
+            q, k, v, 0.0, False, attn_mask=hidden, scale=scale
+        )
+    scores = torch.matmul(q * scale, k.transpose(2, 3)).float()
+    if hidden is not None:
+        scores = scores + hidden
+    total = torch.logsumexp(scores, dim=-1)
+    weights = torch.exp(scores - total[..., None]).to(v.dtype)
+    return torch.matmul(weights, v), total
+
+
+def _hidden(visible: Tensor, groups: int, dtype: torch.dtype) -> Tensor:
+    """(B, Q, T) as what is added to scores: (B, 1, groups * Q, T), 0 or minus infinity."""
+    bias = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
+    return bias.masked_fill_(~visible, float("-inf")).repeat(1, groups, 1)[:, None]

@@ -123,7 +123,7 @@ class _State:
         ahead = np.concatenate((np.arange(chain), chain - 1 + plan.tree.depth))
         padding = start - self.real.sum(axis=1)
         positions = np.maximum(self.place[:, None] + ahead[None] - padding[:, None], 0)
-        self.cache.visible = self._tensor(np.concatenate((before, within), axis=2))
+        self.cache.see(self._tensor(np.concatenate((before, within), axis=2)))
         scoring = [chain - 1, *range(chain, chain + len(plan.tree.nodes))]
         logits = self.loaded.logits(
             self._tensor(tokens), self._tensor(positions), self._tensor(np.array(scoring)), shared=self.cache
