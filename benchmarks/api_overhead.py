@@ -1,7 +1,7 @@
 """What the whole harness costs per request, beside a provider's bare library and its peers.
 
     python benchmarks/api_overhead.py
-    python benchmarks/api_overhead.py --peers DIR     # DIR/inspect and DIR/edsl: virtual environments with them
+    python benchmarks/api_overhead.py --peers DIR     # DIR/inspect and DIR/edsl: virtual environments (inspect-ai, openai; edsl, openai)
 
 A local server answers after 50 ms. Each contestant is a process of its own on one core, with 100 requests in
 flight at once, and asks the same number of participants the same question with the same JSON schema. The
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,9 +151,9 @@ def edsl(url: str, people: int) -> None:
     """EDSL: one agent per participant, the same questions in one survey step each."""
     os.environ |= {
         "OPENAI_API_KEY": "k",
-        "OPENAI_BASE_URL": url,
-        "EDSL_SERVICE_RPM_OPENAI": "1000000",
-        "EDSL_SERVICE_TPM_OPENAI": "1000000000",
+        "OPENAI_COMPATIBLE_API_KEY": "k",
+        "EDSL_SERVICE_RPM_OPENAI_COMPATIBLE": "1000000",
+        "EDSL_SERVICE_TPM_OPENAI_COMPATIBLE": "1000000000",
     }
     from edsl import Agent, AgentList, Model, QuestionMultipleChoice
 
@@ -160,7 +161,7 @@ def edsl(url: str, people: int) -> None:
         question_name="sent", question_text=SHARED, question_options=list(ITEMS["sent"])
     )
     agents = AgentList([Agent(traits={"age": 18 + n % 60, "number": n}) for n in range(people)])
-    model = Model("gpt-4.1", service_name="openai", base_url=url)
+    model = Model("gpt-4.1", service_name="openai_compatible", base_url=url)
     results = (
         question.by(agents)
         .by(model)
@@ -214,10 +215,17 @@ CONTESTANTS: dict[str, tuple[str, Callable[[str, int], None]]] = {
 }
 
 
+def served(url: str) -> int:
+    """Chat completions the server has answered so far."""
+    with urllib.request.urlopen(url.removesuffix("v1") + "_control/summary", timeout=30) as answer:  # noqa: S310
+        counts: dict[str, int] = json.load(answer)["by_path"]
+    return counts.get("POST /v1/chat/completions", 0)
+
+
 def measure(python: str, name: str, url: str, people: int, folder: Path, core: int) -> dict[str, float]:
     """CPU seconds, wall seconds and peak megabytes of one contestant's process."""
     words = [python, str(Path(__file__).resolve()), "--worker", name, "--url", url, "--people", str(people)]
-    began = time.perf_counter()
+    before, began = served(url), time.perf_counter()
     with (folder / "out.txt").open("w+") as out:
         process = subprocess.Popen(words, cwd=folder, stdout=out, stderr=subprocess.STDOUT)
         os.sched_setaffinity(process.pid, {core})
@@ -227,7 +235,8 @@ def measure(python: str, name: str, url: str, people: int, folder: Path, core: i
             out.seek(0)
             raise RuntimeError(out.read()[-1500:])
     wall = time.perf_counter() - began
-    return {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "mb": usage.ru_maxrss / 1024}
+    asked = served(url) - before
+    return {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "mb": usage.ru_maxrss / 1024, "asked": asked}
 
 
 def rerun_cached(url: str, people: int, core: int) -> None:
@@ -265,6 +274,9 @@ def compare(arguments: argparse.Namespace, url: str, cores: list[int]) -> None:
             except RuntimeError as error:
                 print(f"{name:<22} failed: {str(error).strip().splitlines()[-1][:90]}")
                 continue
+        if large["asked"] < many:
+            print(f"{name:<22} did not ask: the server saw {large['asked']:.0f} of {many} requests")
+            continue
         each = 1000 * (large["cpu"] - small["cpu"]) / (many - few)
         base = each if name.startswith("openai") else base
         share = f"{each / base:.2f}" if base else "-"

@@ -73,16 +73,22 @@ def simbench(tmp_path: Path, stand_in: RemoteServer) -> Callable[..., subprocess
     (tmp_path / "simbench_plugins.py").write_text(CROWD)
     stand_in.set_faults(Faults())
 
-    def start(*words: str, log: str = "log.txt", **env: str) -> subprocess.Popen[str]:
+    def start(*words: str, log: str = "log.txt", plain: bool = False) -> subprocess.Popen[str]:
         fixed = ["experiment=crowd", "backend=openai", "sampler=none", "metric=js_distance"]
         fixed += [f"backend.base_url={stand_in.openai_url}", f"backend.capabilities={TAKES}"]
         fixed += ["backend.poll_seconds=0.05", "backend.give_up_after=60"]
         fixed += ["scoring.resamples=20", "scoring.splits=2", "scoring.floors=2"]
+        told = {
+            "OPENAI_API_KEY": SECRET,
+            "ANTHROPIC_API_KEY": SECRET,
+            "OPENAI_BASE_URL": stand_in.openai_url,
+            "ANTHROPIC_BASE_URL": stand_in.anthropic_url,
+        }
         with (tmp_path / log).open("a") as file:
             return subprocess.Popen(
-                [sys.executable, "-m", "simbench", *fixed, *words],
+                [sys.executable, "-m", "simbench", *(() if plain else fixed), *words],
                 cwd=tmp_path,
-                env={**os.environ, "OPENAI_API_KEY": SECRET, "ANTHROPIC_API_KEY": SECRET, **env},
+                env={**os.environ, **told},
                 stdout=file,
                 stderr=file,
                 text=True,

@@ -168,18 +168,23 @@ def test_a_setting_the_model_does_not_take_is_an_error_before_anything_is_sent(s
     assert all('"temperature"' not in entry.body for entry in server.log)
 
 
-def test_unknown_models_are_declared_or_probed_never_guessed(server, tmp_path) -> None:
+def test_unknown_models_are_declared_or_probed_never_guessed(tmp_path) -> None:
+    with LocalServer(models=[ModelSpec("deep", sampling=False, logprobs=False, reasoning=64)]) as server:
+        _unknown_models(server, tmp_path)
+
+
+def _unknown_models(server, tmp_path) -> None:
     with pytest.raises(UnsupportedError, match=r"json_schema.*backend\.probe"):
-        answers(backend(server, capabilities={}), tmp_path)
+        answers(backend(server, model="stand-in", capabilities={}), tmp_path)
     assert not server.log
-    made = backend(server, model="gpt-5-mini", capabilities={}, probe=True, temperature=0.5, on_unsupported="drop")
+    made = backend(server, model="deep", capabilities={}, probe=True, temperature=0.5, on_unsupported="drop")
     answers(made, tmp_path, people=3)
     known = made.record()["capabilities"]
     assert known["temperature"] == {"takes": False, "source": "probed"}
     assert known["json_schema"] == {"takes": True, "source": "probed"}
     assert made.record()["dropped"] == {"temperature": 0.5}
     before = len(server.log)
-    again = backend(server, model="gpt-5-mini", capabilities={}, probe=True, temperature=0.5, on_unsupported="drop")
+    again = backend(server, model="deep", capabilities={}, probe=True, temperature=0.5, on_unsupported="drop")
     answers(again, tmp_path, people=1)
     assert len(server.log) == before + 2  # the model is looked up, one answer is asked; no second probe
 
@@ -196,8 +201,6 @@ def test_openais_own_models_are_declared() -> None:
         takes("gpt-5-mini", temperature=1.0)
     with pytest.raises(UnsupportedError, match="nothing is declared"):
         takes("gpt-6-sol")
-    with pytest.raises(UnsupportedError, match="nothing is declared"):
-        takes("gpt-4.1", base_url="https://elsewhere.example/v1")
 
 
 def test_a_missing_key_or_model_stops_before_anything_is_paid(server, tmp_path, monkeypatch) -> None:

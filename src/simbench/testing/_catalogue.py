@@ -17,6 +17,7 @@ MODELS = {
         ModelSpec("stand-in", finetunable=True),
         ModelSpec("claude-sonnet-4-6", "anthropic"),
         ModelSpec("claude-haiku-4-5", "anthropic"),
+        ModelSpec("claude-haiku-5-5", "anthropic", sampling=False),
         ModelSpec("claude-opus-5", "anthropic", sampling=False),
         ModelSpec("claude-retired", "anthropic", shutdown_date="2024-01-01"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,10 @@ class AnthropicConfig(ApiConfig):
     """Settings of the backend ``anthropic``."""
 
     model: str = setting("claude-haiku-5-5", "the model's name")
-    base_url: str = setting(f"https://{HOST}", "where the API is")
+    base_url: str = setting(
+        lambda: os.environ.get("ANTHROPIC_BASE_URL") or f"https://{HOST}",
+        "where the API is (default: $ANTHROPIC_BASE_URL, else Anthropic)",
+    )
     key_env: str = setting("ANTHROPIC_API_KEY", "environment variable that holds the key", runtime=True)
     api_version: str = setting(NEW, f"version of the API; under {OLD} some models take a temperature")
     prompt_cache: bool = setting(True, "have the shared part of prompts cached by the provider", runtime=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 def _rows() -> list[Declared]:
-    """What is known of OpenAI's own models; of models not named here nothing is assumed."""
+    """What is known of OpenAI's own models, wherever they are served; of others nothing is assumed."""
     new, tuned = {**CHAT, "json_schema": True}, {**CHAT, "json_schema": True, "finetune": True}
     rows = [("gpt-4o-2024-05-13", {**CHAT, "json_schema": False, "finetune": False})]
     rows += [
@@ -32,7 +33,7 @@ def _rows() -> list[Declared]:
     rows += [("ft:gpt-4.1*", new), ("ft:gpt-4o*", new)]
     thinking = ("o1", "o3", "o3-mini", "o4-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano")
     rows += [(f"{name}{date}", THINKING) for name in thinking for date in ("", "-20*")]
-    return [Declared(model, takes, host=HOST) for model, takes in rows]
+    return [Declared(model, takes) for model, takes in rows]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,10 @@ class OpenAIConfig(ApiConfig):
     """Settings of the backend ``openai``."""
 
     model: str = setting("gpt-4.1", "the model's name; an already finetuned one too (with adapt=none)")
-    base_url: str = setting(f"https://{HOST}/v1", "where the API is: OpenAI, Azure (.../openai/v1), your own server")
+    base_url: str = setting(
+        lambda: os.environ.get("OPENAI_BASE_URL") or f"https://{HOST}/v1",
+        "where the API is (default: $OPENAI_BASE_URL, else OpenAI): Azure (.../openai/v1), your own server",
+    )
     key_env: str = setting("OPENAI_API_KEY", "environment variable that holds the key", runtime=True)
     reasoning_effort: str | None = setting(None, "how long a thinking model thinks (null: its default)")
     limit_field: str = setting("max_completion_tokens", "how the server calls the limit of an answer")

@@ -81,9 +81,7 @@ class ApiBackend(Backend[A]):
     def capabilities(self, model: str | None = None) -> Capabilities:
         """What the model takes: the user's word, the table's, and what was probed."""
         config = self.config
-        known = Capabilities.of(
-            model or config.model, self.version, config.host, self.table, config.capabilities.known()
-        )
+        known = Capabilities.of(model or config.model, self.version, self.table, config.capabilities.known())
         return known.with_known(self._found_out, "probed")
 
     def requested(self) -> dict[str, Any]:
@@ -204,7 +202,7 @@ class ApiBackend(Backend[A]):
         manner = self._manner(called, self._examples(model, workspace), workspace)
         total = len(interviews)
         with workspace.progress.task(f"asking {called}", total, "participants") as task:
-            desk = self._desk(called, workspace, task)
+            desk = self._desk(model, workspace, task)
             outcomes = desk.begin(Talk(interview, manner) for interview in interviews)
             try:
                 for answer in self._carry_out(desk, called, outcomes, workspace):
@@ -303,10 +301,12 @@ class ApiBackend(Backend[A]):
         examples: list[Message] = json.loads(text)
         return examples
 
-    def _desk(self, called: str, workspace: Workspace, task: Any) -> Desk:
+    def _desk(self, model: Model, workspace: Workspace, task: Any) -> Desk:
         from simbench.backends.api.budget import Purse
         from simbench.backends.api.desk import Desk
 
+        called = self.called(model)
+        adapted = float(model.parameters.get("cost") or 0.0)
         return Desk(
             lambda: self.ready(called),
             self.body,
@@ -314,7 +314,7 @@ class ApiBackend(Backend[A]):
             self.config.elicitation,
             workspace.seed,
             self.price(called),
-            Purse(workspace.budget, workspace.spent),
+            Purse(workspace.budget, workspace.spent + adapted),
             workspace.cache,
             task,
         )

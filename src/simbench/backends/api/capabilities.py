@@ -18,21 +18,19 @@ CAPABILITIES = ("temperature", "top_p", "seed", "logprobs", "json_schema", "batc
 class Declared:
     """A row of a provider's table: what models of this name take under this version of the API.
 
-    ``model``, ``version`` and ``host`` are patterns as of a shell. Capabilities not named are unknown.
+    ``model`` and ``version`` are patterns as of a shell. Capabilities not named are unknown.
     """
 
     model: str
     takes: Mapping[str, bool]
     version: str = "*"
-    host: str = "*"
 
     def __post_init__(self) -> None:
         _known(self.takes)
 
-    def covers(self, model: str, version: str, host: str) -> bool:
+    def covers(self, model: str, version: str) -> bool:
         """Whether the row speaks of this model."""
-        pairs = ((model, self.model), (version, self.version), (host, self.host))
-        return all(fnmatchcase(value, pattern) for value, pattern in pairs)
+        return fnmatchcase(model, self.model) and fnmatchcase(version, self.version)
 
 
 def _known(names: Mapping[str, bool]) -> None:
@@ -49,14 +47,12 @@ class Capabilities:
     known: Mapping[str, tuple[bool, str]]
 
     @classmethod
-    def of(
-        cls, model: str, version: str, host: str, table: Sequence[Declared], user: Mapping[str, bool]
-    ) -> Capabilities:
+    def of(cls, model: str, version: str, table: Sequence[Declared], user: Mapping[str, bool]) -> Capabilities:
         """From the provider's table (the first row that names a capability counts) and the user's word."""
         _known(user)
         known: dict[str, tuple[bool, str]] = {name: (value, "user") for name, value in user.items()}
         for row in table:
-            if row.covers(model, version, host):
+            if row.covers(model, version):
                 for name, value in row.takes.items():
                     known.setdefault(name, (value, f"declared for {row.model}"))
         return cls(model, known)
