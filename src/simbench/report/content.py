@@ -16,7 +16,7 @@ from simbench.interview import Interview, Style
 from simbench.plugin.manager import Registry
 from simbench.report.formats import number
 from simbench.report.table import headline_rows
-from simbench.report.verdict import BAD, Statement
+from simbench.report.verdict import Statement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def _people(humans: Mapping[str, Any]) -> str:
 
 
 def headlines(scores: pd.DataFrame, registry: Registry) -> list[list[str]]:
-    """Figure, human, simulated, value with interval, floor, ceiling, and which way is closer to human."""
+    """Figure, human, simulated, value with interval, copies of the pilot, floor, ceiling, what is human-like."""
     better = {name: way for entry in registry.of("metric") for name, way in entry.cls.better.items()}
     rows = []
     for row in headline_rows(scores, registry):
@@ -106,9 +106,8 @@ def headlines(scores: pd.DataFrame, registry: Registry) -> list[list[str]]:
             value += f" [{number(row['ci_low'])}, {number(row['ci_high'])}]"
         name = row["metric"] + (f" ({row['item']})" if isinstance(row["item"], str) else "")
         sides = [number(row[key]) for key in ("human", "simulated")]
-        rows.append(
-            [name, *sides, value, number(row["floor"]), number(row["ceiling"]), better.get(row["metric"], "")]
-        )
+        others = [number(row.get(key)) for key in ("resample", "floor", "ceiling")]
+        rows.append([name, *sides, value, *others, better.get(row["metric"], "")])
     return rows
 
 
@@ -214,9 +213,9 @@ def claims(manifest: Mapping[str, Any], verdict: list[Statement]) -> list[str]:
         found.insert(0, "The humans of this run are SYNTHETIC. Nothing here says anything about real people.")
     if manifest["evaluated"] == "all":
         found.append("The pilot's people are among those compared: figures are better than on people never seen.")
-    unfit = [statement.topic.lower() for statement in verdict if statement.standing == BAD]
+    unfit = [statement.topic.lower() for statement in verdict if statement.tone == "bad"]
     if unfit:
-        found.append(f"Do not use these answers where it matters for: {', '.join(unfit)}.")
+        found.append(f"Do not rely on these answers: {', '.join(unfit)}.")
     found.append(
         "Metrics follow definitions by simbench. This is not a replication of arXiv 2511.21218, whose prompts and "
         "data are not public."

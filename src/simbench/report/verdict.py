@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["Statement", "verdict"]
 
 GOOD, CARE, BAD, OPEN = "good", "care", "not suitable", "open"
+YES, NO = "yes", "no"
 LOW_MASS = 0.5
+COMPARED = (("js_distance", "mean"), ("js_distance_joint", None), ("value_action_gap", None), ("f1_sign", None))
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,28 @@ class Statement:
     standing: str
     text: str
 
+    @property
+    def tone(self) -> str:
+        """``good``, ``bad`` or ``care``: how the page colours it."""
+        return {GOOD: "good", YES: "good", BAD: "bad", NO: "bad"}.get(self.standing, "care")
+
 
 def verdict(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[Statement]:
-    """Statements on answers, distributions, subgroups, diversity, coherence and inference."""
+    """The verdict by purpose where it was scored; then answers, distributions, diversity, coherence, inference."""
+    from simbench.harness.baselines import BASELINES
+    from simbench.harness.conclusions import against_the_pilot, verdicts
+
     whole = scores[scores["subgroup"].isna()]
+    purposes: list[Statement | None] = []
+    for purpose, words in verdicts(scores).items():
+        answer, _, why = words.partition(":")
+        purposes.append(Statement(f"For {purpose}", answer, why.strip().capitalize() or words))
+    pilot = against_the_pilot(scores, COMPARED) if manifest["config"]["backend"]["name"] not in BASELINES else []
+    if pilot:
+        standing = GOOD if all(each.startswith("closer") for each in pilot) else CARE
+        purposes.append(Statement("Against copies of the pilot's people", standing, " ".join(pilot)))
     found = [
+        *purposes,
         _answers(manifest),
         _distance(_row(whole, "js_distance", "mean")),
         _groups(scores),
