@@ -47,6 +47,13 @@ def test_sql_sees_the_frames(runs: Runs) -> None:
     assert counted.set_index("backend")["n"].to_dict() == {"odd": 80, "uniform": 80, "resample": 160}
 
 
+def test_a_run_shows_its_figures(runs: Runs) -> None:
+    (run,) = runs.where(backend="odd")
+    html = run._repr_html_()
+    assert "js_distance" in html
+    assert run.run_id in html
+
+
 def test_shown_in_a_notebook_without_markup_of_others(runs: Runs) -> None:
     html = runs._repr_html_()
     assert html.count("<tr") == 1 + 1 + len(runs)

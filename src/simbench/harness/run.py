@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,14 @@ class Run:
     def at(cls, path: Path) -> Run:
         """The run in an existing folder."""
         return cls(RunFolder(path))
+
+    def _repr_html_(self) -> str:
+        if self.folder.status != "done":
+            return f"<code>{escape(repr(self))}</code>"
+        whole = self.scores[self.scores["subgroup"].isna() & self.scores["human_ci_low"].isna()]
+        shown = whole[["metric", "item", "value", "ci_low", "ci_high", "floor", "ceiling"]].dropna(subset="value")
+        table: str = shown.round(3).to_html(index=False, na_rep="", border=0, max_rows=30)
+        return f"<code>{escape(repr(self))}</code>{table}"
 
     def __repr__(self) -> str:
         return f"Run({self.run_id!r}, status={self.folder.status!r}, folder={str(self.folder.path)!r})"
