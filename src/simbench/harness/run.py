@@ -76,9 +76,10 @@ class Run:
     def _repr_html_(self) -> str:
         if self.folder.status != "done":
             return f"<code>{escape(repr(self))}</code>"
-        whole = self.scores[self.scores["subgroup"].isna() & self.scores["human_ci_low"].isna()]
-        shown = whole[["metric", "item", "value", "ci_low", "ci_high", "floor", "ceiling"]].dropna(subset="value")
-        table: str = shown.round(3).to_html(index=False, na_rep="", border=0, max_rows=30)
+        scores = self.scores
+        whole = scores[scores["subgroup"].isna() & (scores["item"].isna() | (scores["item"] == "mean"))]
+        shown = whole[["metric", "human", "simulated", "value", "ci_low", "ci_high", "floor", "ceiling"]]
+        table: str = shown.dropna(subset="value").round(3).to_html(index=False, na_rep="", border=0)
         return f"<code>{escape(repr(self))}</code>{table}"
 
     def __repr__(self) -> str:
