@@ -108,3 +108,12 @@ def test_real_regressions_equal_statsmodels() -> None:
         assert tuple(other.params.index) == fit.names
         assert fit.estimates[0] == pytest.approx(other.params.to_numpy(), rel=1e-9)
         assert fit.p_values[0] == pytest.approx(other.pvalues.to_numpy(), rel=1e-7)
+
+
+def test_a_number_as_a_level_may_occur_on_one_side_only() -> None:
+    """Simulated people can give an answer that no human gave, and it can be a predictor."""
+    human, simulated = pd.DataFrame({"y": [1.0, 2, 3], "x": [1, 2, 1]}), pd.DataFrame({"y": [4.0, 5], "x": [3, 1]})
+    one, other = formula_designs("y ~ C(x)", human, simulated)
+    assert one.names == other.names == ("Intercept", "C(x)[T.2.0]", "C(x)[T.3.0]")
+    assert one.matrix.tolist() == [[1, 0, 0], [1, 1, 0], [1, 0, 0]]
+    assert other.matrix.tolist() == [[1, 0, 1], [1, 0, 0]]

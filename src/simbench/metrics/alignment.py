@@ -244,7 +244,8 @@ class Wasserstein(Distance[NoSettings]):
     ``wasserstein`` = sum over k of |H(k) - S(k)| (x_{k+1} - x_k) / (x_K - x_1) with cumulative shares H and S and
     options x (their values where these are rising numbers, else 1, 2, 3 ...), in [0, 1]: how far the average
     answer has to be moved; lower is closer; with equally spaced options 1 minus it is OpinionQA's
-    representativeness. Per item, subgroup level, mean over ordered beliefs, and from option probabilities.
+    representativeness. Per item, subgroup level, mean over ordered beliefs, and from option probabilities
+    (``wasserstein_expected``).
 
     Failure modes: not defined for items without order (they say so); positive by chance alone, so read it
     beside its ceiling; takes the spacing of options at face value; small where both sides crowd in the middle.

@@ -146,7 +146,12 @@ def _inclinations(comparison: Comparison, rules: list[Ints], counts: dict[str, A
         who = "humans" if not np.isfinite(f1[0][0]) else "simulated participants"
         reason = f"no {who} are inclined to act, and none do"
         yield Score.missing(name, reason, comparison.resamples, **counts)
-    yield _difference("value_action_distance", distance, **counts)
+    name = "value_action_distance"
+    if all(np.isfinite(each[0]) for each in distance):
+        yield _difference(name, distance, **counts)
+    else:
+        reason = "nobody with defined coherence in the treatment groups of the humans"
+        yield Score.missing(name, reason, comparison.resamples, **counts)
 
 
 def _group_distance(comparison: Comparison, side: Side, inclined: Ints, acted: Ints) -> Floats:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from simbench.design import Design, Item, People
+from simbench.design import Design, Item, People, Regression
+from simbench.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,10 +99,11 @@ class Side:
             groups = self.groups(variable, levels)
             table = self.probabilities[item] if expected else self._once(("hot", item), lambda: self._hot(item))
             rows = np.flatnonzero((self.codes(item) >= 0) & (groups >= 0))
-            cells = np.zeros((len(rows), len(levels), table.shape[1]))
+            shape = len(levels), table.shape[1]
+            cells = np.zeros((len(rows), *shape))
             cells[np.arange(len(rows)), groups[rows]] = table[rows]
-            counted = self.weights[:, rows] @ cells.reshape(len(rows), -1)
-            return counted.reshape(-1, len(levels), table.shape[1])
+            counted = self.weights[:, rows] @ cells.reshape(len(rows), shape[0] * shape[1])
+            return counted.reshape(len(self.weights), *shape)
 
         return self._once(("by_level", item, variable, levels, expected), make)
 
@@ -142,7 +144,7 @@ class Comparison:
     generator: Callable[..., np.random.Generator] | None = None
     matched: Ints | None = None
     pilot: People | None = None
-    _designs: dict[str, tuple[RegressionDesign, RegressionDesign]] = field(default_factory=dict, repr=False)
+    _designs: dict[str, tuple[RegressionDesign, RegressionDesign] | str] = field(default_factory=dict, repr=False)
 
     @property
     def design(self) -> Design:
@@ -185,16 +187,33 @@ class Comparison:
         """Levels of every subgroup variable that occur among the humans."""
         return {each.name: tuple(self.human.people.levels(each.name)) for each in self.design.subgroups}
 
-    def designs(self, formula: str) -> tuple[RegressionDesign, RegressionDesign]:
-        """Outcome and design matrix of a regression for both sides, with the same columns."""
-        from simbench.stats.regression import formula_designs
-
+    def designs(self, formula: str) -> tuple[RegressionDesign, RegressionDesign] | str:
+        """Outcome and design matrix of a regression for both sides, with the same columns; or why there are none."""
         if formula not in self._designs:
-            frames = [side.people.frame for side in self.sides]
-            one = frames[0] is frames[1]
-            found = formula_designs(formula, *(frames[:1] if one else frames))
-            self._designs[formula] = (found[0], found[-1])
+            self._designs[formula] = self._build(formula)
         return self._designs[formula]
+
+    def _build(self, formula: str) -> tuple[RegressionDesign, RegressionDesign] | str:
+        from simbench.stats.regression import formula_columns, formula_designs
+
+        frames = [side.people.frame for side in self.sides]
+        columns = list(formula_columns(formula))
+        for who, frame in zip(("human", "ok simulated"), frames, strict=True):
+            if set(columns) <= set(frame.columns) and not frame[columns].notna().all(axis=1).any():
+                return f"no complete {who} row"
+        try:
+            found = formula_designs(formula, *(frames[:1] if frames[0] is frames[1] else frames))
+        except ConfigError as error:  # what the answers are like decides whether a formula can be evaluated
+            return str(error)
+        return found[0], found[-1]
+
+    def regression_titles(self) -> dict[Regression, str]:
+        """A title for every regression of the design, with its formula where two would share one."""
+        titles = [each.title for each in self.design.regressions]
+        return {
+            each: each.title if titles.count(each.title) == 1 else f"{each.family}: {each.formula}"
+            for each in self.design.regressions
+        }
 
     def subgroup_levels(self) -> Iterator[tuple[str, str]]:
         """Every (subgroup variable, level) that occurs among the humans."""

@@ -48,10 +48,13 @@ def fit_both(comparison: Comparison, regression: Regression) -> Fitted:
     replicates). Where a logit separates on either side, both sides get Firth's penalised logit with profile
     p-values instead, without resamples.
     """
-    title = regression.title
+    title = comparison.regression_titles()[regression]
     if not len(comparison.simulated):
         return Fitted(title, (), None, None, len(comparison.human), 0, "no ok simulated answers")
+    blank = Fitted(title, (), None, None, len(comparison.human), len(comparison.simulated))
     designs = comparison.designs(regression.formula)
+    if isinstance(designs, str):
+        return replace(blank, reason=designs)
     outcome = next((item for item in comparison.design.items if item.name == designs[0].outcome_name), None)
     levels = None
     if regression.family == "ordered_logit":

@@ -103,7 +103,9 @@ class Individual(Metric[IndividualSettings]):
         weights = comparison.simulated.weights
         hit = accuracy(own, drawn, len(item.options), weights)
         yield Score("accuracy", hit, **where)
-        yield Score("accuracy_lift", hit - _by_chance(comparison, item, own, drawn), **where)
+        lift = hit - _by_chance(comparison, item, own, drawn)
+        lost = None if np.isfinite(lift[0]) else "nobody simulated is in a treatment group of the humans"
+        yield Score("accuracy_lift", lift, reason=lost, **where)
         if chances is None:
             return
         yield Score("log_score", log_score(own, chances, weights, self.config.floor), **where)

@@ -133,12 +133,15 @@ def _coefficients(comparison: Comparison, table: Matched, split: _Split) -> Iter
     from simbench.stats.regression.glm import FAMILIES
 
     for regression in comparison.design.regressions:
-        title = regression.title
+        title = comparison.regression_titles()[regression]
         reason = None
-        if regression.family not in FAMILIES:
+        designs = comparison.designs(regression.formula)
+        if isinstance(designs, str):
+            reason = designs
+        elif regression.family not in FAMILIES:
             reason = f"no rectified estimates for {regression.family}"
         else:
-            human, simulated = comparison.designs(regression.formula)
+            human, simulated = designs
             at, of = _places(human.rows, table.rows), _places(simulated.rows, table.first)
             rows = np.flatnonzero((at >= 0) & (of >= 0))
             at, of = at[rows], of[rows]

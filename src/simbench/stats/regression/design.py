@@ -118,7 +118,7 @@ def formula_designs(formula: str, *frames: pd.DataFrame) -> tuple[Design, ...]:
                 raise ConfigError(f"formula {formula!r} uses {name!r}, which is no column{near}")
     description = _parse(formula)
     outcome = description.lhs_termlist[0]
-    prepared, complete = _prepare(frames, columns, outcome.name())
+    prepared, complete = _prepare(frames, columns, outcome.name(), _named_levels(description))
     right = patsy.ModelDesc([], description.rhs_termlist)
     try:
         info = patsy.dmatrix(right, prepared[0], eval_env=_environment(), NA_action="raise").design_info
@@ -165,6 +165,18 @@ def _names(code: str, formula: str) -> set[str]:
     return found
 
 
+def _named_levels(description: Any) -> set[str]:
+    """Columns that stand nowhere but within ``C(...)``: numbers in them are names of levels."""
+    codes = {factor.code for term in description.rhs_termlist for factor in term.factors}
+    inside: set[str] = set()
+    outside: set[str] = set()
+    for code in codes:
+        tree = ast.parse(code, mode="eval").body
+        named = isinstance(tree, ast.Call) and _function_name(tree.func) == "C" and isinstance(tree.args[0], ast.Name)
+        (inside if named else outside).update(_names(code, code))
+    return inside - outside
+
+
 def _function_name(node: ast.expr) -> str | None:
     """``log`` for ``log`` and ``np.log``; None for anything else."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy"):
@@ -180,7 +192,7 @@ def _environment() -> Any:
 
 
 def _prepare(
-    frames: tuple[pd.DataFrame, ...], columns: tuple[str, ...], outcome: str
+    frames: tuple[pd.DataFrame, ...], columns: tuple[str, ...], outcome: str, named: set[str]
 ) -> tuple[list[pd.DataFrame], list[Ints]]:
     """Return the complete rows of each sample as floats and Categoricals of shared levels, and where they
     were."""
@@ -192,8 +204,10 @@ def _prepare(
     for name in columns:
         parts = [frame[name] for frame in cut]
         if all(pd.api.types.is_numeric_dtype(part.dtype) for part in parts):
-            for target, part in zip(prepared, parts):
-                target[name] = part.to_numpy(dtype=np.float64)
+            numbers = [part.to_numpy(dtype=np.float64) for part in parts]
+            shared = np.unique(np.concatenate(numbers)) if name in named and name != outcome else None
+            for target, number in zip(prepared, numbers):
+                target[name] = number if shared is None else pd.Categorical(number, categories=shared)
             continue
         occurring = set().union(*(part.unique() for part in parts))
         declared = [part.dtype.categories for part in parts if isinstance(part.dtype, pd.CategoricalDtype)]
