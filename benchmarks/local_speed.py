@@ -1,0 +1,157 @@
+"""How fast SmolLM2 learns from and answers the framing interviews here, beside the usual ways.
+
+    python benchmarks/local_speed.py                         # everything, about half an hour on 2 quiet cores
+    python benchmarks/local_speed.py --only answer           # or: train, gradients
+    python benchmarks/local_speed.py --participants 64 --transcripts 29
+
+Every contestant is a process of its own, so that its peak memory is its own; slow ones do fewer units. Ratios
+are of seconds per unit to this project's in the same run. TRL is measured where ``pip install trl`` was done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+ANSWER = {
+    "choice, shared prefix, bf16 (this project)": ("shared", "bf16", 1.0),
+    "choice, shared prefix, fp32 (this project)": ("shared", "fp32", 0.5),
+    "choice, nothing shared, bf16": ("unshared", "bf16", 0.25),
+    "generate in batches of 32, bf16": ("batched", "bf16", 0.25),
+    "generate in batches of 32, fp32": ("batched", "fp32", 0.125),
+    "generate one by one, bf16": ("single", "bf16", 0.03),
+    "generate one by one, fp32": ("single", "fp32", 0.02),
+}
+TRAIN = {
+    "packed behind the shared prefix (this project)": ("packed", "bf16", 1.0),
+    "transformers Trainer": ("trainer", "bf16", 1.0),
+    "TRL SFTTrainer": ("trl", "bf16", 1.0),
+}
+BATCH = 16
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--only", choices=("answer", "train", "gradients"))
+    parser.add_argument("--participants", type=int, default=256)
+    parser.add_argument("--transcripts", type=int, default=116)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--worker", nargs=3, metavar=("KIND", "DTYPE", "UNITS"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.worker:
+        print(json.dumps(work(given.worker[0], given.worker[1], int(given.worker[2]), given.threads)))
+        return
+    if given.only in (None, "answer"):
+        table("answering, milliseconds per participant", ANSWER, given.participants, given.threads)
+    if given.only in (None, "train"):
+        table(f"one LoRA epoch, batch {BATCH}, ms per transcript", TRAIN, given.transcripts, given.threads)
+    if given.only in (None, "gradients"):
+        found = measured("gradients", "fp32", 4, given.threads)
+        print(f"gradients, packed against padded, fp32: largest difference {found['difference']:.1e}, relative "
+              f"to the largest gradient {found['relative']:.1e}")  # fmt: skip
+
+
+def table(title: str, contestants: dict[str, tuple[str, str, float]], units: int, threads: int) -> None:
+    """Print one line per contestant."""
+    print(f"\n{title:<54}{'ms':>9}{'CPU ms':>9}{'ratio':>8}{'units':>7}{'peak MB':>9}", flush=True)
+    own = None
+    for name, (kind, dtype, share) in contestants.items():
+        found = measured(kind, dtype, max(2, round(units * share)), threads)
+        if "error" in found:
+            print(f"{name:<54}  open: {found['error']}", flush=True)
+            continue
+        each = 1000 * found["seconds"] / found["units"]
+        own = own or each
+        print(
+            f"{name:<54}{each:>9.1f}{1000 * found['cpu'] / found['units']:>9.1f}{each / own:>8.1f}"
+            f"{found['units']:>7}{found['peak_mb']:>9.0f}",
+            flush=True,
+        )
+
+
+def measured(kind: str, dtype: str, units: int, threads: int) -> dict[str, Any]:
+    """One contestant in a process of its own."""
+    command = [sys.executable, __file__, "--threads", str(threads), "--worker", kind, dtype, str(units)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        return {"error": (done.stderr.strip().splitlines() or ["no message"])[-1]}
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def work(kind: str, dtype: str, units: int, threads: int) -> dict[str, Any]:
+    """What one contestant does, and what it took. One unmeasured round of a few units comes first."""
+    import torch
+    from _local import choose_shared, choose_unshared, generate, timed, train_packed, train_with_peer
+    from simbench_local.loading import load, place
+    from simbench_local.store import DEFAULT, resolve
+
+    torch.set_num_threads(threads)
+    if kind == "trl":
+        import trl  # noqa: F401  said before anything is loaded
+    loaded = load(resolve(DEFAULT), place("cpu", dtype), learning=kind in ("packed", "trainer", "trl", "gradients"))
+    people = transcripts(units)
+    asked = [each.interview for each in people]
+    if kind == "gradients":
+        return gradients(loaded, people)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        if kind in ("shared", "unshared", "batched", "single"):
+            ways = {
+                "shared": lambda some: choose_shared(loaded, some, folder),
+                "unshared": lambda some: choose_unshared(loaded, some, BATCH),
+                "batched": lambda some: generate(loaded, some, 32),
+                "single": lambda some: generate(loaded, some, 1),
+            }
+            ways[kind](asked[:2])
+            found = timed(lambda: ways[kind](asked), loaded.device)
+        elif kind == "packed":
+            found = timed(train_packed(loaded, people, BATCH), loaded.device)
+        else:
+            found = timed(train_with_peer(loaded, people, BATCH, kind, folder), loaded.device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": found.seconds, "cpu": found.cpu, "units": found.units, "peak_mb": peak}
+
+
+def transcripts(count: int) -> list[Any]:
+    """Framing's people, again from the first where more are wanted, in an order that mixes conditions."""
+    import numpy as np
+    from simbench_framing import Framing
+
+    experiment = Framing(Framing.Config())
+    people = list(experiment.script().transcripts(experiment.people()))
+    mixed = [people[int(i)] for i in np.random.default_rng(0).permutation(len(people))]
+    return list(islice(cycle(mixed), count))
+
+
+def gradients(loaded: Any, people: list[Any]) -> dict[str, float]:
+    """Largest difference between the gradients of the packed row and of the padded batch."""
+    from simbench_local.encode import Encoder
+    from simbench_local.packing import examples, losses, pack, padded_loss
+
+    group = [each for each in people if each.interview.condition == people[0].interview.condition]
+    prefixes, made = examples(Encoder(loaded.tokenizer), group, "answer")
+    found = []
+    loaded.model.requires_grad_(True)
+    for loss, count in (
+        losses(loaded, pack(prefixes[0], made, loaded.device)),
+        padded_loss(loaded, prefixes[0], made),
+    ):
+        loaded.model.zero_grad()
+        (loss / count).backward()
+        found.append([weight.grad.clone() for weight in loaded.model.parameters()])
+    difference = max(float((a - b).abs().max()) for a, b in zip(*found, strict=True))
+    largest = max(float(a.abs().max()) for a in found[0])
+    return {"difference": difference, "relative": difference / largest}
+
+
+if __name__ == "__main__":
+    main()
