@@ -28,10 +28,11 @@ def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFold
         with progress() as bars:
             if job:
                 bars.say(job)
-            done = run(assemble(config, load_plugins()), bars, begun)
+            registry = load_plugins()
+            done = run(assemble(config, registry), bars, begun)
         if config.get("report") is not False:
             print(f"report: {_report(done)}")
-        show(run_table(done))
+        show(run_table(done, registry))
         return Outcome(0, str(done.folder.path.absolute()), job)
     except SimbenchError as error:
         print(f"simbench: {error}", file=sys.stderr)

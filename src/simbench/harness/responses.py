@@ -113,15 +113,14 @@ def outcome_counts(people: People, frame: pd.DataFrame) -> dict[str, Any]:
         found = Counter(statuses)
         return {status: found[status] for status in STATUSES if found[status] or status == "ok"}
 
-    condition = people.design.condition(frame)
+    def by(level: pd.Series, names: Iterable[str]) -> dict[str, dict[str, int]]:
+        return {str(name): tally(frame["status"][level == name]) for name in names}
+
     by_subgroup = {
-        variable.name: {
-            str(level): tally(frame["status"][variable.level(frame[variable.name]) == level])
-            for level in people.levels(variable.name)
-        }
+        variable.name: by(variable.level(frame[variable.name]), people.levels(variable.name))
         for variable in people.design.subgroups
     }
-    by_condition = {name: tally(frame["status"][condition == name]) for name in people.levels("condition")}
+    by_condition = by(people.design.condition(frame), people.levels("condition"))
     return {"all": tally(frame["status"]), "condition": by_condition, "subgroup": by_subgroup}
 
 

@@ -27,7 +27,7 @@ LOW_MASS = 0.5
 SYNTHETIC = "SYNTHETIC reference population, not real people"
 
 
-def run_table(run: Run) -> RenderableType:
+def run_table(run: Run, registry: Registry) -> RenderableType:
     """Headline figures beside floor and ceiling, outcome counts, warnings, and the run's folder last."""
     manifest = run.manifest
     humans = manifest["humans"]
@@ -43,9 +43,9 @@ def run_table(run: Run) -> RenderableType:
     table.add_column("metric", no_wrap=True)
     for name in (marked, "simulated", "value [95 % interval]", "floor", "ceiling"):
         table.add_column(name, justify="right")
-    for row in headline_rows(run.scores, load_plugins()):
+    for row in headline_rows(run.scores, registry):
         table.add_row(*_cells(row))
-    return Group(*(Text(line) for line in lines), table, *(Text(line) for line in _footer(run, manifest)))
+    return Group(*(Text(line) for line in lines), table, *(Text(line) for line in _footer(run, manifest, registry)))
 
 
 def headline_rows(scores: pd.DataFrame, registry: Registry) -> list[dict[str, Any]]:
@@ -122,7 +122,7 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
-def _footer(run: Run, manifest: dict[str, Any]) -> list[str]:
+def _footer(run: Run, manifest: dict[str, Any], registry: Registry) -> list[str]:
     lines = [
         "floor: uniform-random answers; ceiling: humans against humans, half and half. Definitions by simbench.",
         "answers: " + ", ".join(f"{n} {status}" for status, n in _counted(manifest["outcomes"]["all"]).items()),
@@ -134,18 +134,18 @@ def _footer(run: Run, manifest: dict[str, Any]) -> list[str]:
         if share < LOW_MASS
     ]
     scores = run.scores
-    lines += _conclusions(scores, manifest)
+    lines += _conclusions(scores, manifest, registry)
     partly = scores[scores["reason"].notna() & scores["metric"].isin(["f1_sign"])]
     lines += [f"note: {row['metric']} ({row['item'] or 'all'}): {row['reason']}" for row in partly.to_dict("records")]
     return [*lines, f"run folder: {run.folder.path}"]
 
 
-def _conclusions(scores: pd.DataFrame, manifest: dict[str, Any]) -> list[str]:
+def _conclusions(scores: pd.DataFrame, manifest: dict[str, Any], registry: Registry) -> list[str]:
     """The verdict in a line, and how the simulation stands against copies of the pilot's people."""
     found = [f"{purpose}: {words.split(':')[0]}" for purpose, words in verdicts(scores).items()]
     lines = [f"may it be used? {'; '.join(found)}"] if found else []
     if manifest["config"]["backend"]["name"] not in BASELINES:
-        headline = [figure for entry in load_plugins().of("metric") for figure in entry.cls.headline]
+        headline = [figure for entry in registry.of("metric") for figure in entry.cls.headline]
         lines += against_the_pilot(scores, headline)
     return lines
 
