@@ -73,7 +73,7 @@ def _boards(standing: Standing) -> Iterator[tuple[str, pd.DataFrame]]:
         shared = [key for key in ("human", "floor", "ceiling") if part[key].nunique(dropna=False) == 1]
         said = [f"{key} {number(part[key].iloc[0])}" for key in shared]
         better = standing.leaderboard.loc[part.index[0], "better"]
-        way = "zero is closest to human" if better == "zero" else f"{better} is {'closest' if better == 'one' else 'closer'} to human"
+        way = f"{better} is {'closest' if better in ('zero', 'one') else 'closer'} to human"
         yield f"{name}: {', '.join([way, *said])}", part.drop(columns=["metric", *shared])
 
 

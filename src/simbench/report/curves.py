@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simbench.harness.library import Runs
+from simbench.metrics.base import loss
 from simbench.plugin.manager import Registry
 from simbench.report.drawing import CEILING, FLOOR, HUMAN, SIMULATED, Chart, clean
 from simbench.report.figures import WIDTH, short
@@ -55,8 +56,8 @@ def _standing(rows: pd.DataFrame, names: dict[str, str], metric: str, item: str 
             axes.plot(rows[name], at, "|", color=colour, markersize=9, markeredgewidth=2, label=name)
         axes.set_yticks(at, [short(name, 44) for name in labels], fontsize=8)
         axes.set_ylim(len(rows) - 0.4, -0.6)
-        if better == "zero":
-            axes.axvline(0, color=HUMAN, linewidth=1)
+        if better in ("zero", "one"):
+            axes.axvline(float(better == "one"), color=HUMAN, linewidth=1)
         else:
             axes.set_xlim(min(0.0, axes.get_xlim()[0]), None)
         clean(axes, "x")
@@ -72,7 +73,7 @@ def _standing(rows: pd.DataFrame, names: dict[str, str], metric: str, item: str 
         data,
         draw,
         (WIDTH, 0.8 + 0.26 * len(rows)),
-        f"{way[better].capitalize()}.",
+        f"{way.get(better, better).capitalize()}.",
     )
 
 
@@ -97,9 +98,8 @@ def curve_data(runs: Runs, registry: Registry) -> pd.DataFrame:
         for metric, item in entry.cls.headline:
             rows = _of(runs.scores, metric, item)[["run_id", "metric", "item", "value", "floor", "ceiling"]]
             better = entry.cls.better.get(metric, "zero")
-            sign = {"lower": 1.0, "higher": -1.0}.get(better)
             for name, source in (("loss", "value"), ("loss_ceiling", "ceiling")):
-                rows = rows.assign(**{name: rows[source].abs() if sign is None else sign * rows[source]})
+                rows = rows.assign(**{name: loss(rows[source].to_numpy(float), better)})
             parts.append(rows.assign(better=better))
     stacked = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run_id"])
     return about.merge(stacked, on="run_id")
