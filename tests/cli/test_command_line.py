@@ -132,4 +132,6 @@ def test_other_scoring_rescores_without_asking_again(command: Command, tmp_path:
     done = command(*QUICK, "backend=uniform", "sampler.n=40", "metric=[js_distance]")
     assert done.returncode == 0, done.stderr
     assert (folder / "responses.jsonl").read_bytes() == journal
-    assert set(pd.read_parquet(folder / "scores.parquet")["metric"]) == {"js_distance", "js_distance_joint"}
+    metrics = set(pd.read_parquet(folder / "scores.parquet")["metric"])
+    assert {"js_distance", "js_distance_joint"} <= metrics
+    assert all(name.startswith("js_distance") for name in metrics)
