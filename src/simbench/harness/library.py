@@ -152,7 +152,14 @@ class Runs(Sequence[Run]):
             answer: pd.DataFrame = connection.execute(query).df()
         return answer
 
-    def _stacked(self, name: str) -> pd.DataFrame:
+    def read(self, name: str, where: str, values: Sequence[Any] = ()) -> pd.DataFrame:
+        """The rows of ``scores``, ``resamples``, ... for which a condition in SQL holds, without loading the rest.
+
+        ``values`` fill the question marks of ``where``.
+        """
+        return self._stacked(name, f"WHERE {where}", values)
+
+    def _stacked(self, name: str, where: str = "", values: Sequence[Any] = ()) -> pd.DataFrame:
         """One frame out of the files of this name; columns that some runs lack are missing there."""
         import duckdb
         import pandas as pd
@@ -161,9 +168,9 @@ class Runs(Sequence[Run]):
         files = [path for path in paths if Path(path).exists()]
         if not files:
             return pd.DataFrame({"run_id": pd.Series(dtype=object)})
-        query = "SELECT * FROM read_parquet(?, union_by_name=true, filename=true)"
+        query = f"SELECT * FROM read_parquet(?, union_by_name=true, filename=true) {where}"  # noqa: S608 - callers' own words
         with duckdb.connect() as connection:
-            frame: pd.DataFrame = connection.execute(query, [files]).df()
+            frame: pd.DataFrame = connection.execute(query, [files, *values]).df()
         frame.insert(0, "run_id", frame.pop("filename").map(paths))
         return frame
 

@@ -77,12 +77,18 @@ def compare_runs(
     if any(manifest["humans"]["synthetic"] for manifest in done.manifests):
         notes.append("SYNTHETIC reference population, not real people")
     directions = {name: way for entry in registry.of("metric") for name, way in entry.cls.better.items()}
-    losses = _losses(done, directions)
+    shown = (
+        directions
+        if every
+        else {metric: directions[metric] for metric, _ in _headlines(registry) if metric in directions}
+    )
+    losses = _losses(done, shown)
     figures = list(losses) if every else [key for key in _headlines(registry) if key in losses]
+    scores = done.read("scores", "subgroup IS NULL AND list_contains(?, metric)", [list(shown)])
     reference = _reference(against, done, names)
     rows, pairs = [], []
     for figure in figures:
-        rows += _board(figure, done, names, losses[figure], directions[figure[0]])
+        rows += _board(figure, scores, names, losses[figure], directions[figure[0]])
         pairs += _pairs(figure, names, losses[figure], reference)
     board, differences = pd.DataFrame(rows), _adjusted(pd.DataFrame(pairs))
     if differences.empty and reference is None and len(done) > MOST_PAIRS_OF:
@@ -135,9 +141,9 @@ Figure = tuple[str, "str | None"]
 
 
 def _losses(runs: Runs, directions: dict[str, str]) -> dict[Figure, dict[str, NDArray[np.float64]]]:
-    """Losses (R,) by figure and run id; the first is the estimate."""
+    """Losses (R,) by figure and run id, of the figures with a direction; the first is the estimate."""
     found: dict[Figure, dict[str, NDArray[np.float64]]] = {}
-    for row in runs.resamples.to_dict("records"):
+    for row in runs.read("resamples", "list_contains(?, metric)", [list(directions)]).to_dict("records"):
         item = row["item"] if isinstance(row["item"], str) else None
         values: NDArray[np.float64] = np.ma.filled(np.ma.asarray(row["value"], dtype=float), np.nan)
         way = directions.get(row["metric"])
@@ -158,12 +164,10 @@ def _reference(against: str | None, runs: Runs, names: dict[str, str]) -> str | 
 
 
 def _board(
-    figure: Figure, runs: Runs, names: dict[str, str], losses: dict[str, NDArray[np.float64]], better: str
+    figure: Figure, scores: pd.DataFrame, names: dict[str, str], losses: dict[str, NDArray[np.float64]], better: str
 ) -> list[dict[str, Any]]:
     metric, item = figure
-    scores = runs.scores
-    same = (scores["metric"] == metric) & scores["subgroup"].isna()
-    same &= scores["item"].isna() if item is None else scores["item"] == item
+    same = (scores["metric"] == metric) & (scores["item"].isna() if item is None else scores["item"] == item)
     by_run = {row["run_id"]: row for row in scores[same].to_dict("records")}
     ranks = _ranks(losses)
     rows = []

@@ -26,7 +26,10 @@ SERIES = ((HUMAN, "-", "o"), (SIMULATED, "--", "s"), (CEILING, "-.", "^"), (FLOO
 
 def standings(runs: Runs, registry: Registry) -> list[Chart]:
     """One dot plot per headline figure: a dot with its interval per run, floor and ceiling as ticks."""
-    scores, names = runs.scores, {manifest["run_id"]: label(manifest) for manifest in runs.manifests}
+    scores, names = (
+        runs.read("scores", "subgroup IS NULL"),
+        {manifest["run_id"]: label(manifest) for manifest in runs.manifests},
+    )
     charts = []
     for entry in registry.of("metric"):
         for metric, item in entry.cls.headline:
