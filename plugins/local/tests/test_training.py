@@ -149,6 +149,13 @@ def test_early_stopping_keeps_the_best_epoch(tiny: Path, study: Study, tmp_path:
     assert run._watched_loss() == pytest.approx(min(watched), rel=1e-4)
 
 
+def test_people_are_watched_in_bfloat16_too(tiny: Path, study: Study, tmp_path: Path) -> None:
+    loaded = load(resolve(str(tiny)), place("cpu", "bf16"), learning=True)
+    log = train(loaded, study(8), recipe(epochs=1, validation=0.3), 0, tmp_path / "a", Silent())
+    assert log["watched"] == 2
+    assert log["epochs"][0]["watched_loss"] > 0
+
+
 @pytest.mark.parametrize(("people", "epochs"), [(15, 13), (66, 6), (116, 5), (500, 4)])
 def test_the_default_number_of_epochs_falls_with_the_pilot(people: int, epochs: int) -> None:
     assert recipe_for(people, LocalConfig()).epochs == epochs

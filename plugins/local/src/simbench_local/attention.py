@@ -162,7 +162,7 @@ def _behind_prefix(q: Tensor, pk: Tensor, pv: Tensor, k: Tensor, v: Tensor, hidd
 
 def _part(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
     """Attention (B, K, N, D) of q (B, K, N, D) over k, v (B, K, T, D), and the log of its sum of exponentials."""
-    if q.device.type == "cpu" and not torch.is_grad_enabled():
+    if q.device.type == "cpu" and q.dtype == k.dtype == v.dtype and not torch.is_grad_enabled():
         # the kernel behind scaled_dot_product_attention, asked for the sum that the public name drops
         return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(  # type: ignore[no-any-return]
             q, k, v, 0.0, False, attn_mask=hidden, scale=scale

@@ -27,6 +27,7 @@ from simbench_local.packing import Example, examples, losses, pack, padded_loss
 __all__ = ["Recipe", "recipe_for", "train"]
 
 LOG = "training_log.json"
+BETAS = (0.9, 0.95)  # the large gradients of the first steps must not rule the few that follow
 WARMUP = 0.1  # share of the steps over which the learning rate rises
 
 
@@ -109,7 +110,7 @@ class _Run:
         self.log |= {"learned_from": len(self.learners), "watched": len(self.watched)}
         loaded.model = _with_lora(loaded, recipe, seed)
         self.weights = {n: p for n, p in loaded.model.named_parameters() if p.requires_grad}
-        self.optimizer = torch.optim.AdamW(list(self.weights.values()), lr=0.0, weight_decay=0.0)
+        self.optimizer = torch.optim.AdamW(list(self.weights.values()), lr=0.0, betas=BETAS, weight_decay=0.0)
         self.best: dict[str, torch.Tensor] | None = None
         self._restore()
 
