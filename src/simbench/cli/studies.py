@@ -43,6 +43,10 @@ class Study:
     cells: Mapping[str, Mapping[str, Any]]
     sweep: Mapping[str, Any]
 
+    def configs(self) -> dict[str, dict[str, Any]]:
+        """What every cell sets, by its name: a configuration as ``simbench.run`` takes it."""
+        return {name: _merged(_merged({}, self.settings), cell) for name, cell in self.cells.items()}
+
 
 def study_files(presets: Path) -> dict[str, Path]:
     """Every study there is by name; the user's own come before simbench's."""
@@ -95,8 +99,7 @@ def expand(words: Sequence[str], study: Study) -> list[str]:
 
 def nodes(study: Study) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each cell as a configuration of Hydra: a defaults list of plugins by name, and the settings."""
-    for name, cell in study.cells.items():
-        body = _merged(_merged({}, study.settings), cell)
+    for name, body in study.configs().items():
         chosen = {kind: body[kind] for kind in DEFAULTS if kind in body}
         names = {kind: part if isinstance(part, str) else part.get("name") for kind, part in chosen.items()}
         for kind, part in chosen.items():
