@@ -36,7 +36,7 @@ class Side:
     people: People
     weights: Floats
     probabilities: Mapping[str, Floats] = field(default_factory=dict)
-    _cache: dict[Any, Any] = field(default_factory=dict, repr=False)
+    _cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def _once(self, key: Any, make: Callable[[], T]) -> T:
         if key not in self._cache:
@@ -144,7 +144,7 @@ class Comparison:
     generator: Callable[..., np.random.Generator] | None = None
     matched: Ints | None = None
     pilot: People | None = None
-    _designs: dict[str, tuple[RegressionDesign, RegressionDesign] | str] = field(default_factory=dict, repr=False)
+    _designs: dict[str, tuple[RegressionDesign, RegressionDesign] | str] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def design(self) -> Design:
