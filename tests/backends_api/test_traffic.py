@@ -154,6 +154,19 @@ def test_patience_ends() -> None:
     assert 3 <= len(calls) <= 6
 
 
+def test_slow_attempts_use_up_patience_too() -> None:
+    calls = []
+
+    def slow() -> None:
+        calls.append(1)
+        time.sleep(0.05)
+        raise Trouble("unavailable", "slow", retry_after=0.0)
+
+    with pytest.raises(BackendError, match="slow"):
+        persist(Patience(give_up_after=0.2, retry_after_cap=1.0), slow)
+    assert len(calls) <= 4
+
+
 def test_what_cannot_be_mended_is_not_tried_again() -> None:
     calls = []
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,14 @@ def test_outcomes_are_told_apart_and_kept(server, tmp_path) -> None:
     again = answers(backend(server), tmp_path / "b", people=80, cache=cache)
     assert len(server.log) == before
     assert {key: each.status for key, each in again.items()} == {key: each.status for key, each in found.items()}
+
+
+def test_people_with_one_profile_are_asked_one_by_one(server, tmp_path) -> None:
+    """There is no seed: two people whose prompts are word for word the same are two draws all the same."""
+    first = interviews(1)[0]
+    alike = [replace(first, participant_id=f"q{n}") for n in range(10)]
+    answers(backend(server, concurrency=1), tmp_path, asked=alike, cache=MemoryCache())
+    assert len(bodies(server)) == 10
 
 
 def test_keys_models_and_spend_limits(server, tmp_path, monkeypatch) -> None:
