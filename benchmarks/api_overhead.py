@@ -1,7 +1,9 @@
 """What the whole harness costs per request, beside a provider's bare library and its peers.
 
     python benchmarks/api_overhead.py
-    python benchmarks/api_overhead.py --peers DIR     # DIR/inspect and DIR/edsl: virtual environments (inspect-ai, openai; edsl, openai)
+    python benchmarks/api_overhead.py --peers DIR
+
+DIR holds the virtual environments ``inspect`` (inspect-ai, openai) and ``edsl`` (edsl, openai).
 
 A local server answers after 50 ms. Each contestant is a process of its own on one core, with 100 requests in
 flight at once, and asks the same number of participants the same question with the same JSON schema. The

@@ -56,7 +56,7 @@ _HOME = {
     "run": "simbench.harness.api",
     "setting": "simbench.settings",
 }
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 __version__ = "0.1.0"
 
 

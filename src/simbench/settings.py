@@ -52,9 +52,7 @@ def settings_of(config: type[Any]) -> Iterator[Setting]:
         if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
-        yield Setting(
-            field.name, kind, default, field.metadata.get("help", ""), field.metadata.get("runtime", False)
-        )
+        yield Setting(field.name, kind, default, field.metadata.get("help", ""), field.metadata.get("runtime", False))
 
 
 def one_of(name: str, value: str, allowed: Sequence[str]) -> None:

@@ -74,9 +74,7 @@ def test_logprobs_are_those_of_the_distribution_drawn_from(client) -> None:
     shares = {each.token: math.exp(each.logprob) for each in value.top_logprobs}
     assert sum(shares.values()) == pytest.approx(1.0)
     drawn = Counter(
-        json.loads(chat(client, response_format=STRICT, seed=n, temperature=2.0).choices[0].message.content)[
-            "how"
-        ]
+        json.loads(chat(client, response_format=STRICT, seed=n, temperature=2.0).choices[0].message.content)["how"]
         for n in range(200)
     )
     expected = 200 * shares["Nothing"]
@@ -161,9 +159,7 @@ def test_a_finetuning_job_from_file_to_model(client) -> None:
     assert len(checkpoints) == 3
     answers = Counter(
         json.loads(
-            client.chat.completions.create(
-                model=job.fine_tuned_model, messages=asked(n), response_format=STRICT
-            )
+            client.chat.completions.create(model=job.fine_tuned_model, messages=asked(n), response_format=STRICT)
             .choices[0]
             .message.content
         )["how"]
@@ -202,9 +198,7 @@ def run_batch(client: openai.OpenAI, personas, **create):
         time.sleep(0.03)
         batch = client.batches.retrieve(batch.id)
     read = [
-        []
-        if file_id is None
-        else [json.loads(line) for line in client.files.content(file_id).text.splitlines()]
+        [] if file_id is None else [json.loads(line) for line in client.files.content(file_id).text.splitlines()]
         for file_id in (batch.output_file_id, batch.error_file_id)
     ]
     return batch, *read
@@ -221,9 +215,7 @@ def test_a_batch_comes_back_in_another_order_with_the_live_answers(client) -> No
     line = next(line for line in output if line["custom_id"] == "p3")
     assert line["response"]["body"]["choices"][0]["message"]["content"] == live
     assert next(iter(client.batches.list())).metadata == {"run": "a"}
-    assert batch.usage.input_tokens == sum(
-        line["response"]["body"]["usage"]["prompt_tokens"] for line in output
-    )
+    assert batch.usage.input_tokens == sum(line["response"]["body"]["usage"]["prompt_tokens"] for line in output)
 
 
 def test_batch_faults(server, client) -> None:
@@ -249,9 +241,7 @@ def test_a_batch_with_a_repeated_id_fails_whole(client) -> None:
 
 
 def message(claude: anthropic.Anthropic, model: str = "claude-opus-5", **settings):
-    return claude.messages.create(
-        model=model, max_tokens=100, system=SHARED, messages=[asked("7")[1]], **settings
-    )
+    return claude.messages.create(model=model, max_tokens=100, system=SHARED, messages=[asked("7")[1]], **settings)
 
 
 def test_anthropic_versions_decide_about_temperature(claude) -> None:

@@ -78,9 +78,7 @@ def test_interviews_differ_by_condition_and_read_right(experiment: Framing, peop
     assert f"bracket {first['income']} of 19" in transcripts[0].interview.persona
 
 
-def test_its_regressions_can_be_fitted_on_what_a_balanced_pilot_leaves(
-    experiment: Framing, people: People
-) -> None:
+def test_its_regressions_can_be_fitted_on_what_a_balanced_pilot_leaves(experiment: Framing, people: People) -> None:
     scarce = people.frame.groupby("education").head(17).index
     heldout = people.frame.drop(scarce).astype(dict.fromkeys(("p_harm", "cong_mesg", "age"), float))
     assert len(heldout) < 200

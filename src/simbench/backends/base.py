@@ -201,9 +201,7 @@ class Backend(ABC, Generic[C]):
         """
 
     @abstractmethod
-    def respond(
-        self, model: Model, interviews: Sequence[Interview], workspace: Workspace
-    ) -> Iterator[Answer]:
+    def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
         """Yield exactly one Answer per interview, in any order, as they arrive.
 
         One that cannot be had is yielded with its status, never raised, unless nothing further can work.

@@ -21,9 +21,7 @@ class Uniform(Backend[NoSettings]):
         """Nothing to learn."""
         return Model("simbench", "uniform")
 
-    def respond(
-        self, model: Model, interviews: Sequence[Interview], workspace: Workspace
-    ) -> Iterator[Answer]:
+    def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
         """Independent uniform draws per item."""
         for interview in interviews:
             rng = generator(workspace.seed, "uniform", *interview.key)

@@ -78,9 +78,7 @@ class Experiment(ABC, Generic[C]):
 
     def vignette(self, treatment: Mapping[str, Value]) -> str:
         """The text that a treatment group reads. ``treatment`` maps factors to values."""
-        return "\n".join(
-            f"{factor.name}: {factor.words[treatment[factor.name]]}" for factor in self.design.factors
-        )
+        return "\n".join(f"{factor.name}: {factor.words[treatment[factor.name]]}" for factor in self.design.factors)
 
     def coherent(self, people: pd.DataFrame) -> pd.Series:
         """Whether each row's decision agrees with its own beliefs: boolean (n,), <NA> where undefined.

@@ -54,4 +54,5 @@ def _backends() -> tuple[Backend[Any], ...]:
     from simbench.backends.resample import Resample
     from simbench.backends.tabular import Tabular
 
-    return tuple(backend(backend.Config()) for backend in (Majority, Resample, Tabular))
+    kinds: tuple[type[Backend[Any]], ...] = (Majority, Resample, Tabular)
+    return tuple(kind(kind.Config()) for kind in kinds)

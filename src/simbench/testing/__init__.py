@@ -32,7 +32,7 @@ _HOME = {
     "ModelSpec": "simbench.testing._state",
     "RemoteServer": "simbench.testing.server",
 }
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
