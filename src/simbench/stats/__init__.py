@@ -6,162 +6,173 @@ rows of a sample; row 0 is all ones (the estimate), the other rows are multiplic
 
 NaN means *not computable*, everywhere, and each function says when that is. Errors (``ValueError``) are for
 arguments that no data could make right.
+
+A module is imported when one of its functions is first asked for: scipy alone takes a while.
 """
 
 from __future__ import annotations
 
-from simbench.stats._arrays import ratio
-from simbench.stats.coherence import Information, action_distance, action_f1, flag_share, mutual_information
-from simbench.stats.distance_interval import DistanceInterval, distance_interval
-from simbench.stats.divergences import (
-    expected_counts,
-    js_distance,
-    kl_divergence,
-    normalise,
-    option_counts,
-    simbench_score,
-    total_variation,
-    wasserstein_ordered,
-)
-from simbench.stats.heterogeneity import (
-    Flattening,
-    VarianceParts,
-    correlation_distance,
-    correlation_matrices,
-    cronbach_alpha,
-    gini_parts,
-    identity_flattening,
-    standard_deviation,
-    unseen_share,
-    variance_parts,
-)
-from simbench.stats.individual import accuracy, brier_score, calibration_error, log_score
-from simbench.stats.intervals import (
-    Difference,
-    Interval,
-    acceleration,
-    bca_interval,
-    benjamini_hochberg,
-    bootstrap_p,
-    holm,
-    normal_interval,
-    paired_difference,
-    percentile_interval,
-)
-from simbench.stats.recovery import (
-    SignRecovery,
-    WaldTest,
-    compatible_share,
-    effect_correlation,
-    equal_coefficients,
-    exaggeration,
-    interval_coverage,
-    sign_recovery,
-)
-from simbench.stats.rectified import Rectified, Sample, rectified_glm, rectified_mean
-from simbench.stats.regression import (
-    Design,
-    Fit,
-    Status,
-    fit_firth,
-    fit_glm,
-    fit_ordered,
-    formula_columns,
-    formula_designs,
-)
-from simbench.stats.resampling import (
-    bootstrap_pair,
-    bootstrap_weights,
-    jackknife_weights,
-    split_halves,
-    two_level_weights,
-)
-from simbench.stats.rng import generator
-from simbench.stats.structures import (
-    assemblage_bootstrap,
-    code_structures,
-    entropy,
-    entropy_ratio,
-    mode_share,
-    rarefied_count,
-    unique_count,
-)
-from simbench.stats.worth import TrustedSize, trusted_size
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "Design",
-    "Difference",
-    "DistanceInterval",
-    "Fit",
-    "Flattening",
-    "Information",
-    "Interval",
-    "Rectified",
-    "Sample",
-    "SignRecovery",
-    "Status",
-    "TrustedSize",
-    "VarianceParts",
-    "WaldTest",
-    "acceleration",
-    "accuracy",
-    "action_distance",
-    "action_f1",
-    "assemblage_bootstrap",
-    "bca_interval",
-    "benjamini_hochberg",
-    "bootstrap_p",
-    "bootstrap_pair",
-    "bootstrap_weights",
-    "brier_score",
-    "calibration_error",
-    "code_structures",
-    "compatible_share",
-    "correlation_distance",
-    "correlation_matrices",
-    "cronbach_alpha",
-    "distance_interval",
-    "effect_correlation",
-    "entropy",
-    "entropy_ratio",
-    "equal_coefficients",
-    "exaggeration",
-    "expected_counts",
-    "fit_firth",
-    "fit_glm",
-    "fit_ordered",
-    "flag_share",
-    "formula_columns",
-    "formula_designs",
-    "generator",
-    "gini_parts",
-    "holm",
-    "identity_flattening",
-    "interval_coverage",
-    "jackknife_weights",
-    "js_distance",
-    "kl_divergence",
-    "log_score",
-    "mode_share",
-    "mutual_information",
-    "normal_interval",
-    "normalise",
-    "option_counts",
-    "paired_difference",
-    "percentile_interval",
-    "rarefied_count",
-    "ratio",
-    "rectified_glm",
-    "rectified_mean",
-    "sign_recovery",
-    "simbench_score",
-    "split_halves",
-    "standard_deviation",
-    "total_variation",
-    "trusted_size",
-    "two_level_weights",
-    "unique_count",
-    "unseen_share",
-    "variance_parts",
-    "wasserstein_ordered",
-]
+if TYPE_CHECKING:
+    from simbench.stats._arrays import ratio as ratio
+    from simbench.stats.coherence import Information as Information
+    from simbench.stats.coherence import action_distance as action_distance
+    from simbench.stats.coherence import action_f1 as action_f1
+    from simbench.stats.coherence import flag_share as flag_share
+    from simbench.stats.coherence import mutual_information as mutual_information
+    from simbench.stats.distance_interval import DistanceInterval as DistanceInterval
+    from simbench.stats.distance_interval import distance_interval as distance_interval
+    from simbench.stats.divergences import expected_counts as expected_counts
+    from simbench.stats.divergences import js_distance as js_distance
+    from simbench.stats.divergences import kl_divergence as kl_divergence
+    from simbench.stats.divergences import normalise as normalise
+    from simbench.stats.divergences import option_counts as option_counts
+    from simbench.stats.divergences import simbench_score as simbench_score
+    from simbench.stats.divergences import total_variation as total_variation
+    from simbench.stats.divergences import wasserstein_ordered as wasserstein_ordered
+    from simbench.stats.heterogeneity import Flattening as Flattening
+    from simbench.stats.heterogeneity import VarianceParts as VarianceParts
+    from simbench.stats.heterogeneity import correlation_distance as correlation_distance
+    from simbench.stats.heterogeneity import correlation_matrices as correlation_matrices
+    from simbench.stats.heterogeneity import cronbach_alpha as cronbach_alpha
+    from simbench.stats.heterogeneity import gini_parts as gini_parts
+    from simbench.stats.heterogeneity import identity_flattening as identity_flattening
+    from simbench.stats.heterogeneity import standard_deviation as standard_deviation
+    from simbench.stats.heterogeneity import unseen_share as unseen_share
+    from simbench.stats.heterogeneity import variance_parts as variance_parts
+    from simbench.stats.individual import accuracy as accuracy
+    from simbench.stats.individual import brier_score as brier_score
+    from simbench.stats.individual import calibration_error as calibration_error
+    from simbench.stats.individual import log_score as log_score
+    from simbench.stats.intervals import Difference as Difference
+    from simbench.stats.intervals import Interval as Interval
+    from simbench.stats.intervals import acceleration as acceleration
+    from simbench.stats.intervals import bca_interval as bca_interval
+    from simbench.stats.intervals import benjamini_hochberg as benjamini_hochberg
+    from simbench.stats.intervals import bootstrap_p as bootstrap_p
+    from simbench.stats.intervals import holm as holm
+    from simbench.stats.intervals import normal_interval as normal_interval
+    from simbench.stats.intervals import paired_difference as paired_difference
+    from simbench.stats.intervals import percentile_interval as percentile_interval
+    from simbench.stats.recovery import SignRecovery as SignRecovery
+    from simbench.stats.recovery import WaldTest as WaldTest
+    from simbench.stats.recovery import compatible_share as compatible_share
+    from simbench.stats.recovery import effect_correlation as effect_correlation
+    from simbench.stats.recovery import equal_coefficients as equal_coefficients
+    from simbench.stats.recovery import exaggeration as exaggeration
+    from simbench.stats.recovery import interval_coverage as interval_coverage
+    from simbench.stats.recovery import sign_recovery as sign_recovery
+    from simbench.stats.rectified import Rectified as Rectified
+    from simbench.stats.rectified import Sample as Sample
+    from simbench.stats.rectified import rectified_glm as rectified_glm
+    from simbench.stats.rectified import rectified_mean as rectified_mean
+    from simbench.stats.regression import Design as Design
+    from simbench.stats.regression import Fit as Fit
+    from simbench.stats.regression import Status as Status
+    from simbench.stats.regression import fit_firth as fit_firth
+    from simbench.stats.regression import fit_glm as fit_glm
+    from simbench.stats.regression import fit_ordered as fit_ordered
+    from simbench.stats.regression import formula_columns as formula_columns
+    from simbench.stats.regression import formula_designs as formula_designs
+    from simbench.stats.resampling import bootstrap_pair as bootstrap_pair
+    from simbench.stats.resampling import bootstrap_weights as bootstrap_weights
+    from simbench.stats.resampling import jackknife_weights as jackknife_weights
+    from simbench.stats.resampling import split_halves as split_halves
+    from simbench.stats.resampling import two_level_weights as two_level_weights
+    from simbench.stats.rng import generator as generator
+    from simbench.stats.structures import assemblage_bootstrap as assemblage_bootstrap
+    from simbench.stats.structures import code_structures as code_structures
+    from simbench.stats.structures import entropy as entropy
+    from simbench.stats.structures import entropy_ratio as entropy_ratio
+    from simbench.stats.structures import mode_share as mode_share
+    from simbench.stats.structures import rarefied_count as rarefied_count
+    from simbench.stats.structures import unique_count as unique_count
+    from simbench.stats.worth import TrustedSize as TrustedSize
+    from simbench.stats.worth import trusted_size as trusted_size
+
+_HOME = {
+    "Design": "simbench.stats.regression",
+    "Difference": "simbench.stats.intervals",
+    "DistanceInterval": "simbench.stats.distance_interval",
+    "Fit": "simbench.stats.regression",
+    "Flattening": "simbench.stats.heterogeneity",
+    "Information": "simbench.stats.coherence",
+    "Interval": "simbench.stats.intervals",
+    "Rectified": "simbench.stats.rectified",
+    "Sample": "simbench.stats.rectified",
+    "SignRecovery": "simbench.stats.recovery",
+    "Status": "simbench.stats.regression",
+    "TrustedSize": "simbench.stats.worth",
+    "VarianceParts": "simbench.stats.heterogeneity",
+    "WaldTest": "simbench.stats.recovery",
+    "acceleration": "simbench.stats.intervals",
+    "accuracy": "simbench.stats.individual",
+    "action_distance": "simbench.stats.coherence",
+    "action_f1": "simbench.stats.coherence",
+    "assemblage_bootstrap": "simbench.stats.structures",
+    "bca_interval": "simbench.stats.intervals",
+    "benjamini_hochberg": "simbench.stats.intervals",
+    "bootstrap_p": "simbench.stats.intervals",
+    "bootstrap_pair": "simbench.stats.resampling",
+    "bootstrap_weights": "simbench.stats.resampling",
+    "brier_score": "simbench.stats.individual",
+    "calibration_error": "simbench.stats.individual",
+    "code_structures": "simbench.stats.structures",
+    "compatible_share": "simbench.stats.recovery",
+    "correlation_distance": "simbench.stats.heterogeneity",
+    "correlation_matrices": "simbench.stats.heterogeneity",
+    "cronbach_alpha": "simbench.stats.heterogeneity",
+    "distance_interval": "simbench.stats.distance_interval",
+    "effect_correlation": "simbench.stats.recovery",
+    "entropy": "simbench.stats.structures",
+    "entropy_ratio": "simbench.stats.structures",
+    "equal_coefficients": "simbench.stats.recovery",
+    "exaggeration": "simbench.stats.recovery",
+    "expected_counts": "simbench.stats.divergences",
+    "fit_firth": "simbench.stats.regression",
+    "fit_glm": "simbench.stats.regression",
+    "fit_ordered": "simbench.stats.regression",
+    "flag_share": "simbench.stats.coherence",
+    "formula_columns": "simbench.stats.regression",
+    "formula_designs": "simbench.stats.regression",
+    "generator": "simbench.stats.rng",
+    "gini_parts": "simbench.stats.heterogeneity",
+    "holm": "simbench.stats.intervals",
+    "identity_flattening": "simbench.stats.heterogeneity",
+    "interval_coverage": "simbench.stats.recovery",
+    "jackknife_weights": "simbench.stats.resampling",
+    "js_distance": "simbench.stats.divergences",
+    "kl_divergence": "simbench.stats.divergences",
+    "log_score": "simbench.stats.individual",
+    "mode_share": "simbench.stats.structures",
+    "mutual_information": "simbench.stats.coherence",
+    "normal_interval": "simbench.stats.intervals",
+    "normalise": "simbench.stats.divergences",
+    "option_counts": "simbench.stats.divergences",
+    "paired_difference": "simbench.stats.intervals",
+    "percentile_interval": "simbench.stats.intervals",
+    "rarefied_count": "simbench.stats.structures",
+    "ratio": "simbench.stats._arrays",
+    "rectified_glm": "simbench.stats.rectified",
+    "rectified_mean": "simbench.stats.rectified",
+    "sign_recovery": "simbench.stats.recovery",
+    "simbench_score": "simbench.stats.divergences",
+    "split_halves": "simbench.stats.resampling",
+    "standard_deviation": "simbench.stats.heterogeneity",
+    "total_variation": "simbench.stats.divergences",
+    "trusted_size": "simbench.stats.worth",
+    "two_level_weights": "simbench.stats.resampling",
+    "unique_count": "simbench.stats.structures",
+    "unseen_share": "simbench.stats.heterogeneity",
+    "variance_parts": "simbench.stats.heterogeneity",
+    "wasserstein_ordered": "simbench.stats.divergences",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'simbench.stats' has no attribute {name!r}")
