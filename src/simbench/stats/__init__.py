@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from simbench.stats.coherence import action_f1 as action_f1
     from simbench.stats.coherence import flag_share as flag_share
     from simbench.stats.coherence import mutual_information as mutual_information
-    from simbench.stats.distance_interval import DistanceInterval as DistanceInterval
-    from simbench.stats.distance_interval import distance_interval as distance_interval
     from simbench.stats.divergences import expected_counts as expected_counts
     from simbench.stats.divergences import js_distance as js_distance
     from simbench.stats.divergences import kl_divergence as kl_divergence
@@ -95,7 +93,6 @@ if TYPE_CHECKING:
 _HOME = {
     "Design": "simbench.stats.regression",
     "Difference": "simbench.stats.intervals",
-    "DistanceInterval": "simbench.stats.distance_interval",
     "Fit": "simbench.stats.regression",
     "Flattening": "simbench.stats.heterogeneity",
     "Information": "simbench.stats.coherence",
@@ -124,7 +121,6 @@ _HOME = {
     "correlation_distance": "simbench.stats.heterogeneity",
     "correlation_matrices": "simbench.stats.heterogeneity",
     "cronbach_alpha": "simbench.stats.heterogeneity",
-    "distance_interval": "simbench.stats.distance_interval",
     "effect_correlation": "simbench.stats.recovery",
     "entropy": "simbench.stats.structures",
     "entropy_ratio": "simbench.stats.structures",
