@@ -144,7 +144,9 @@ class Comparison:
     generator: Callable[..., np.random.Generator] | None = None
     matched: Ints | None = None
     pilot: People | None = None
-    _designs: dict[str, tuple[RegressionDesign, RegressionDesign] | str] = field(default_factory=dict, init=False, repr=False)
+    _designs: dict[str, tuple[RegressionDesign, RegressionDesign] | str] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @property
     def design(self) -> Design:
