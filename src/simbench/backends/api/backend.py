@@ -6,7 +6,6 @@ import json
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from simbench.backends.api.capabilities import Capabilities, Declared, Settled, settle
@@ -17,10 +16,9 @@ from simbench.errors import ConfigError, CredentialsError, DataError, ModelError
 from simbench.interview import Interview, Message, Transcript
 
 if TYPE_CHECKING:
-    from simbench.backends.api.desk import Desk, Pending
     from simbench.backends.api.prices import Price
-    from simbench.backends.api.talk import Manner
-    from simbench.backends.api.wire import Provider
+    from simbench.backends.api.retry import Patience
+    from simbench.backends.api.wire import Ask, Provider
 
 __all__ = ["ApiBackend"]
 
@@ -51,8 +49,8 @@ class ApiBackend(Backend[A]):
         """The API, spoken to with this key. Called where something is about to be sent; may import an SDK."""
 
     @abstractmethod
-    def body(self, ask: Any) -> dict[str, Any]:
-        """The JSON body of a request (an :class:`~simbench.backends.api.wire.Ask`); no SDK needed."""
+    def body(self, ask: Ask) -> dict[str, Any]:
+        """The JSON body of a request. Needs no library of the provider's."""
 
     def finetune(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
         """Finetune on the pilot and return the handle of what came of it."""
@@ -195,21 +193,14 @@ class ApiBackend(Backend[A]):
 
     def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
         """Yield an Answer per interview: from the cache, then live or by batches."""
-        from simbench.backends.api.talk import Talk
+        from simbench.backends.api.session import Session
 
-        called = self.called(model)
         self.find_out(workspace)
-        manner = self._manner(called, self._examples(model, workspace), workspace)
-        total = len(interviews)
-        with workspace.progress.task(f"asking {called}", total, "participants") as task:
-            desk = self._desk(model, workspace, task)
-            outcomes = desk.begin(Talk(interview, manner) for interview in interviews)
-            try:
-                for answer in self._carry_out(desk, called, outcomes, workspace):
-                    task.advance()
-                    yield answer
-            finally:
-                self._note(desk, called)
+        session = Session(self, model, workspace, self._examples(model, workspace))
+        try:
+            yield from session.answers(interviews)
+        finally:
+            self._record |= session.record()
 
     def called(self, model: Model) -> str:
         """The name under which the model is called."""
@@ -219,78 +210,11 @@ class ApiBackend(Backend[A]):
         """Requested, sent and dropped settings, capabilities, and what happened on the wire."""
         return self._record
 
-    # -- inside
-
-    def _carry_out(
-        self, desk: Desk, called: str, outcomes: Iterator[Answer | Pending], workspace: Workspace
-    ) -> Iterator[Answer]:
-        if "batch" not in self.settled(called).sent:
-            yield from desk.live(outcomes, self._limits())
-            return
-        from simbench.backends.api.batches import Batches
-        from simbench.backends.api.desk import Pending
-        from simbench.backends.api.intents import Intents
-
-        waiting: list[Pending] = []
-        for outcome in outcomes:
-            if isinstance(outcome, Pending):
-                waiting.append(outcome)
-            else:
-                yield outcome
-        if not waiting:
-            return
-        config, provider = self.config, self.ready(called)
-        try:
-            yield from Batches(
-                desk,
-                provider,
-                Intents(workspace.folder),
-                workspace.run_id,
-                workspace.progress,
-                self.patience(),
-                config.batch_size,
-                config.batch_rounds,
-                config.poll_seconds,
-                min(5.0, config.poll_seconds),
-            ).answers(waiting)
-        finally:
-            provider.close()
-
-    def patience(self) -> Any:
+    def patience(self) -> Patience:
         """When to give up on what may be tried again."""
         from simbench.backends.api.retry import Patience
 
         return Patience(self.config.give_up_after, self.config.retry_after_cap)
-
-    def _limits(self) -> Any:
-        from simbench.backends.api.engine import Limits
-
-        config = self.config
-        return Limits(
-            config.concurrency,
-            config.requests_per_minute,
-            config.request_timeout,
-            config.give_up_after,
-            config.retry_after_cap,
-        )
-
-    def _manner(self, called: str, examples: list[Message], workspace: Workspace) -> Manner:
-        from simbench.backends.api.talk import Manner
-
-        settled = self.settled(called)
-        sent = settled.sent
-        settings = {name: sent[name] for name in ("temperature", "top_p", "logprobs") if name in sent}
-        return Manner(
-            called,
-            self.config.elicitation,
-            settings,
-            "json_schema" in sent,
-            self.config.reask,
-            workspace.seed,
-            settled.seeded,
-            self.answer_limit,
-            examples,
-        )
 
     def _examples(self, model: Model, workspace: Workspace) -> list[Message]:
         if model.adapter != EXAMPLES:
@@ -300,44 +224,6 @@ class ApiBackend(Backend[A]):
             raise ModelError(f"{workspace.folder / EXAMPLES} is not what the run began with; start it anew")
         examples: list[Message] = json.loads(text)
         return examples
-
-    def _desk(self, model: Model, workspace: Workspace, task: Any) -> Desk:
-        from simbench.backends.api.budget import Purse
-        from simbench.backends.api.desk import Desk
-
-        called = self.called(model)
-        adapted = float(model.parameters.get("cost") or 0.0)
-        return Desk(
-            lambda: self.ready(called),
-            self.body,
-            {"backend": self.name, "base_url": self.config.base_url, "version": self.version},
-            self.config.elicitation,
-            workspace.seed,
-            self.price(called),
-            Purse(workspace.budget, workspace.spent + adapted),
-            workspace.cache,
-            task,
-        )
-
-    def _note(self, desk: Desk, called: str) -> None:
-        settled = self.settled(called)
-        price = desk.price
-        self._record |= {
-            "model": called,
-            "base_url": self.config.base_url,
-            "api_version": self.version or None,
-            "requested": dict(settled.requested),
-            "sent": dict(settled.sent),
-            "dropped": dict(settled.dropped),
-            "seeded": settled.seeded,
-            "capabilities": self.capabilities(called).to_json(),
-            "served": dict(desk.served),
-            "from_cache": desk.from_cache,
-            "traffic": desk.traffic.to_json(),
-            "spent": round(desk.purse.spent, 6),
-            "price": None if price is None else {"as_of": price.as_of, "source": price.source, "model": price.model},
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
 
 
 def _sha256(text: str) -> str:

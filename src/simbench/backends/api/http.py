@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,7 @@ from simbench.backends.api.wire import Trouble
 __all__ = ["lost", "retry_after", "turned_down"]
 
 AGAIN = (408, 409, 425)
+KEY = re.compile(r"\b(?:sk|pk|ak|key)[-_][\w*.-]{3,}")
 TEXT_KEPT = 500  # characters of a provider's message
 
 
@@ -42,12 +44,12 @@ def turned_down(
     """The trouble that a 4xx or 5xx means.
 
     ``quota``: the provider's words say that no waiting helps. ``unsupported``: they say that a setting is not
-    taken. A message about a key is not repeated, since providers quote parts of the key in it.
+    taken. Keys that a provider quotes in its message, whole or in part, are cut out.
     """
-    said = f"{message[:TEXT_KEPT]} (HTTP {status})"
+    said = f"{KEY.sub('[key]', message[:TEXT_KEPT])} (HTTP {status})"
     wait = retry_after(headers)
     if status in (401, 403):
-        return Trouble("credentials", f"the API key was turned down (HTTP {status})", status=status)
+        return Trouble("credentials", f"the API key was turned down: {said}", status=status)
     if quota or status == 402:
         return Trouble("quota", said, status=status)
     if status == 429:

@@ -48,6 +48,10 @@ class Manner:
             known = self._limits[items] = self.limit(items)
         return known
 
+    def limits_used(self) -> list[int]:
+        """The limits of an answer that were sent, smallest first."""
+        return sorted(set(self._limits.values()))
+
     def ask(self, interview: Interview, items: tuple[Item, ...], said: Sequence[Message], attempt: int) -> Ask:
         """The request for ``items``; the attempt-th time of asking (0: first) draws with another seed."""
         settings = {**self.settings, "max_tokens": self._limit_of(items)}

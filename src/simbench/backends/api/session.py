@@ -1,0 +1,135 @@
+"""One run's asking: the settings worked out once, live or by batches, and the record of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from simbench.backends.api.batches import Batches
+from simbench.backends.api.budget import Purse
+from simbench.backends.api.desk import Desk, Pending
+from simbench.backends.api.engine import Limits, Traffic
+from simbench.backends.api.intents import Intents
+from simbench.backends.api.live import Live
+from simbench.backends.api.talk import Manner, Talk
+from simbench.backends.base import Answer, Model, Task, Workspace
+from simbench.interview import Interview, Message
+
+if TYPE_CHECKING:
+    from simbench.backends.api.backend import ApiBackend
+
+__all__ = ["Session"]
+
+DOUBT_SECONDS = 5.0  # longest first pause before looking again for what may have been created
+
+
+class Session:
+    """Everything between a backend's settings and the answers to one run's interviews."""
+
+    def __init__(
+        self, backend: ApiBackend[Any], model: Model, workspace: Workspace, examples: Sequence[Message]
+    ) -> None:
+        self.backend = backend
+        self.config = backend.config
+        self.workspace = workspace
+        self.called = backend.called(model)
+        self.settled = backend.settled(self.called)
+        self.manner = self._manner(examples)
+        self.traffic = Traffic()
+        adapted = float(model.parameters.get("cost") or 0.0)
+        self.desk = Desk(
+            backend.body,
+            {"backend": backend.name, "base_url": self.config.base_url, "version": backend.version},
+            self.config.elicitation,
+            workspace.seed,
+            backend.price(self.called),
+            Purse(workspace.budget, workspace.spent + adapted),
+            workspace.cache,
+        )
+
+    def _manner(self, examples: Sequence[Message]) -> Manner:
+        sent = self.settled.sent
+        return Manner(
+            model=self.called,
+            form=self.config.elicitation,
+            settings={name: sent[name] for name in ("temperature", "top_p", "logprobs") if name in sent},
+            enforce="json_schema" in sent,
+            reask=self.config.reask,
+            seed=self.workspace.seed,
+            seeded=self.settled.seeded,
+            limit=self.backend.answer_limit,
+            examples=examples,
+        )
+
+    def answers(self, interviews: Sequence[Interview]) -> Iterator[Answer]:
+        """Yield an Answer per interview: from the cache, then live or by batches."""
+        outcomes = self.desk.begin(Talk(interview, self.manner) for interview in interviews)
+        ask = self._in_batches if "batch" in self.settled.sent else self._live
+        with self.workspace.progress.task(f"asking {self.called}", len(interviews), "participants") as task:
+            for answer in ask(outcomes, task):
+                task.advance()
+                yield answer
+
+    def _live(self, outcomes: Iterator[Answer | Pending], task: Task) -> Iterator[Answer]:
+        config = self.config
+        limits = Limits(
+            config.concurrency,
+            config.requests_per_minute,
+            config.request_timeout,
+            config.give_up_after,
+            config.retry_after_cap,
+        )
+        live = Live(self.desk, lambda: self.backend.ready(self.called), limits, task)
+        try:
+            yield from live.answers(outcomes)
+        finally:
+            self.traffic = live.traffic
+
+    def _in_batches(self, outcomes: Iterator[Answer | Pending], task: Task) -> Iterator[Answer]:
+        waiting: list[Pending] = []
+        for outcome in outcomes:
+            if isinstance(outcome, Pending):
+                waiting.append(outcome)
+            else:
+                yield outcome
+        if not waiting:
+            return
+        config, provider = self.config, self.backend.ready(self.called)
+        batches = Batches(
+            self.desk,
+            provider,
+            Intents(self.workspace.folder),
+            self.workspace.run_id,
+            self.workspace.progress,
+            self.backend.patience(),
+            config.batch_size,
+            config.batch_rounds,
+            config.poll_seconds,
+            min(DOUBT_SECONDS, config.poll_seconds),
+        )
+        try:
+            for answer in batches.answers(waiting):
+                task.note(str(self.desk.purse))
+                yield answer
+        finally:
+            provider.close()
+
+    def record(self) -> dict[str, Any]:
+        """What the manifest should hold of this session."""
+        price = self.desk.price
+        return {
+            "model": self.called,
+            "base_url": self.config.base_url,
+            "api_version": self.backend.version or None,
+            "requested": dict(self.settled.requested),
+            "sent": dict(self.settled.sent),
+            "dropped": dict(self.settled.dropped),
+            "seeded": self.settled.seeded,
+            "max_tokens": self.manner.limits_used(),
+            "capabilities": self.backend.capabilities(self.called).to_json(),
+            "served": dict(self.desk.served),
+            "from_cache": self.desk.from_cache,
+            "traffic": self.traffic.to_json(),
+            "spent": round(self.desk.purse.spent, 6),
+            "price": None if price is None else {"as_of": price.as_of, "source": price.source, "model": price.model},
+        }
