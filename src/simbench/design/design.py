@@ -51,7 +51,8 @@ class Design:
             )
         levels = {factor.name: factor.words for factor in self.factors}
         for item in self.items:
-            for factor, value in dict.fromkeys((f, v) for option in item.options for f, vs in option.when for v in vs):
+            wanted = [(f, v) for option in item.options for f, values in option.when for v in values]
+            for factor, value in wanted:
                 if value not in levels.get(factor, {}):
                     raise PluginError(
                         f"experiment {self.name!r}: item {item.name!r} has an option for {factor}={value!r} only, "
