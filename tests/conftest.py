@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads of torch spin against each other on small models
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # ppi-python compiles for longer than it runs our small cases
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
