@@ -9,6 +9,7 @@ from scipy.stats import entropy as scipy_entropy
 
 from simbench.stats import (
     assemblage_bootstrap,
+    assemblage_counts,
     code_structures,
     entropy,
     entropy_ratio,
@@ -95,6 +96,20 @@ def test_the_assemblage_bootstrap_spreads_like_fresh_samples() -> None:
     assert drawn[1:].std() == pytest.approx(truth.std(), rel=0.15)
     interval = normal_interval(drawn)
     assert float(interval.low) == pytest.approx(observed - 1.96 * drawn[1:].std(ddof=1), rel=1e-4)
+
+
+def test_counts_without_names_are_those_of_the_assemblage() -> None:
+    """Same statistics as with names, at most one column per row of the sample."""
+    rng = generator(11)
+    counts = rng.multinomial(150, rng.dirichlet(np.full(200, 0.4))).astype(float)
+    named, nameless = (make(counts, 4000, generator(12)) for make in (assemblage_bootstrap, assemblage_counts))
+    assert nameless.shape == (4001, 150)
+    assert (nameless.sum(axis=1) == 150).all()
+    for measure in (unique_count, entropy, mode_share):
+        one, other = measure(named), measure(nameless)
+        assert other[0] == pytest.approx(one[0])
+        assert other[1:].mean() == pytest.approx(one[1:].mean(), rel=0.01)
+        assert other[1:].std() == pytest.approx(one[1:].std(), rel=0.06)
 
 
 def test_the_assemblage_equals_the_published_formulas() -> None:

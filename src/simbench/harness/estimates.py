@@ -111,11 +111,16 @@ def _explained(reason: str | None, value: float, low: float, defined: float, sco
 
 
 def _p_values(scores: Sequence[Score], better: Mapping[str, str], drawn: Floats) -> Floats:
-    """Bootstrap p-values (S,) that a figure is what it is for people; NaN where that is no number."""
+    """Bootstrap p-values (S,) that a figure is what it is for people; NaN where that is no number.
+
+    Where chance alone keeps a figure of samples above 0 (distances over sparse structures), 0 is no hypothesis.
+    """
     from simbench.stats.intervals import bootstrap_p
 
     nulls = np.array([NULLS.get(better.get(each.metric, ""), np.nan) for each in scores])
-    tested = np.isfinite(nulls) & np.array([each.interval is None for each in scores], dtype=bool)
+    chance = [better.get(each.metric) == "lower" and each.bias == "sample" for each in scores]
+    tested = np.isfinite(nulls) & ~np.array(chance, dtype=bool)
+    tested &= np.array([each.interval is None for each in scores], dtype=bool)
     result = np.full(len(scores), np.nan)
     if len(drawn) > 1 and tested.any():
         result[tested] = bootstrap_p(drawn[:, tested] - nulls[tested])

@@ -64,7 +64,7 @@ class Distance(Metric[C]):
             comparison, name, {item.name: self._whole(comparison, item, expected) for item in items}
         )
         for variable, levels in comparison.levels.items():
-            values = {item.name: self._by_level(comparison, item, variable, expected) for item in items}
+            values = {item.name: self.by_level(comparison, item, variable, expected) for item in items}
             for position, level in enumerate(levels):
                 column = {item: None if each is None else each[:, position] for item, each in values.items()}
                 yield from self._group(comparison, name, column, variable, level)
@@ -75,13 +75,17 @@ class Distance(Metric[C]):
         human, simulated = comparison.human.counts(item.name), comparison.simulated.counts(item.name, None, expected)
         return self.distance(human, simulated, item)
 
-    def _by_level(self, comparison: Comparison, item: Item, variable: str, expected: bool) -> Floats | None:
+    def by_level(self, comparison: Comparison, item: Item, variable: str, expected: bool = False) -> Floats | None:
         """Distances (R, G) in all levels at once; NaN where a level is empty."""
         if self.refuses(item):
             return None
-        levels = comparison.levels[variable]
-        human = comparison.human.by_level(item.name, variable, levels)
-        return self.distance(human, comparison.simulated.by_level(item.name, variable, levels, expected), item)
+
+        def make() -> Floats:
+            levels = comparison.levels[variable]
+            human = comparison.human.by_level(item.name, variable, levels)
+            return self.distance(human, comparison.simulated.by_level(item.name, variable, levels, expected), item)
+
+        return comparison.once((self.name, item.name, variable, expected), make)
 
     def _group(
         self,

@@ -156,7 +156,7 @@ def _inclinations(comparison: Comparison, rules: list[Ints], counts: dict[str, A
 
 def _group_distance(comparison: Comparison, side: Side, inclined: Ints, acted: Ints) -> Floats:
     """Mean (R,) over the treatment groups with defined rows of |share inclined - share acting|."""
-    from simbench.stats._arrays import ratio
+    from simbench.stats import ratio
 
     groups = side.groups("condition", comparison.conditions)
     member = ((groups[:, None] == np.arange(len(comparison.conditions))) & (inclined >= 0)[:, None]).astype(float)

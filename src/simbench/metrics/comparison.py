@@ -27,7 +27,21 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class _Remembering:
+    """Computes once what several metrics need. A changed copy (``dataclasses.replace``) starts anew."""
+
+    _memory: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, key: Any, make: Callable[[], T]) -> T:
+        """What ``make`` returned when first asked for under this key."""
+        if key not in self._memory:
+            self._memory[key] = make()
+        kept: T = self._memory[key]
+        return kept
+
+
+@dataclass(frozen=True, eq=False)
+class Side(_Remembering):
     """One side of a comparison: people, and resampling weights (R, n) with row 0 all ones.
 
     ``probabilities`` maps items to option probabilities (n, K) where the backend gave them.
@@ -50,11 +64,11 @@ class Side:
     @property
     def clustered(self) -> bool:
         """Whether one human stands behind several rows: several conditions, or several replicates."""
-        return self._once("clustered", lambda: bool(self.people.person.duplicated().any()))
+        return self.once("clustered", lambda: bool(self.people.person.duplicated().any()))
 
     def codes(self, item: str) -> Ints:
         """Answers (n,) as positions among the item's options; -1 where missing."""
-        return self._once(("codes", item), lambda: self.people.codes(item))
+        return self.once(("codes", item), lambda: self.people.codes(item))
 
     def numbers(self, item: Item) -> Floats:
         """Answers (n,) as numbers, NaN where missing: see :func:`positions`."""
@@ -63,7 +77,7 @@ class Side:
 
     def members(self, variable: str, level: str) -> Bools:
         """Who (n,) belongs to a level of a profile variable (or of ``"condition"``)."""
-        levels = self._once(("level", variable), lambda: self.people.level(variable))
+        levels = self.once(("level", variable), lambda: self.people.level(variable))
         members: Bools = (levels == level).to_numpy(dtype=bool)
         return members
 
@@ -71,11 +85,11 @@ class Side:
         """Codes (n,) of a profile variable (or ``"condition"``) among these levels; -1 for none of them."""
 
         def make() -> Ints:
-            found = self._once(("level", variable), lambda: self.people.level(variable))
+            found = self.once(("level", variable), lambda: self.people.level(variable))
             at = {level: code for code, level in enumerate(levels)}
             return np.array([at.get(level, -1) for level in found], dtype=np.int64)
 
-        return self._once(("groups", variable, levels), make)
+        return self.once(("groups", variable, levels), make)
 
     def answered(self, item: str, among: Bools | None = None) -> int:
         """How many of these members (n,) (None: of all) answered the item."""
@@ -87,7 +101,7 @@ class Side:
 
         ``expected``: sums of the option probabilities instead of the draws from them.
         """
-        table = self.probabilities[item] if expected else self._once(("hot", item), lambda: self._hot(item))
+        table = self.probabilities[item] if expected else self.once(("hot", item), lambda: self._hot(item))
         rows = np.flatnonzero((self.codes(item) >= 0) if among is None else (self.codes(item) >= 0) & among)
         counts: Floats = self.weights[:, rows] @ table[rows]
         return counts
@@ -97,7 +111,7 @@ class Side:
 
         def make() -> Floats:
             groups = self.groups(variable, levels)
-            table = self.probabilities[item] if expected else self._once(("hot", item), lambda: self._hot(item))
+            table = self.probabilities[item] if expected else self.once(("hot", item), lambda: self._hot(item))
             rows = np.flatnonzero((self.codes(item) >= 0) & (groups >= 0))
             shape = len(levels), table.shape[1]
             cells = np.zeros((len(rows), *shape))
@@ -105,7 +119,7 @@ class Side:
             counted = self.weights[:, rows] @ cells.reshape(len(rows), shape[0] * shape[1])
             return counted.reshape(len(self.weights), *shape)
 
-        return self._once(("by_level", item, variable, levels, expected), make)
+        return self.once(("by_level", item, variable, levels, expected), make)
 
     def _hot(self, item: str) -> Floats:
         codes = self.codes(item)
@@ -126,7 +140,7 @@ class Side:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(_Remembering):
     """Human against simulated participants, ready for metrics.
 
     ``coherent`` is the experiment's rule, ``alpha`` the significance level for coefficient recovery.
@@ -191,9 +205,7 @@ class Comparison:
 
     def designs(self, formula: str) -> tuple[RegressionDesign, RegressionDesign] | str:
         """Outcome and design matrix of a regression for both sides, with the same columns; or why there are none."""
-        if formula not in self._designs:
-            self._designs[formula] = self._build(formula)
-        return self._designs[formula]
+        return self.once(("designs", formula), lambda: self._build(formula))
 
     def _build(self, formula: str) -> tuple[RegressionDesign, RegressionDesign] | str:
         from simbench.stats.regression import formula_columns, formula_designs

@@ -50,8 +50,10 @@ class UniqueStructures(Metric[NoSettings]):
         human, simulated = assemblages(comparison)
         raw = [unique_count(table) for table in (human, simulated)]
         yield Score(names[0], raw[1] - raw[0], raw[0], raw[1], bias="sample", **counts)
-        rows = np.minimum(human.sum(axis=1), simulated.sum(axis=1))
-        even = [rarefied_count(table, rows) for table in (human, simulated)]
+        totals = [table.sum(axis=1) for table in (human, simulated)]
+        even = raw
+        if (totals[0] != totals[1]).any():
+            even = [rarefied_count(table, np.minimum(*totals)) for table in (human, simulated)]
         yield Score(names[1], even[1] - even[0], even[0], even[1], bias="sample", **counts)
 
 
@@ -159,17 +161,22 @@ def structure_rows(comparison: Comparison) -> tuple[dict[str, Any], str | None]:
 
 
 def assemblages(comparison: Comparison) -> tuple[Floats, Floats]:
-    """Structure counts (R, S) of either side: as observed in row 0, then draws from the estimated assemblage.
+    """Counts (R, .) of structures of either side: as observed in row 0, then drawn from the estimated assemblage.
 
-    In comparisons without a generator (ceiling and floor) the rows are samples already.
+    Which structure a count is of is not said. In comparisons without a generator (ceiling and floor) the rows
+    are samples already.
     """
-    from simbench.stats.structures import assemblage_bootstrap
 
-    drawn = []
-    for table, side in zip(comparison.structure_counts, ("human", "simulated"), strict=True):
+    def drawn(table: Floats, side: str) -> Floats:
+        from simbench.stats.structures import assemblage_counts
+
         resamples = len(table) - 1
         if comparison.generator is None or not resamples:
-            drawn.append(table)
-        else:
-            drawn.append(assemblage_bootstrap(table[0], resamples, comparison.generator("assemblage", side)))
-    return drawn[0], drawn[1]
+            return table
+        return assemblage_counts(table[0], resamples, comparison.generator("assemblage", side))
+
+    def both() -> tuple[Floats, Floats]:
+        human, simulated = comparison.structure_counts
+        return drawn(human, "human"), drawn(simulated, "simulated")
+
+    return comparison.once("assemblages", both)

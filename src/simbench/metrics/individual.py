@@ -116,7 +116,7 @@ class Individual(Metric[IndividualSettings]):
 
 def _by_chance(comparison: Comparison, item: Item, own: Ints, drawn: Ints) -> Floats:
     """Accuracy (R,) if the simulated answers were dealt out at random within treatment groups."""
-    from simbench.stats._arrays import ratio
+    from simbench.stats import ratio
 
     side, groups = comparison.simulated, comparison.conditions
     codes, options = side.groups("condition", groups), len(item.options)

@@ -226,7 +226,7 @@ class TreatmentEffects(Metric[NoSettings]):
 
 def _effects(comparison: Comparison, side: Side) -> tuple[Floats, Floats]:
     """Standardised effects and their standard errors (R, items x groups)."""
-    from simbench.stats._arrays import ratio
+    from simbench.stats import ratio
 
     groups = comparison.conditions
     effects, errors = [], []

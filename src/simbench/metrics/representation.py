@@ -10,9 +10,9 @@ import numpy as np
 
 from simbench.design import Item
 from simbench.errors import ConfigError
-from simbench.metrics.alignment import NO_BELIEFS, POSITIVE
+from simbench.metrics.alignment import NO_BELIEFS, POSITIVE, JSDistance
 from simbench.metrics.base import Comparison, Floats, Metric, Scale, Score
-from simbench.settings import setting
+from simbench.settings import NoSettings, setting
 
 __all__ = ["SubgroupBias", "SubgroupBiasSettings"]
 
@@ -102,10 +102,15 @@ class SubgroupBias(Metric[SubgroupBiasSettings]):
 def _beyond_chance(comparison: Comparison, item: Item, variable: str, at: int) -> Floats:
     """Divergence (R,) in one level, less what chance alone gives at these sizes."""
     from simbench.stats.chance import expected_js_divergence
-    from simbench.stats.divergences import js_distance
 
     levels = comparison.levels[variable]
-    human, simulated = (side.by_level(item.name, variable, levels)[:, at] for side in comparison.sides)
-    sizes = [round(float(table.sum(axis=1).mean())) for table in (human, simulated)]
-    shares = human.sum(axis=0) / human.sum()
-    return js_distance(human, simulated) ** 2 - expected_js_divergence(shares, max(sizes[0], 1), max(sizes[1], 1))
+    distances = JSDistance(NoSettings()).by_level(comparison, item, variable)
+    sizes = [
+        max(1, round(float(side.by_level(item.name, variable, levels)[:, at].sum(axis=1).mean())))
+        for side in comparison.sides
+    ]
+    human = comparison.human
+    codes = human.codes(item.name)[human.groups(variable, levels) == at]
+    counts = np.bincount(codes[codes >= 0], minlength=len(item.options))
+    chance = expected_js_divergence(counts / counts.sum(), sizes[0], sizes[1])
+    return np.full(comparison.resamples, np.nan) if distances is None else distances[:, at] ** 2 - chance

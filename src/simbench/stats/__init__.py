@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simbench.stats._arrays import ratio as ratio
+    from simbench.stats.chance import expected_js_divergence as expected_js_divergence
     from simbench.stats.coherence import Information as Information
     from simbench.stats.coherence import action_distance as action_distance
     from simbench.stats.coherence import action_f1 as action_f1
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from simbench.stats.divergences import simbench_score as simbench_score
     from simbench.stats.divergences import total_variation as total_variation
     from simbench.stats.divergences import wasserstein_ordered as wasserstein_ordered
+    from simbench.stats.effective import effective_size as effective_size
+    from simbench.stats.effective import influences as influences
     from simbench.stats.heterogeneity import Flattening as Flattening
     from simbench.stats.heterogeneity import VarianceParts as VarianceParts
     from simbench.stats.heterogeneity import correlation_distance as correlation_distance
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from simbench.stats.intervals import normal_interval as normal_interval
     from simbench.stats.intervals import paired_difference as paired_difference
     from simbench.stats.intervals import percentile_interval as percentile_interval
+    from simbench.stats.recentring import recentred as recentred
     from simbench.stats.recovery import SignRecovery as SignRecovery
     from simbench.stats.recovery import WaldTest as WaldTest
     from simbench.stats.recovery import compatible_share as compatible_share
@@ -81,6 +85,7 @@ if TYPE_CHECKING:
     from simbench.stats.resampling import two_level_weights as two_level_weights
     from simbench.stats.rng import generator as generator
     from simbench.stats.structures import assemblage_bootstrap as assemblage_bootstrap
+    from simbench.stats.structures import assemblage_counts as assemblage_counts
     from simbench.stats.structures import code_structures as code_structures
     from simbench.stats.structures import entropy as entropy
     from simbench.stats.structures import entropy_ratio as entropy_ratio
@@ -109,6 +114,7 @@ _HOME = {
     "action_distance": "simbench.stats.coherence",
     "action_f1": "simbench.stats.coherence",
     "assemblage_bootstrap": "simbench.stats.structures",
+    "assemblage_counts": "simbench.stats.structures",
     "bca_interval": "simbench.stats.intervals",
     "benjamini_hochberg": "simbench.stats.intervals",
     "bootstrap_p": "simbench.stats.intervals",
@@ -122,11 +128,13 @@ _HOME = {
     "correlation_matrices": "simbench.stats.heterogeneity",
     "cronbach_alpha": "simbench.stats.heterogeneity",
     "effect_correlation": "simbench.stats.recovery",
+    "effective_size": "simbench.stats.effective",
     "entropy": "simbench.stats.structures",
     "entropy_ratio": "simbench.stats.structures",
     "equal_coefficients": "simbench.stats.recovery",
     "exaggeration": "simbench.stats.recovery",
     "expected_counts": "simbench.stats.divergences",
+    "expected_js_divergence": "simbench.stats.chance",
     "fit_firth": "simbench.stats.regression",
     "fit_glm": "simbench.stats.regression",
     "fit_ordered": "simbench.stats.regression",
@@ -137,6 +145,7 @@ _HOME = {
     "gini_parts": "simbench.stats.heterogeneity",
     "holm": "simbench.stats.intervals",
     "identity_flattening": "simbench.stats.heterogeneity",
+    "influences": "simbench.stats.effective",
     "interval_coverage": "simbench.stats.recovery",
     "jackknife_weights": "simbench.stats.resampling",
     "js_distance": "simbench.stats.divergences",
@@ -151,6 +160,7 @@ _HOME = {
     "percentile_interval": "simbench.stats.intervals",
     "rarefied_count": "simbench.stats.structures",
     "ratio": "simbench.stats._arrays",
+    "recentred": "simbench.stats.recentring",
     "rectified_glm": "simbench.stats.rectified",
     "rectified_mean": "simbench.stats.rectified",
     "sign_recovery": "simbench.stats.recovery",

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr, gammaln
 
-from simbench.stats._arrays import Floats, Ints, ratio
+from simbench.stats._arrays import Floats, Ints, ratio, row_chunks
 from simbench.stats.divergences import normalise
 
 __all__ = [
     "assemblage_bootstrap",
+    "assemblage_counts",
     "code_structures",
     "entropy",
     "entropy_ratio",
@@ -130,6 +131,43 @@ def assemblage_bootstrap(counts: ArrayLike, resamples: int, rng: np.random.Gener
     Returns:
         (resamples + 1, S + unseen); row 0 holds the observed counts (unseen: 0).
     """
+    observed, shares = _assemblage(counts)
+    unseen = shares.size - observed.size
+    drawn = rng.multinomial(int(observed.sum()), shares, size=resamples).astype(np.float64)
+    return np.vstack([np.concatenate([observed, np.zeros(unseen)]), drawn])
+
+
+def assemblage_counts(counts: ArrayLike, resamples: int, rng: np.random.Generator) -> Floats:
+    """Like :func:`assemblage_bootstrap`, without saying which structure a count is of: (resamples + 1, n).
+
+    Where nearly everybody has a structure of their own, the estimated assemblage has tens of thousands; the
+    measures that do not ask which is which need only the counts that occur, at most one per row of the
+    sample. Each row holds them in no particular order, filled up with zeros.
+
+    Args:
+        counts: (S,) whole-number counts of one sample.
+        resamples: number of draws.
+        rng: source of randomness.
+    """
+    observed, shares = _assemblage(counts)
+    n = int(observed.sum())
+    result = np.zeros((resamples + 1, n))
+    held = observed[observed > 0]
+    result[0, : held.size] = held
+    edges = shares.cumsum()
+    for rows in row_chunks(resamples, 4 * n):
+        count = rows.stop - rows.start
+        kinds = np.sort(np.searchsorted(edges[:-1], rng.random((count, n)), side="right"), axis=1)
+        first = np.ones((count, n), dtype=bool)
+        first[:, 1:] = kinds[:, 1:] != kinds[:, :-1]
+        row, start = np.nonzero(first)
+        length = np.diff(row * n + start, append=count * n)
+        result[1 + rows.start + row, start] = length
+    return result
+
+
+def _assemblage(counts: ArrayLike) -> tuple[Floats, Floats]:
+    """Observed counts (S,), and the estimated shares (S + unseen,) of the population."""
     observed = np.asarray(counts, dtype=np.float64)
     n = int(observed.sum())
     if observed.ndim != 1 or n == 0 or not np.array_equal(observed, np.round(observed)):
@@ -146,5 +184,4 @@ def assemblage_bootstrap(counts: ArrayLike, resamples: int, rng: np.random.Gener
         shrink = missing / float((shares * (1 - shares) ** n).sum())
         shares = shares * (1 - shrink * (1 - shares) ** n)
     assemblage = np.concatenate([shares, np.full(unseen, missing / max(unseen, 1))])
-    drawn = rng.multinomial(n, assemblage / assemblage.sum(), size=resamples).astype(np.float64)
-    return np.vstack([np.concatenate([observed, np.zeros(unseen)]), drawn])
+    return observed, assemblage / assemblage.sum()
