@@ -6,6 +6,8 @@ comes from the cache, from a live request or from a batch makes no difference to
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +19,6 @@ from simbench.backends.api.wire import Ask, Reply
 from simbench.backends.base import Answer
 from simbench.design import Item, Value
 from simbench.interview import Interview, Message, json_schema, messages, read, read_option
-from simbench.stats.rng import generator
 
 __all__ = ["Manner", "Talk", "chances_of"]
 
@@ -40,27 +41,34 @@ class Manner:
     seeded: bool
     limit: Callable[[Sequence[Item]], int]
     examples: Sequence[Message] = ()
-    _limits: dict[tuple[Item, ...], int] = field(default_factory=dict, repr=False)
-
-    def _limit_of(self, items: tuple[Item, ...]) -> int:
-        known = self._limits.get(items)
-        if known is None:
-            known = self._limits[items] = self.limit(items)
-        return known
+    _worked_out: dict[tuple[str, ...], tuple[int, Mapping[str, Any] | None]] = field(default_factory=dict, repr=False)
 
     def limits_used(self) -> list[int]:
         """The limits of an answer that were sent, smallest first."""
-        return sorted(set(self._limits.values()))
+        return sorted({limit for limit, _ in self._worked_out.values()})
 
     def ask(self, interview: Interview, items: tuple[Item, ...], said: Sequence[Message], attempt: int) -> Ask:
         """The request for ``items``; the attempt-th time of asking (0: first) draws with another seed."""
-        settings = {**self.settings, "max_tokens": self._limit_of(items)}
+        limit, schema = self._of_items(items)
+        settings = {**self.settings, "max_tokens": limit}
         if self.seeded:
-            stream = generator(self.seed, "ask", *interview.key, items[0].name, attempt)
-            settings["seed"] = int(stream.integers(2**31))
-        schema = json_schema(items) if self.enforce and self.form == "json" else None
+            settings["seed"] = _seed(self.seed, *interview.key, items[0].name, attempt)
         asked = with_examples(self.examples, interview, self.form, said)
         return Ask(self.model, asked, items, settings, schema, len(self.examples) or 1)
+
+    def _of_items(self, items: tuple[Item, ...]) -> tuple[int, Mapping[str, Any] | None]:
+        """Limit and schema of an answer to these items: the same for everybody, so worked out once."""
+        names = tuple(item.name for item in items)
+        if names not in self._worked_out:
+            schema = json_schema(items) if self.enforce and self.form == "json" else None
+            self._worked_out[names] = (self.limit(items), schema)
+        return self._worked_out[names]
+
+
+def _seed(*parts: str | int) -> int:
+    """A seed of 31 bits for the provider that depends on ``parts`` and nothing else."""
+    digest = hashlib.sha256(json.dumps(parts).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
 
 
 @dataclass
