@@ -13,6 +13,7 @@ from scipy.stats import chi2
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 from simbench.design import Regression
+from simbench.harness.estimates import estimates
 from simbench.metrics.recovery import CoefficientRecovery, TreatmentEffects
 
 EXACT = {"rel": 1e-9, "abs": 1e-9}
@@ -165,3 +166,14 @@ def test_the_ratio_of_treatment_effects_takes_noise_off(study: Any) -> None:
             kept.append(study.value(found, "treatment_effect_ratio"))
     assert np.mean(same) == pytest.approx(1, abs=0.1)
     assert np.mean(none) < 0.25
+
+
+def test_the_disattenuated_correlation_has_no_interval_and_says_so(study: Any, pair: Any) -> None:
+    found = study.scores(TreatmentEffects, study.compare(*pair, resamples=30))
+    name = "treatment_effect_correlation"
+    scores = [found[each, None, None, None] for each in (name, f"{name}_disattenuated")]
+    raw, noisy = estimates(scores, TreatmentEffects.better, 0.95, 30).to_dict("records")
+    assert raw["ci_low"] <= raw["value"] <= raw["ci_high"]
+    assert noisy["value"] > raw["value"]
+    assert np.isnan(noisy["ci_low"])
+    assert "no interval" in noisy["reason"]

@@ -148,7 +148,7 @@ def _inclinations(comparison: Comparison, rules: list[Ints], counts: dict[str, A
         yield Score.missing(name, reason, comparison.resamples, **counts)
     name = "value_action_distance"
     if all(np.isfinite(each[0]) for each in distance):
-        yield _difference(name, distance, **counts)
+        yield _difference(name, distance, bias="sample", **counts)
     else:
         reason = "nobody with defined coherence in the treatment groups of the humans"
         yield Score.missing(name, reason, comparison.resamples, **counts)

@@ -107,7 +107,7 @@ class Diversity(Metric[NoSettings]):
                 yield Score.missing(name, reason, comparison.resamples, **where)
             return
         human, simulated = (side.counts(item.name) for side in comparison.sides)
-        yield from _shape(human, simulated, human, simulated, bias="population", **where)
+        yield from _shape(human, simulated, human, simulated, bias="none", **where)
         if not item.ordered:
             for name in ("sd_ratio", "sd_ratio_within"):
                 yield Score.missing(name, "the options have no order", comparison.resamples, **where)
@@ -129,7 +129,6 @@ def _shape(
     yield Score("entropy_ratio", ratio, one, two, bias="sample", reason=flat, **where)
     one, two = mode_share(human), mode_share(simulated)
     yield Score("mode_share", two - one, one, two, bias=bias, **where)
-    # Which answers never occur depends on the size of the samples, even where options are few.
     yield Score("unseen_share", unseen_share(given, other), bias="sample", **where)
 
 

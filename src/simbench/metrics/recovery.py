@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simbench.metrics.base import LINEAR, Comparison, Floats, Metric, Scale, Score, Side
+from simbench.metrics.base import Comparison, Floats, Metric, Score, Side
 from simbench.metrics.fitting import Fitted, fit_both
 from simbench.settings import NoSettings
 
@@ -26,7 +26,7 @@ UNDEFINED = {
     "interval_coverage": "no coefficient has estimates on both sides",
     "compatible_share": "no coefficient has estimates on both sides",
 }
-FISHER = Scale(lambda values: np.arctanh(np.clip(values, -1 + 1e-12, 1 - 1e-12)), np.tanh)
+UNRELIABLE = "no interval: none tried holds the truth often enough (docs/coverage.md)"
 COUNTS = ("tp", "fp", "fn", "tn", "flipped", "undefined")
 
 
@@ -176,7 +176,9 @@ class TreatmentEffects(Metric[NoSettings]):
     both variances: 1 = effects of the right size, below 1 = treatments do too little.
 
     Failure modes: a correlation says nothing of size, and with few groups very little at all (its interval
-    shows it); where noise explains all variation of the human effects, nothing can be disattenuated.
+    shows it); where noise explains all variation of the human effects, nothing can be disattenuated. The
+    disattenuated figure has no interval, because resampling gives none that holds the truth often enough: it
+    divides by a reliability that comes near 0 in many resamples.
     Source: Hewitt, Ashokkumar, Ghezae and Willer (2024) for the correlation of predicted and observed effects;
     the ratio is a definition by simbench.
     """
@@ -219,9 +221,9 @@ class TreatmentEffects(Metric[NoSettings]):
             why = None
             if not np.isfinite(values[0]):
                 why = "one side has no effects beyond noise, or a treatment group without answers"
-            # Resamples have the noise of the effects twice, and correlate less than samples of this size.
-            scale = FISHER if name == "treatment_effect_correlation" else LINEAR
-            yield Score(name, values, reason=why, bias="sample", scale=scale, **sizes)
+            noisy = name.endswith("disattenuated")
+            ends = (np.nan, np.nan) if noisy else None
+            yield Score(name, values, reason=why or (UNRELIABLE if noisy else None), interval=ends, **sizes)
 
 
 def _effects(comparison: Comparison, side: Side) -> tuple[Floats, Floats]:
