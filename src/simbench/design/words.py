@@ -205,7 +205,8 @@ class Profile:
             numbers = pd.to_numeric(values, errors="coerce")
             bands = pd.cut(numbers, edges, right=False, labels=list(self.bands()))
             return bands.astype(object).where(numbers.notna(), None)
-        return values.map(self.say, na_action="ignore").astype(object)
+        said = {value: self.say(value) for value in values.dropna().unique()}
+        return values.map(said).astype(object).where(values.notna(), None)
 
     def order(self) -> tuple[str, ...] | None:
         """All level names in their natural order, or None where they are whatever the data hold."""
