@@ -1,21 +1,24 @@
 """How often do the intervals hold the truth? Repeated studies drawn from a known population.
 
-Run with ``python benchmarks/metrics_coverage.py [repetitions] [people] [resamples]`` (default 1000, 200, 400; about
-half an hour on two cores) and copy the tables it prints into docs/coverage.md. In every repetition as many people
-as asked for are drawn from the population, a simulated participant is drawn for each, and every metric is scored;
-the interval that simbench reports is held against the truth, and so are plain percentiles and BCa on the same
-resamples. Two simulations: one whose people differ from real ones, and one that draws from the very same
-distribution (the null check: intervals should hold 0 and tests should be silent).
+Run ``python benchmarks/metrics_coverage.py --folder FOLDER`` (about a quarter of an hour on one core) and copy the
+tables it prints into docs/coverage.md. Finished repetitions are kept in ``--folder``; ``--minutes`` stops early, and
+the next call goes on from there. In every repetition as many people as asked for are drawn from the population, a
+simulated participant is drawn for each, and every metric is scored; the interval that simbench reports is held
+against the truth, and so are plain percentiles and BCa on the same resamples. Two simulations: one whose people
+differ from real ones, and one that draws from the very same distribution (the null check: intervals should hold 0
+and tests should be silent).
 """
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -33,11 +36,19 @@ from simbench.stats.recentring import recentred
 from simbench.stats.rng import generator
 
 LABELLED = 60
+KEY = ("metric", "item", "subgroup", "level")
 KINDS = ("reported", "percentile", "bca", "once", "twice")
-OF_SAMPLES = ("f1_sign", "fpr", "fnr", "type_s", "type_m", "interval_coverage", "compatible_share")
-"""Rates of significance depend on n, so their intervals are for samples of this size."""
+OF_SAMPLES = (
+    *("f1_sign", "fpr", "fnr", "type_s", "type_m", "interval_coverage", "compatible_share"),
+    "treatment_effect_correlation",
+)
+"""Rates of significance and raw correlations depend on n, so their intervals are for samples of this size."""
+GOAL = (0.93, 0.97)
 COUNTS = ("tp", "fp", "fn", "tn", "flipped", "undefined", "joint_test")
+PART = 25
 POPULATION = 200_000
+PRECISION = 1e-3
+"""The truths are figures of that many people, so an interval of one point is held to them no more closely."""
 DESIGN = Design(
     "coverage",
     factors=(Factor("tone", (0, 1)), Factor("who", ("a", "b"))),
@@ -114,7 +125,7 @@ def figures(metrics: list[Metric[Any]], comparison: Comparison) -> Iterator[Scor
 
 
 def truths(metrics: list[Metric[Any]], different: bool, people: int) -> dict[Any, float]:
-    """Every figure of the populations themselves."""
+    """Every figure of the populations themselves, but for the chance in 200,000 people."""
     comparison = study(np.random.default_rng(0), POPULATION, 0, different)
     found = {}
     for each in figures(metrics, replace(comparison, generator=None)):
@@ -141,7 +152,7 @@ def _human_estimate(comparison: Comparison, metrics: list[Metric[Any]], each: Sc
     raise KeyError(each.item)
 
 
-def held(found: list[Score], resamples: int, strata: Any, better: dict[str, str]) -> Iterator[dict[str, Any]]:
+def held(found: list[Score], resamples: int, strata: Any, better: dict[str, str]) -> pd.DataFrame:
     """The ends of every kind of interval of every figure, and its p-value."""
     frame = estimates([replace(each, value=each.value[: resamples + 1]) for each in found], better, 0.95, resamples)
     whole = np.stack([each.value for each in found], axis=1)
@@ -150,64 +161,113 @@ def held(found: list[Score], resamples: int, strata: Any, better: dict[str, str]
     for times in (1, 2):
         shifted = [each.scale.back(recentred(each.scale.there(each.value[: resamples + 1]), times)) for each in found]
         kinds[("once", "twice")[times - 1]] = percentile_interval(np.stack(shifted, axis=1))
-    for at, each in enumerate(found):
-        row: dict[str, Any] = {"key": each.key, "bias": each.bias, "estimate": float(each.value[0])}
-        row["reported"] = (frame["ci_low"].iloc[at], frame["ci_high"].iloc[at])
-        row["p"] = frame["p"].iloc[at]
-        if each.interval is None:
-            row |= {kind: (ends.low[at], ends.high[at]) for kind, ends in kinds.items()}
-        yield row
+    table = frame[list(KEY)].assign(bias=[each.bias for each in found], estimate=whole[0], p=frame["p"])
+    table["reported_low"], table["reported_high"] = frame["ci_low"], frame["ci_high"]
+    by_theory = np.array([each.interval is not None for each in found])
+    for kind, ends in kinds.items():
+        table[f"{kind}_low"] = np.where(by_theory, np.nan, ends.low)
+        table[f"{kind}_high"] = np.where(by_theory, np.nan, ends.high)
+    return table
+
+
+def battery() -> list[Metric[Any]]:
+    """Every metric that has intervals."""
+    left_out = ("trusted_size", "verdict", "worth")
+    classes = [entry.cls for entry in load_plugins().of("metric") if entry.name not in left_out]
+    return [*(cls(cls.Config()) for cls in classes), Worth(WorthSettings(labelled=LABELLED))]
+
+
+def repeated(
+    metrics: list[Metric[Any]], different: bool, repetitions: range, people: int, resamples: int
+) -> pd.DataFrame:
+    """Intervals of every figure in some of the studies."""
+    better = {name: way for metric in metrics for name, way in metric.better.items()}
+    parts = []
+    for repetition in repetitions:
+        comparison = study(np.random.default_rng([repetition, different]), people, resamples, different)
+        strata = comparison.human.people.condition.to_list()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            parts.append(held(list(figures(metrics, comparison)), resamples, strata, better))
+    return pd.concat(parts, ignore_index=True)
 
 
 def main() -> None:
-    """Print both tables."""
-    repetitions, people, resamples = (
-        int(given) for given in (*sys.argv[1:], *("1000", "200", "400")[len(sys.argv) - 1 :])
-    )
-    left_out = ("trusted_size", "verdict", "worth")
-    classes = [entry.cls for entry in load_plugins().of("metric") if entry.name not in left_out]
-    metrics = [*(cls(cls.Config()) for cls in classes), Worth(WorthSettings(labelled=LABELLED))]
-    better = {name: way for metric in metrics for name, way in metric.better.items()}
-    for different in (True, False):
-        truth = truths(metrics, different, people)
-        rows = []
-        for repetition in range(repetitions):
-            comparison = study(np.random.default_rng([repetition, different]), people, resamples, different)
-            strata = comparison.human.people.condition.to_list()
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                rows += held(list(figures(metrics, comparison)), resamples, strata, better)
-        report(pd.DataFrame(rows), truth, different, (repetitions, people, resamples))
+    """Carry out the studies that are missing; once all are there, print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=1000)
+    parser.add_argument("--people", type=int, default=200)
+    parser.add_argument("--resamples", type=int, default=400)
+    parser.add_argument("--folder", type=Path, required=True, help="for finished parts")
+    parser.add_argument("--minutes", type=float, default=np.inf, help="begin no further part after these minutes")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    until, metrics = time.monotonic() + 60 * given.minutes, battery()
+    parts: dict[bool, list[Path]] = {True: [], False: []}
+    for different, kept in parts.items():
+        for start in range(0, given.repetitions, PART):
+            part = range(start, min(start + PART, given.repetitions))
+            path = given.folder / f"{given.people}-{given.resamples}-{different}-{part.start}-{part.stop}.parquet"
+            kept.append(path)
+            if not path.exists() and time.monotonic() < until:
+                repeated(metrics, different, part, given.people, given.resamples).to_parquet(path)
+    if missing := [path.name for kept in parts.values() for path in kept if not path.exists()]:
+        print(f"{len(missing)} parts of {PART} repetitions to go: run again")
+        return
+    for different, kept in parts.items():
+        rows = pd.concat([pd.read_parquet(path) for path in kept], ignore_index=True)
+        report(
+            rows,
+            truths(metrics, different, given.people),
+            different,
+            (given.repetitions, given.people, given.resamples),
+        )
+
+
+def coverage(rows: pd.DataFrame, truth: dict[Any, float], repetitions: int) -> pd.DataFrame:
+    """One line per figure: how often each kind of interval holds what it is for."""
+    lines = []
+    for at, each in rows.groupby(list(KEY), sort=False, dropna=False):
+        key = tuple(None if pd.isna(part) else part for part in at)
+        sample = SHIFTS[each["bias"].iloc[0]] == 1 or key[0] in OF_SAMPLES or not np.isfinite(truth.get(key, np.nan))
+        about = each["estimate"].mean() if sample else truth[key]
+        line = dict(zip(KEY, key, strict=True)) | {"of": "samples" if sample else "populations", "about": about}
+        slack = 1e-9 + (0.0 if sample else PRECISION * abs(about))
+        line["given"] = each["reported_low"].notna().sum() / repetitions
+        line["p"] = (each["p"] < 0.05).mean() if each["p"].notna().any() else np.nan
+        for kind in KINDS:
+            low, high = each[f"{kind}_low"], each[f"{kind}_high"]
+            known = low.notna() & high.notna()
+            inside = (low <= about + slack) & (about <= high + slack)
+            line[kind] = inside[known].mean() if known.any() else np.nan
+        lines.append(line)
+    return pd.DataFrame(lines)
 
 
 def report(rows: pd.DataFrame, truth: dict[Any, float], different: bool, size: tuple[int, int, int]) -> None:
     """One line per metric id: coverage over its figures (items, levels, coefficients)."""
     which = "whose answers differ from people's" if different else "drawn from people's own distribution"
     print(f"\n### A simulation {which}: {size[0]} studies of {size[1]} people, {size[2]} resamples\n")
-    rows["metric"] = [key[0] for key in rows["key"]]
-    mean = rows.groupby("key")["estimate"].mean()
-    lines = []
-    for key, each in rows.groupby("key", sort=False):
-        sample = SHIFTS[each["bias"].iloc[0]] == 1 or key[0] in OF_SAMPLES or not np.isfinite(truth.get(key, np.nan))
-        about = mean[key] if sample else truth[key]
-        line = {"metric": key[0], "of": "samples" if sample else "populations", "p": (each["p"] < 0.05).mean()}
-        line["share"] = len(each) / size[0]
-        for kind in KINDS:
-            ends = np.array([end if isinstance(end, tuple) else (np.nan, np.nan) for end in each.get(kind)])
-            known = np.isfinite(ends).all(axis=1)
-            inside = (ends[:, 0] <= about + 1e-9) & (about <= ends[:, 1] + 1e-9)
-            line[kind] = inside[known].mean() if known.any() else np.nan
-        if not each["p"].notna().any():
-            line["p"] = np.nan
-        lines.append(line)
-    table = pd.DataFrame(lines)
-    print("| figure | interval for | figures | lowest | highest | " + " | ".join(KINDS) + " | p < 0.05 |")
-    print("| --- " * (6 + len(KINDS)) + "|")
+    table = coverage(rows, truth, size[0])
+    heads = (
+        "figure",
+        "interval for",
+        "figures",
+        "below 93 %",
+        "above 97 %",
+        "lowest",
+        "highest",
+        "least often given",
+    )
+    print("| " + " | ".join((*heads, *KINDS, "p < 0.05")) + " |")
+    print("| --- " * (len(heads) + len(KINDS) + 1) + "|")
     for (name, of), each in table.groupby(["metric", "of"], sort=False):
-        if each["reported"].notna().any():
-            cells = [each["reported"].min(), each["reported"].max(), *(each[kind].mean() for kind in KINDS)]
+        found = each["reported"]
+        if found.notna().any():
+            counts = [len(each), (found < GOAL[0]).sum(), (found > GOAL[1]).sum()]
+            cells = [found.min(), found.max(), each["given"].min(), *(each[kind].mean() for kind in KINDS)]
             words = ["" if np.isnan(cell) else f"{cell:.3f}" for cell in (*cells, each["p"].mean())]
-            print(f"| {name} | {of} | {len(each)} | " + " | ".join(words) + " |", flush=True)
+            print(f"| {name} | {of} | " + " | ".join([*map(str, counts), *words]) + " |", flush=True)
 
 
 if __name__ == "__main__":

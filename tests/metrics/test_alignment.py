@@ -12,8 +12,10 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy, wasserstein_distance
 
 from simbench.design import Item
+from simbench.harness.estimates import corrected
 from simbench.metrics.alignment import JSDistance, KLDivergence, TotalVariation, Wasserstein
 from simbench.metrics.base import Score
+from simbench.stats import total_variation
 
 EXACT = {"rel": 0, "abs": 1e-9}
 
@@ -96,6 +98,22 @@ def test_the_simbench_score_by_hand(study: Any, pair: Any) -> None:
         assert study.value(found, "simbench_score", item.name) == pytest.approx(expected, **EXACT)
     mean = 100 * (1 - np.mean(distances) / np.mean(uniform))
     assert study.value(found, "simbench_score", "mean") == pytest.approx(mean, **EXACT)
+
+
+def test_draws_of_the_simbench_score_are_shifted_in_both_distances(study: Any, pair: Any) -> None:
+    """Of the simulation and of uniform answers: noise adds to either square."""
+    comparison = study.compare(*pair, resamples=50)
+    found = study.scores(TotalVariation, comparison)
+    uniform = [
+        total_variation(comparison.human.counts(item.name), np.ones(len(item.values))) for item in study.design.items
+    ]
+    own, base = (
+        np.sqrt(np.maximum(each[1:] ** 2 - 2 * (np.mean(each[1:] ** 2) - each[0] ** 2), 0))
+        for each in (found["total_variation", "harm", None, None].value, np.mean(uniform, axis=0))
+    )
+    draws = corrected(found["simbench_score", "harm", None, None])
+    assert draws[1:] == pytest.approx(100 * (1 - own / base))
+    assert draws[0] == found["simbench_score", "harm", None, None].value[0]
 
 
 @pytest.mark.parametrize("metric", [JSDistance, TotalVariation, Wasserstein, KLDivergence])

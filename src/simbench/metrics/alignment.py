@@ -19,10 +19,6 @@ __all__ = ["JSDistance", "KLDivergence", "KLSettings", "TotalVariation", "Wasser
 
 C = TypeVar("C")
 POSITIVE = Scale(lambda values: values, lambda values: np.maximum(values, 0.0))
-SHORTFALL = Scale(
-    lambda values: (1.0 - values / 100.0) ** 2,
-    lambda values: 100.0 * (1.0 - np.sqrt(np.maximum(values, 0.0))),
-)
 ONE_OPTION = "the item has only one option"
 NO_BELIEFS = "the experiment has no belief items"
 
@@ -235,11 +231,26 @@ class TotalVariation(Distance[NoSettings]):
             uniform.append(total_variation(human, np.ones(human.shape[-1])))
         distances = np.stack([part.value for part in usable], axis=-1)
         scores = simbench_score(distances, np.stack(uniform, axis=-1))
+        scale = _shortfall(np.mean(uniform, axis=0))
         for column, part in enumerate(usable):
-            yield replace(part, metric=name, value=scores[:, column], scale=SHORTFALL)
+            yield replace(part, metric=name, value=scores[:, column], scale=scale)
         fewest = {n: min(getattr(part, n) for part in usable) for n in ("n_human", "n_simulated")}
         mean = scores.mean(axis=-1)
-        yield Score(name, mean, item="mean", bias="population", scale=SHORTFALL, **fewest, **where)
+        yield Score(name, mean, item="mean", bias="population", scale=scale, **fewest, **where)
+
+
+def _shortfall(base: Floats) -> Scale:
+    """Scale of scores 100 (1 - distance / base), ``base`` (R,): noise adds to both distances' squares."""
+
+    def there(scores: Floats) -> Floats:
+        return ((1.0 - scores / 100.0) * base[: len(scores)]) ** 2
+
+    def back(squares: Floats) -> Floats:
+        from simbench.stats import ratio, recentred
+
+        return 100.0 * (1.0 - ratio(SQUARED.back(squares), SQUARED.back(recentred(base[: len(squares)] ** 2, 2))))
+
+    return Scale(there, back)
 
 
 class Wasserstein(Distance[NoSettings]):
