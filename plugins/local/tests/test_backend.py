@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy import optimize
+from scipy import optimize, stats
 from simbench_local import Local, LocalConfig
 from simbench_local.calibration import PRIOR, fit
 from simbench_local.encode import Encoder
@@ -119,6 +120,29 @@ def test_free_text_is_parsed_and_its_draws_do_not_depend_on_company(
         assert (answer.status == "ok") == (answer.error is None)
         if answer.status == "ok":
             assert answer.text.startswith(f"harm: {answer.answers['harm']}\nfear: ")
+
+
+def test_an_adapted_models_choices_are_distributed_like_its_valid_free_answers(
+    tiny: Path, study: Study, workspace: Workspace
+) -> None:
+    """Chi-square of 1,500 choices against the valid ones of as many free texts."""
+    asked = replace(study(1)[0].interview, items=study(1)[0].interview.items[1:])
+    given = [
+        {"fear": fear, "act": act} for fear, act in ((0, 0), (1, 1), (3, 1), (0, 1), (3, 1), (1, 0), (3, 0), (2, 1))
+    ]
+    local = backend(tiny, epochs=60, learning_rate=0.01)
+    model = local.adapt(
+        [Transcript(replace(asked, participant_id=str(i)), a) for i, a in enumerate(given)], workspace
+    )
+    interviews = [replace(asked, replicate=r) for r in range(1500)]
+    counts = []
+    for elicitation in ("choice", "generate"):
+        answers = backend(tiny, elicitation=elicitation).respond(model, interviews, workspace)
+        counts.append(Counter((a.answers["fear"], a.answers["act"]) for a in answers if a.status == "ok"))
+    assert counts[1].total() > 350
+    table = np.array([[each[cell] for cell in sorted(counts[0] | counts[1])] for each in counts])
+    assert table.shape[1] >= 6
+    assert stats.chi2_contingency(table[:, table.sum(axis=0) >= 10]).pvalue > 0.001
 
 
 def test_text_that_is_cut_off_is_called_truncated(tiny: Path, study: Study, workspace: Workspace) -> None:
