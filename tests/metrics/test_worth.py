@@ -130,6 +130,7 @@ def test_trusted_size_tells_a_shifted_simulation_from_a_good_one(study: Any, mat
     assert good.value[0] > 5 * max(bad.value[0], 1)
     assert bad.value[0] < 20
     assert good.interval[0] <= good.value[0] <= good.interval[1]
+    assert good.reason.startswith(f"as good as {good.value[0] / 4:.0f} human answers")
 
 
 def test_accuracy_and_lift_by_hand(study: Any, matched: Any) -> None:

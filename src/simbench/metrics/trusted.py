@@ -34,16 +34,18 @@ class TrustedSize(Metric[TrustedSizeSettings]):
     """The largest number of simulated answers that may be taken for human ones.
 
     An interval for a human mean, made from k simulated answers as if they were human, shrinks with k around
-    the wrong place. ``trusted_size`` is the largest k up to which these intervals (1 - alpha, normal) still hold
-    the human mean in at least 1 - alpha / 2 of the estimands, the mean of every ordered item in every treatment
-    group, people outside the pilot only (Huang, Wu and Wang 2025, arXiv 2502.17773; alpha / 2 because the human
-    mean has noise of its own). An interval from k real answers is as wide, so k is a number of humans. From 0
-    to the simulated answers at hand; higher is better. Median over random orders of the answers; the interval
-    is its spread over orders.
+    the wrong place. ``trusted_size`` is the largest k up to which these intervals, mean -/+ 2 z sd / sqrt(k), still
+    hold the human mean in at least 1 - alpha / 2 of the estimands: the mean of every ordered item in every
+    treatment group, people outside the pilot only. Twice as wide as usual, since even a perfect simulation
+    leaves usual ones in a share alpha; alpha / 2, since the human mean has noise of its own. From 0 to the
+    simulated answers at hand; higher is better. Such an interval is as wide as the usual one from k / 4 human
+    answers: this number stands in ``reason``. Median over random orders of the answers; the interval is its
+    spread over orders.
 
     Failure modes: with fewer than 2 / alpha estimands a single miss ends it, so it is harsh and jumpy in small
     studies; it stops at the answers at hand, and says so; it is about means, not about spread or association;
-    good on average over estimands like these, not for each.
+    good on average over estimands like these, not for each. Source: Huang, Wu and Wang (2025), arXiv 2502.17773;
+    median and human equivalent are definitions by simbench.
     """
 
     name = "trusted_size"
@@ -69,12 +71,14 @@ class TrustedSize(Metric[TrustedSizeSettings]):
         from simbench.stats.worth import trusted_size
 
         fewest = min(map(len, answers))
-        sizes = []
+        found = []
         for _ in range(self.config.orders):
             table = np.stack([rng.permutation(each)[:fewest] for each in answers])
-            sizes.append(float(trusted_size(table, np.array(means), alpha=comparison.alpha).size))
+            found.append(trusted_size(table, np.array(means), alpha=comparison.alpha))
+        sizes = [each.size for each in found]
         median = float(np.median(sizes))
-        remark = f"{len(means)} estimands, {fewest} simulated answers each at hand"
+        human = float(np.median([each.human_equivalent for each in found]))
+        remark = f"as good as {human:.0f} human answers; {len(means)} estimands with {fewest} simulated answers each"
         if median == fewest:
             remark += "; at least this many, more were not at hand"
         ends = (float(np.quantile(sizes, 0.025)), float(np.quantile(sizes, 0.975)))

@@ -69,7 +69,8 @@ class Verdict(Metric[VerdictSettings]):
       simulated value-action gap at most ``gap``. For inference *with* human answers see ``worth``.
 
     Failure modes: thresholds are conventions, and settings for that reason; F1 >= 0.8 and the gap of 50 % are the
-    paper's (arXiv 2511.21218), the others simbench's. No single score over purposes is ever given.
+    paper's (arXiv 2511.21218), the others and the four purposes definitions by simbench. No single score over
+    purposes is ever given.
     """
 
     name = "verdict"
