@@ -159,3 +159,15 @@ def test_expected_distances_use_probabilities_instead_of_draws(study: Any, pair:
         one = shares(human.loc[human["group"] == "y", item.name], item)
         expected = jensenshannon(one, chances[item.name][inside].mean(axis=0), base=2)
         assert found["js_distance_expected", item.name, "group", "y"].value[0] == pytest.approx(expected, **EXACT)
+
+
+def test_the_expected_divergence_smooths_sums_of_probabilities(study: Any, pair: Any) -> None:
+    human, simulated = pair
+    comparison = study.compare(human, simulated)
+    item = study.design.item("harm")
+    chances = np.random.default_rng(0).dirichlet(np.ones(len(item.values)), len(simulated))
+    comparison.simulated.probabilities.update({"harm": chances})
+    found = study.scores(KLDivergence, comparison, smoothing=0.7)
+    one = shares(human["harm"], item) * len(human) + 0.7
+    expected = entropy(one, chances.sum(axis=0) + 0.7, base=2)
+    assert study.value(found, "kl_divergence_expected", "harm") == pytest.approx(expected, **EXACT)

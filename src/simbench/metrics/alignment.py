@@ -298,7 +298,8 @@ class KLDivergence(Distance[KLSettings]):
 
     ``kl_divergence`` = sum over options of h log2(h / s), with h = (count + a) / (n + a K) and s likewise, a =
     ``smoothing`` (0.5: Krichevsky-Trofimov); from 0, without upper bound; lower is closer. How surprised
-    someone is who expects the simulation's answers and meets people. Per item, subgroup level, and mean.
+    someone is who expects the simulation's answers and meets people. Per item, subgroup level, mean, and from
+    option probabilities (``kl_divergence_expected``; s then counts probabilities).
 
     Failure modes: depends on the smoothing wherever people give answers that are never simulated, the more
     the smaller the samples; positive by chance alone; not symmetric. Source: Kullback and Leibler (1951),
@@ -307,7 +308,8 @@ class KLDivergence(Distance[KLSettings]):
 
     name = "kl_divergence"
     Config = KLSettings
-    better = {"kl_divergence": "lower"}
+    better = {"kl_divergence": "lower", "kl_divergence_expected": "lower"}
+    expected = True
     scale = POSITIVE
 
     def distance(self, human: Floats, simulated: Floats, item: Item | None) -> Floats:
