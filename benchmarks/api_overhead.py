@@ -191,7 +191,7 @@ class Crowd(Experiment[CrowdConfig]):
     name = "crowd"
     Config = CrowdConfig
     factors = (Factor("stake", ("low", "high")),)
-    profile = (Profile("age"), Profile("number", subgroup=False))
+    profile = (Profile("age", bins=(18, 30, 45, 60, 78)), Profile("number", subgroup=False))
     items = tuple(Item(name, "belief", "What do you say?", labels) for name, labels in ITEMS.items())
     synthetic = True
 
@@ -253,7 +253,8 @@ def rerun_cached(url: str, people: int, core: int) -> None:
         again = measure(sys.executable, "simbench, whole run", url, people, folder, core)
         asked = json.loads((folder / "out.txt").read_text().splitlines()[-1])["respond_seconds"]
         print(
-            f"\nfully cached rerun of {people} answers: {asked:.2f} s for the answers, {again['wall']:.2f} s in all"
+            f"\nfully cached rerun of {people} answers: {again['cpu']:.2f} s of CPU, {again['wall']:.2f} s in all, "
+            f"{asked:.2f} s of them for the answers, {again['asked']:.0f} requests"
         )
 
 

@@ -67,7 +67,7 @@ class ResponseCache:
     def get(self, key: Mapping[str, Any]) -> Any | None:
         """The value stored under a key, or None."""
         hashed = _hash(key)
-        for connection in (self._own_shard(), self._merged()):
+        for connection in filter(None, (self._shard, self._merged())):
             row = connection.execute("SELECT value FROM answers WHERE key = ?", (hashed,)).fetchone()
             if row is not None:
                 return json.loads(row[0])

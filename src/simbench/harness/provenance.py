@@ -16,12 +16,13 @@ from simbench.interview import Interview
 
 __all__ = ["canonical", "digest", "environment", "interviews_digest"]
 
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
 PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "torch", "transformers", "peft", "openai", "anthropic")
 
 
 def canonical(content: Any) -> str:
     """Canonical JSON: sorted keys, no white space, plain ASCII."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return CANONICAL.encode(content)
 
 
 def digest(content: Any) -> str:

@@ -159,8 +159,11 @@ class RunFolder:
         write_whole(self / name, lambda file: file.write(text.encode()))
 
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
-        """Write a Parquet product whole."""
+        """Write a Parquet product whole, and hand back the memory that this took."""
+        import pyarrow as pa
+
         write_whole(self / name, lambda file: frame.to_parquet(file, index=False))
+        pa.default_memory_pool().release_unused()
 
     def read_frame(self, name: str) -> pd.DataFrame:
         """Read a Parquet product. StorageError where it is not there."""

@@ -18,6 +18,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from simbench.design import Item, Value
@@ -123,9 +124,15 @@ def read_option(text: str, item: Item) -> Value | None:
 
     Case, surrounding white space, quotes and a final full stop are forgiven; nothing else is.
     """
-    said = _bare(text)
-    found = [option.value for option in item.options if _bare(option.label) == said]
-    return found[0] if len(found) == 1 else None
+    place = _places(item.labels).get(_bare(text))
+    return None if place is None else item.values[place]
+
+
+@lru_cache(maxsize=4096)
+def _places(labels: tuple[str, ...]) -> dict[str, int]:
+    """Where a label stands, by its bare words; labels that are told apart only by what is forgiven are left out."""
+    bare = [_bare(label) for label in labels]
+    return {words: place for place, words in enumerate(bare) if bare.count(words) == 1}
 
 
 def read(text: str, items: Sequence[Item], form: str) -> Reading:
