@@ -12,7 +12,7 @@ from simbench.backends.base import Estimate
 from simbench.cli.terminal import show
 from simbench.errors import ConfigError
 from simbench.harness.config import assemble
-from simbench.harness.run import Prepared, prepare
+from simbench.harness.run import prepare
 from simbench.plugin.manager import load_plugins
 
 __all__ = ["main"]
@@ -29,13 +29,17 @@ def main(words: Sequence[str]) -> int:
         return 0
     config: Mapping[str, Any] = compose(list(words))
     ready = prepare(assemble(config, load_plugins()))
-    show(_table(ready, ready.plan.backend.estimate(ready.transcripts, ready.interviews)))
+    found = ready.plan.backend.estimate(ready.transcripts, ready.interviews)
+    people = f"pilot of {len(ready.transcripts)}, {len(ready.interviews)} interviews"
+    print(f"{ready.plan.title}: {people}")
+    show(_table(found))
+    for note in found.notes:
+        print(note)
     return 0
 
 
-def _table(ready: Prepared, found: Estimate) -> Table:
-    people = f"pilot of {len(ready.transcripts)}, {len(ready.interviews)} interviews"
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=f"{ready.plan.title}: {people}", title_justify="left")
+def _table(found: Estimate) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("estimate")
     table.add_column("low", justify="right")
     table.add_column("high", justify="right")
@@ -49,6 +53,4 @@ def _table(ready: Prepared, found: Estimate) -> Table:
         table.add_row("cost (US dollars)", *(f"{dollars:.4f}" for dollars in found.cost))
     if found.seconds is not None:
         table.add_row("seconds", *(f"{seconds:.0f}" for seconds in found.seconds))
-    for note in found.notes:
-        table.add_row(note, "", "")
     return table

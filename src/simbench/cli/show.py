@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from simbench.plugin.hookspecs import KINDS
 from simbench.plugin.manager import Entry, load_plugins
-from simbench.settings import settings_of
+from simbench.settings import Setting, settings_of
 
 __all__ = ["main"]
 
@@ -31,15 +32,23 @@ def describe(entry: Entry) -> str:
         inspect.getdoc(entry.cls) or "",
     ]
     settings = list(settings_of(entry.cls.Config))
-    lines = [
-        f"  {prefix}{each.name}: {each.type} = {_shown(each.default)}\n      {each.help or '(no description)'}"
-        for each in settings
-    ]
+    lines = list(_lines(prefix, settings))
     parts.append("Settings:\n" + "\n".join(lines) if lines else "No settings.")
     parts.append(f"Example:\n  {_example(entry, prefix, settings[0].name if settings else '')}")
     if entry.kind == "experiment":
         parts.insert(2, _study(entry))
     return "\n\n".join(part for part in parts if part)
+
+
+def _lines(prefix: str, settings: Iterable[Setting]) -> Iterator[str]:
+    """A setting in two lines; one that is a group of settings is followed by them."""
+    for each in settings:
+        meaning = each.help or "(no description)"
+        if dataclasses.is_dataclass(each.default):
+            yield f"  {prefix}{each.name}: {meaning}"
+            yield from _lines(f"{prefix}{each.name}.", settings_of(type(each.default)))
+        else:
+            yield f"  {prefix}{each.name}: {each.type} = {_shown(each.default)}\n      {meaning}"
 
 
 def _shown(default: object) -> str:

@@ -130,10 +130,10 @@ def valid_mass(design: Design, frame: pd.DataFrame) -> dict[str, float]:
     return {name: float(frame[column].mean()) for name, column in columns.items() if column in frame}
 
 
-def usage_totals(answers: Iterable[Answer]) -> dict[str, Any]:
-    """Tokens by kind, and cost where every answer's cost is known."""
-    tokens: Counter[str] = Counter()
-    costs = []
+def usage_totals(model: Model, answers: Iterable[Answer]) -> dict[str, Any]:
+    """Tokens by kind and US dollars, of adapting and of answering; no cost where a part of it is unknown."""
+    tokens: Counter[str] = Counter(model.parameters.get("usage") or {})
+    costs = [model.parameters["cost"]] if "cost" in model.parameters else []
     for answer in answers:
         tokens.update(answer.usage)
         costs.append(answer.cost)

@@ -214,15 +214,17 @@ def respond(ready: Prepared, folder: RunFolder, model: Model, progress: Progress
     backend = ready.plan.backend
     with ResponseCache(ready.plan.out / CACHE) as cache:
         workspace = _workspace(ready, folder, progress, cache)
-        answers = ask(ready.plan, folder, model, ready.interviews, workspace)
+        try:
+            answers = ask(ready.plan, folder, model, ready.interviews, workspace)
+        finally:  # also of an attempt that stops, and never less than an earlier attempt told
+            folder.update(backend={**folder.manifest.get("backend", {}), **backend.record()})
     frame = response_frame(ready.asked, ready.interviews, answers)
     folder.write_frame("responses.parquet", frame)
     folder.update(
         outcomes=outcome_counts(ready.asked, frame),
-        usage=usage_totals(answers.values()),
+        usage=usage_totals(model, answers.values()),
         valid_mass=valid_mass(ready.asked.design, frame),
         respond_seconds=round(time.monotonic() - started, 3),
-        backend=dict(backend.record()),
     )
     return frame
 

@@ -19,6 +19,7 @@ from simbench.errors import ConfigError, closest
 from simbench.harness.library import Runs
 from simbench.metrics.base import loss
 from simbench.plugin.manager import Registry
+from simbench.report.outcomes import unsent
 from simbench.report.table import label
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ def compare_runs(
     notes += _humans(done, names, different_humans)
     if any(manifest["humans"]["synthetic"] for manifest in done.manifests):
         notes.append("SYNTHETIC reference population, not real people")
+    for manifest in done.manifests:
+        if found := unsent(manifest):
+            notes.append(
+                f"{names[manifest['run_id']]} was asked with settings that were NOT SENT: {', '.join(found)}"
+            )
     directions = {name: way for entry in registry.of("metric") for name, way in entry.cls.better.items()}
     shown = (
         directions

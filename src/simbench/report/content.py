@@ -15,13 +15,14 @@ from simbench.harness.run import Run
 from simbench.interview import Interview, Style
 from simbench.plugin.manager import Registry
 from simbench.report.formats import number
+from simbench.report.outcomes import unsent
 from simbench.report.table import headline_rows
 from simbench.report.verdict import Statement
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Pair", "claims", "experiment_of", "facts", "headlines", "outcomes", "pairs", "provenance"]
+__all__ = ["Pair", "claims", "experiment_of", "facts", "headlines", "pairs", "provenance"]
 
 SAMPLES = 3
 LONG = 400
@@ -87,6 +88,7 @@ def facts(manifest: Mapping[str, Any]) -> list[str]:
         f"pilot of {humans['n_pilot']}{learned} by sampler {config['sampler']['name']}, seed {manifest['seed']}.",
         f"{humans['n_evaluated']} simulated and compared: {scope}.",
         *(f"Pilot: {note}." for note in manifest["pilot_notes"]),
+        *(f"ASKED FOR AND NOT SENT, since the model does not take it: {each}." for each in unsent(manifest)),
     ]
 
 
@@ -109,16 +111,6 @@ def headlines(scores: pd.DataFrame, registry: Registry) -> list[list[str]]:
         others = [number(row.get(key)) for key in ("resample", "floor", "ceiling")]
         rows.append([name, *sides, value, *others, better.get(row["metric"], "")])
     return rows
-
-
-def outcomes(manifest: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Counts of how interviews ended: the statuses that occur, and one row per group."""
-    counts = manifest["outcomes"]
-    groups = [("everybody", counts["all"])]
-    groups += [(f"treatment {name}", each) for name, each in counts["condition"].items()]
-    groups += [(f"{var}: {lev}", each) for var, levels in counts["subgroup"].items() for lev, each in levels.items()]
-    statuses = list(dict.fromkeys(["ok", *(status for _, each in groups for status in each)]))
-    return statuses, [[name, *(str(each.get(status, 0)) for status in statuses)] for name, each in groups]
 
 
 def pairs(run: Run, experiment: Experiment[Any] | None) -> list[Pair]:

@@ -21,6 +21,7 @@ from simbench.report.curves import enough, learning_curve, sizes_of, standings
 from simbench.report.drawing import Chart, save, svg
 from simbench.report.figures import run_charts
 from simbench.report.formats import number
+from simbench.report.outcomes import outcomes
 from simbench.report.paper import PUBLISHED_NOTE, paper_table
 from simbench.report.table import label
 from simbench.report.verdict import verdict
@@ -106,7 +107,7 @@ def _run_view(run: Run, registry: Registry) -> dict[str, Any]:
     marked = "humans (SYNTHETIC)" if manifest["humans"]["synthetic"] else "humans"
     charts = run_charts(content.design_of(experiment, run), run.people, run.responses, scores, marked)
     statements = verdict(manifest, scores)
-    statuses, counted = content.outcomes(manifest)
+    statuses, counted = outcomes(manifest)
     return {
         "id": run.run_id,
         "label": label(manifest),

@@ -14,6 +14,7 @@ from rich.text import Text
 from simbench.harness.baselines import BASELINES
 from simbench.harness.conclusions import against_the_pilot, verdicts
 from simbench.plugin.manager import Registry, load_plugins
+from simbench.report.outcomes import headline_counts, outcomes, troubled, unsent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,21 @@ def run_table(run: Run, registry: Registry) -> RenderableType:
         table.add_column(name, justify="right")
     for row in headline_rows(run.scores, registry):
         table.add_row(*_cells(row))
-    return Group(*(Text(line) for line in lines), table, *(Text(line) for line in _footer(run, manifest, registry)))
+    ended = [_outcome_table(manifest)] if troubled(manifest) else []
+    footer = (Text(line) for line in _footer(run, manifest, registry))
+    return Group(*(Text(line) for line in lines), table, *ended, *footer)
+
+
+def _outcome_table(manifest: dict[str, Any]) -> Table:
+    """How interviews ended, by treatment group and subgroup: who is missing is a bias of its own."""
+    statuses, rows = outcomes(manifest)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("how interviews ended", no_wrap=True)
+    for status in statuses:
+        table.add_column(status, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def headline_rows(scores: pd.DataFrame, registry: Registry) -> list[dict[str, Any]]:
@@ -78,6 +93,7 @@ def sweep_table(runs: Sequence[Run]) -> RenderableType:
         humans, counts = manifest["humans"], manifest["outcomes"]["all"]
         counted = [str(humans["n_pilot"]), str(humans["n_evaluated"]), str(counts["ok"])]
         mark = " (SYNTHETIC)" if humans["synthetic"] else ""
+        mark += f" (NOT SENT: {', '.join(unsent(manifest))})" if unsent(manifest) else ""
         table.add_row(label(manifest) + mark, *counted, *(cells.get(name, "") for name in columns))
     return table
 
@@ -123,9 +139,13 @@ def _number(value: float) -> str:
 
 
 def _footer(run: Run, manifest: dict[str, Any], registry: Registry) -> list[str]:
+    only = " (only ok ones are compared)" if troubled(manifest) else ""
     lines = [
         "floor: uniform-random answers; ceiling: humans against humans, half and half. Definitions by simbench.",
-        "answers: " + ", ".join(f"{n} {status}" for status, n in _counted(manifest["outcomes"]["all"]).items()),
+        f"answers: {headline_counts(manifest)}{only}",
+    ]
+    lines += [
+        f"warning: asked for and NOT SENT, since the model does not take it: {each}" for each in unsent(manifest)
     ]
     lines += [
         f"warning: only {share:.2g} of the model's own probability is on the options of {item!r}; choosing "
@@ -148,8 +168,3 @@ def _conclusions(scores: pd.DataFrame, manifest: dict[str, Any], registry: Regis
         headline = [figure for entry in registry.of("metric") for figure in entry.cls.headline]
         lines += against_the_pilot(scores, headline)
     return lines
-
-
-def _counted(counts: dict[str, int]) -> dict[str, int]:
-    """The four headline outcomes always, others where they occur."""
-    return {status: counts.get(status, 0) for status in ("ok", "invalid", "refused", "failed")} | counts

@@ -208,7 +208,12 @@ class ApiBackend(Backend[A]):
 
     def record(self) -> Mapping[str, Any]:
         """Requested, sent and dropped settings, capabilities, and what happened on the wire."""
-        return self._record
+        if "sent" in self._record or (self.config.probe and not self._found_out):
+            return self._record
+        settled = self.settled()  # nobody was asked: all had answered in an earlier attempt
+        parts = {"requested": settled.requested, "sent": settled.sent, "dropped": settled.dropped}
+        told = {name: {key: each for key, each in part.items() if key != "finetune"} for name, part in parts.items()}
+        return {**told, **self._record}
 
     def patience(self) -> Patience:
         """When to give up on what may be tried again."""

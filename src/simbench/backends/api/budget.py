@@ -44,10 +44,10 @@ class Purse:
 
     def stop(self, what: str, most: float | None = None) -> BudgetError:
         """The error that ends a run at its budget."""
-        need = f" and may take up to ${most:.4f} more" if most else ""
+        need = f"may take up to ${most:.4f}" if most else "is next"
         return BudgetError(
-            f"the budget of ${self.limit or 0:.2f} would be passed: ${self.spent:.4f} is spent, {what} is next"
-            f"{need}. Nothing is lost: run the same command with a higher budget to go on from here"
+            f"the budget of ${self.limit or 0:.2f} could be passed: ${self.spent:.4f} is spent and {what} {need}. "
+            f"Nothing is lost: run the same command with a higher budget to go on from here"
         )
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simbench.backends.api.fewshot import choose, example_messages, with_examples
 from simbench.backends.api.tokens import answer_tokens, message_tokens
 from simbench.backends.base import Estimate
+from simbench.errors import SimbenchError
 from simbench.interview import Interview, Transcript, messages, transcript_messages
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ def estimate(backend: ApiBackend[Any], pilot: Sequence[Transcript], interviews: 
         said = (said[0], said[1] + config.thinking_tokens * len(interviews))
         notes.append("the model may think before it answers; hidden tokens are in the upper bound")
     notes.append("answers that are asked again come on top")
+    try:
+        backend.check(pilot, interviews)
+    except SimbenchError as error:
+        notes.append(f"the run itself would stop before anything is sent: {error}")
     cost = (
         None if price is None else _cost(price, adaptation, asked, said, _common(interviews, examples), config.mode)
     )

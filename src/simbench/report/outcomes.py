@@ -1,0 +1,37 @@
+"""How interviews ended, group by group, and which settings were asked for and never sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["headline_counts", "outcomes", "troubled", "unsent"]
+
+ALWAYS = ("ok", "invalid", "refused", "failed")
+
+
+def outcomes(manifest: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Counts of how interviews ended: the statuses that occur, and one row per group."""
+    counts = manifest["outcomes"]
+    groups = [("everybody", counts["all"])]
+    groups += [(f"treatment {name}", each) for name, each in counts["condition"].items()]
+    groups += [(f"{var}: {lev}", each) for var, levels in counts["subgroup"].items() for lev, each in levels.items()]
+    statuses = list(dict.fromkeys(["ok", *(status for _, each in groups for status in each)]))
+    return statuses, [[name, *(str(each.get(status, 0)) for status in statuses)] for name, each in groups]
+
+
+def headline_counts(manifest: Mapping[str, Any]) -> str:
+    """Everybody's outcomes in a line: the four headline ones always, others where they occur."""
+    counts = {**dict.fromkeys(ALWAYS, 0), **manifest["outcomes"]["all"]}
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+def troubled(manifest: Mapping[str, Any]) -> bool:
+    """Whether any interview ended otherwise than ok."""
+    return set(manifest["outcomes"]["all"]) != {"ok"}
+
+
+def unsent(manifest: Mapping[str, Any]) -> list[str]:
+    """Settings that were asked for and not sent, since the model does not take them: ``temperature=0.7``."""
+    dropped = (manifest.get("backend") or {}).get("dropped") or {}
+    return [f"{name}={value}" for name, value in dropped.items()]
