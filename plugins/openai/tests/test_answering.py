@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from simbench_openai.backend import OpenAI, OpenAIConfig
+from simbench_openai.client import OpenAIProvider
 
 from simbench.backends.api import Takes
 from simbench.errors import BackendError, BudgetError, ConfigError, CredentialsError, ModelError, UnsupportedError
@@ -218,6 +219,20 @@ def test_a_missing_key_or_model_stops_before_anything_is_paid(server, tmp_path, 
     assert not any(entry.path.endswith("completions") for entry in server.log)
 
 
+def test_a_deployment_that_is_not_listed_may_exist_and_a_model_may_not(server, monkeypatch) -> None:
+    def exists(name: str) -> bool | None:
+        provider = OpenAIProvider(server.openai_url, SECRET, 10.0)
+        try:
+            return provider.look_up(name).exists
+        finally:
+            provider.close()
+
+    assert exists("my-deployment") is False
+    monkeypatch.setattr("simbench_openai.client.AZURE", ("127.0.0.1",))
+    assert exists("my-deployment") is None
+    assert exists("gpt-4.1") is True
+
+
 @pytest.mark.parametrize(("fault", "error"), [("quota", BackendError), ("unauthorized", CredentialsError)])
 def test_what_no_waiting_mends_ends_the_run_at_once_and_it_goes_on_later(server, tmp_path, fault, error) -> None:
     server.set_faults(Faults(**{fault: 0.05}))
@@ -342,6 +357,7 @@ def test_it_works_inside_a_running_event_loop(server, tmp_path) -> None:
     [
         {"base_url": "ftp://x"},
         {"base_url": "https://user:secret@host/v1"},
+        {"base_url": "https://NAME.openai.azure.com/openai/deployments/d?api-version=2024-10-21"},
         {"adapt": "finetun"},
         {"elicitation": "xml"},
         {"temperature": 3.0},

@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import openai
 
@@ -16,6 +17,7 @@ __all__ = ["OpenAIProvider", "named", "read_completion"]
 
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 UNSUPPORTED = ("unsupported_parameter", "unsupported_value")
+AZURE = (".azure.com", ".azure.us", ".azure.cn")
 ENDPOINT: Final = "/v1/chat/completions"
 SKEW = 3600.0  # seconds that the provider's clock may differ
 ENDED = ("completed", "expired", "cancelled", "failed")
@@ -69,7 +71,7 @@ def read_completion(body: Mapping[str, Any]) -> Reply:
         "output": usage.get("completion_tokens"),
         "reasoning": (usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
     }
-    error = None if status == "ok" else f"finish_reason {reason}"
+    error = None if status == "ok" else "the model refused" if refusal else f"finish_reason {reason}"
     kept = {name: int(count) for name, count in counts.items() if count}
     return Reply(status, text, error, kept, _tokens(choice, text), body.get("model"))
 
@@ -98,6 +100,8 @@ class OpenAIProvider(Provider):
             "max_retries": 0,
         }
         self._asynchronous: openai.AsyncOpenAI | None = None
+        # Azure is called by names of deployments and lists models: that a name is not listed says nothing
+        self._deployments = (urlsplit(base_url).hostname or "").endswith(AZURE)
         self.client = openai.OpenAI(**self._settings)
 
     async def send(self, body: Mapping[str, Any]) -> Reply:
@@ -124,14 +128,15 @@ class OpenAIProvider(Provider):
         self.client.close()
 
     def look_up(self, model: str) -> Found:
-        """The model as the server lists it; servers that list no models do not say."""
+        """The model as the server lists it; servers that list no models, or not deployments, do not say."""
         try:
             with named_errors():
                 found = self.client.models.retrieve(model)
         except Trouble as trouble:
             if trouble.status not in (404, 405, 501):
                 raise
-            return Found(False if self._listed(model) is False else None)
+            unlisted = not self._deployments and self._listed(model) is False
+            return Found(False if unlisted else None)
         return Found(True, found.shutdown_date)
 
     def _listed(self, model: str) -> bool | None:

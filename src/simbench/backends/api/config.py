@@ -87,6 +87,11 @@ class ApiConfig:
         parts = urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(f"backend.base_url: expected http(s)://host/..., found {self.base_url!r}")
+        if parts.query or parts.fragment:
+            raise ConfigError(
+                f"backend.base_url: expected no '?' or '#', found {self.base_url!r}. Azure's endpoint without an "
+                f"api-version is https://NAME.openai.azure.com/openai/v1, with the deployment's name as model"
+            )
         if parts.username or parts.password:
             raise ConfigError("backend.base_url: a user or password does not belong there; use backend.key_env")
         if not self.model:
