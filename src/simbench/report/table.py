@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["headline_rows", "label", "run_table", "sweep_table"]
 
 LOW_MASS = 0.5
+SCOPES = {
+    "heldout": "held-out people",
+    "reserved": "people reserved from every pilot",
+    "all": "all people, pilot included",
+}
 SYNTHETIC = "SYNTHETIC reference population, not real people"
 
 
@@ -32,11 +37,10 @@ def run_table(run: Run, registry: Registry) -> RenderableType:
     """Headline figures beside floor and ceiling, outcome counts, warnings, and the run's folder last."""
     manifest = run.manifest
     humans = manifest["humans"]
-    scope = "held-out people" if manifest["evaluated"] == "heldout" else "all people, pilot included"
     marked = "humans (SYNTHETIC)" if humans["synthetic"] else "humans"
     lines = [
         f"{manifest['config']['experiment']['name']}: {_model(manifest)}, pilot {humans['n_pilot']} of "
-        f"{humans['n']}, {humans['n_evaluated']} simulated and compared ({scope})",
+        f"{humans['n']}, {humans['n_evaluated']} simulated and compared ({SCOPES[manifest['evaluated']]})",
         f"humans: {SYNTHETIC if humans['synthetic'] else 'real'} ({humans['source']})",
         *(f"pilot: {note}" for note in manifest["pilot_notes"]),
     ]
