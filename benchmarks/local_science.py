@@ -20,10 +20,11 @@ import simbench
 
 METHODS: dict[str, dict[str, Any]] = {
     "finetune": {"name": "local", "adapt": "finetune"},
-    "finetune, loss on the contest": {"name": "local", "adapt": "finetune", "loss": "contest"},
+    "finetune, all tokens alike": {"name": "local", "adapt": "finetune", "loss": "answer"},
     "few_shot": {"name": "local", "adapt": "few_shot"},
     "calibrate": {"name": "local", "adapt": "calibrate"},
     "unadapted": {"name": "local", "adapt": "none"},
+    "tabular": {"name": "tabular"},
     "resample": {"name": "resample"},
     "majority": {"name": "majority"},
     "uniform": {"name": "uniform"},

@@ -131,7 +131,7 @@ def test_an_adapted_models_choices_are_distributed_like_its_valid_free_answers(
     given = [
         {"fear": fear, "act": act} for fear, act in ((0, 0), (1, 1), (3, 1), (0, 1), (3, 1), (1, 0), (3, 0), (2, 1))
     ]
-    local = backend(folder, epochs=40, learning_rate=0.003, rank=64)
+    local = backend(folder, epochs=40, learning_rate=0.003, rank=64, loss="answer")
     model = local.adapt(
         [Transcript(replace(asked, participant_id=str(i)), a) for i, a in enumerate(given)], workspace
     )

@@ -59,7 +59,9 @@ def test_the_packed_loss_and_its_gradients_are_those_of_the_padded_batch(tiny: P
         assert torch.allclose(gradient, found[1][0][name], atol=1e-5), name
 
 
-def test_the_contest_loss_is_the_negative_log_share_of_the_chosen_option(tiny: Path, study: Study) -> None:
+def test_the_contest_loss_is_the_negative_log_share_of_the_chosen_option_and_a_tenth_of_the_form(
+    tiny: Path, study: Study
+) -> None:
     from simbench_local.answering import probabilities
     from simbench_local.plain import score_plainly
     from simbench_local.scoring import Request
@@ -69,7 +71,8 @@ def test_the_contest_loss_is_the_negative_log_share_of_the_chosen_option(tiny: P
     prefixes, made = examples(encoder, transcripts, "contest")
     with torch.no_grad():
         total, count = losses(loaded, pack(prefixes[0], made, loaded.device))
-    expected = 0.0
+        form, _ = padded_loss(loaded, prefixes[0], examples(encoder, transcripts, "answer")[1])
+    expected = 0.1 * float(form)
     for transcript in transcripts:
         items = transcript.interview.items
         codes = [item.code(transcript.answers[item.name]) for item in items]
@@ -159,6 +162,20 @@ def test_people_are_watched_in_bfloat16_too(tiny: Path, study: Study, tmp_path: 
 @pytest.mark.parametrize(("people", "epochs"), [(15, 13), (66, 6), (116, 5), (500, 4)])
 def test_the_default_number_of_epochs_falls_with_the_pilot(people: int, epochs: int) -> None:
     assert recipe_for(people, LocalConfig()).epochs == epochs
+
+
+@pytest.mark.parametrize(
+    ("settings", "shared", "loss"),
+    [
+        ({}, True, "contest"),
+        ({}, False, "answer"),
+        ({"elicitation": "generate"}, True, "answer"),
+        ({"elicitation": "generate", "loss": "contest"}, True, "contest"),
+        ({"loss": "answer"}, True, "answer"),
+    ],
+)
+def test_contests_are_learned_where_options_are_chosen(settings: Any, shared: bool, loss: str) -> None:
+    assert recipe_for(66, LocalConfig(**settings), shared).loss == loss
 
 
 def test_small_pilots_are_learned_from_whole() -> None:

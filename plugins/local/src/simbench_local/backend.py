@@ -122,8 +122,8 @@ class Local(Backend[LocalConfig]):
         from simbench_local.training import recipe_for, summary, train
 
         folder = workspace.folder / ADAPTER
-        recipe = recipe_for(len(pilot), self.config)
         loaded = self._load(source, None, learning=True)
+        recipe = recipe_for(len(pilot), self.config, loaded.shared)
         encoder = Encoder(loaded.tokenizer)
         asked = [transcript.interview for transcript in pilot]
         check_lengths(loaded, encoder, [Request(tuple(encoder.interview(each)), each) for each in asked])

@@ -31,10 +31,14 @@ class LocalConfig:
     dropout: float = setting(0.0, "LoRA dropout")
     targets: str = setting("all-linear", "layers that get LoRA weights: all-linear, or names with commas")
     epochs: int = setting(0, "passes over the pilot (0: by its size, 4 to 20)")
-    learning_rate: float = setting(5e-4, "highest learning rate of AdamW")
+    learning_rate: float = setting(1e-3, "highest learning rate of AdamW")
     schedule: str = setting("cosine", "of the learning rate after its rise: cosine, linear or constant")
     train_batch: int = setting(8, "transcripts per training step")
-    loss: str = setting("answer", "answer (every token of the answers) or contest (between an item's options)")
+    loss: str = setting(
+        "auto",
+        "contest (between an item's options), answer (every token alike), or auto: contest, but answer where "
+        "text is generated or prefixes cannot be shared",
+    )
     validation: float = setting(0.1, "share of the pilot watched for early stopping, never learned from")
     validation_from: int = setting(200, "people in the pilot from which on a part of it is watched")
     patience: int = setting(3, "epochs without improvement of the watched part before training stops")
@@ -47,7 +51,7 @@ class LocalConfig:
     def __post_init__(self) -> None:
         one_of("backend.adapt", self.adapt, ADAPT)
         one_of("backend.elicitation", self.elicitation, ("choice", "generate"))
-        one_of("backend.loss", self.loss, ("answer", "contest"))
+        one_of("backend.loss", self.loss, ("auto", "answer", "contest"))
         one_of("backend.schedule", self.schedule, ("cosine", "linear", "constant"))
         one_of("backend.dtype", self.dtype, ("auto", "fp32", "bf16"))
         for name in ("shots", "rank", "train_batch", "patience"):

@@ -23,6 +23,10 @@ from simbench_local.tree import ancestors
 __all__ = ["Example", "Packed", "examples", "losses", "pack", "padded_loss"]
 
 
+FORM_WEIGHT = 0.1
+"""What a token of the answer counts beside a contest between options, so that the form is learned too."""
+
+
 @dataclass(frozen=True)
 class Contest:
     """One item of one transcript: the packed-row places and tokens of its tree's edges."""
@@ -38,7 +42,7 @@ class Example:
     """A transcript as tokens behind a prefix: ``own`` tokens with their ``parents`` (-1: the prefix).
 
     ``depth`` counts places behind the prefix. ``targets`` are (own position, next token) pairs of the
-    answer; ``contests`` are (scoring positions, edges (e, 2), paths (k, e), chosen) per item.
+    whole answer; ``contests`` are (scoring positions, edges (e, 2), paths (k, e), chosen) per item.
     """
 
     group: int
@@ -61,7 +65,8 @@ class Packed:
     positions: Tensor
     shared: PackedPass
     scored: Tensor  # (s,) places in the row whose logits are needed
-    targets: Tensor  # (s,) next tokens; empty when only contests count
+    told: Tensor  # (t,) which of the scored places have a next token
+    targets: Tensor  # (t,) the next tokens
     contests: tuple[Contest, ...]
 
 
@@ -94,10 +99,11 @@ def _answer_example(encoder: Encoder, transcript: Transcript, own: list[int], gr
 
 
 def _contest_example(encoder: Encoder, transcript: Transcript, own: list[int], group: int) -> Example:
-    tokens, parents, contests = list(own), list(range(-1, len(own) - 1)), []
+    tokens, parents, contests, targets = list(own), list(range(-1, len(own) - 1)), [], []
     here = len(own) - 1  # the token that the next one follows
     for plan in encoder.plan(transcript.interview.items):
         for token in plan.forced:
+            targets.append((here, token))
             tokens.append(token)
             parents.append(here)
             here = len(tokens) - 1
@@ -109,10 +115,13 @@ def _contest_example(encoder: Encoder, transcript: Transcript, own: list[int], g
         chosen = plan.item.code(transcript.answers[plan.item.name])
         contests.append((scoring, tree.edges, tree.paths, chosen))
         behind = np.flatnonzero(tree.kept[chosen])
-        parents.append(start + int(behind[-1]) if len(behind) else root)
+        way = [root, *(start + int(i) for i in behind)]
+        targets += list(zip(way, tree.options[chosen], strict=True))
+        parents.append(way[-1])
         tokens.append(int(tree.last[chosen]))
         here = len(tokens) - 1
-    return Example(group, tuple(tokens), tuple(parents), (), tuple(contests))
+    targets.append((here, encoder.end))
+    return Example(group, tuple(tokens), tuple(parents), tuple(targets), tuple(contests))
 
 
 def pack(prefix: Sequence[int], batch: Sequence[Example], device: torch.device) -> Packed:
@@ -128,10 +137,12 @@ def pack(prefix: Sequence[int], batch: Sequence[Example], device: torch.device) 
         depth[row, :size] = visible[row, :size, :size].sum(axis=1) - 1
     start = len(prefix)
     places: list[int] = []
+    told: list[int] = []
     nexts: list[int] = []
     contests = []
     for row, example in enumerate(batch):
         offset = start + row * own
+        told += range(len(places), len(places) + len(example.targets))
         places += [offset + place for place, _ in example.targets]
         nexts += [token for _, token in example.targets]
         for scoring, edges, paths, chosen in example.contests:
@@ -152,6 +163,7 @@ def pack(prefix: Sequence[int], batch: Sequence[Example], device: torch.device) 
         torch.from_numpy(where)[None].to(device),
         PackedPass(start, torch.from_numpy(visible).to(device)),
         torch.tensor(places, device=device),
+        torch.tensor(told, dtype=torch.int64, device=device),
         torch.tensor(nexts, dtype=torch.int64, device=device),
         tuple(contests),
     )
@@ -182,12 +194,18 @@ def padded_loss(loaded: Loaded, prefix: Sequence[int], batch: Sequence[Example])
 
 
 def losses(loaded: Loaded, packed: Packed) -> tuple[Tensor, int]:
-    """Summed negative log-likelihood (nats) of a batch, and of how many tokens or contests it is the sum."""
+    """Summed negative log-likelihood (nats) of a batch, and of how many tokens or contests it is the sum.
+
+    Where contests count, the tokens of the answers are added at ``FORM_WEIGHT``: a model that learned from
+    contests alone never writes a valid answer, and one that learns from all tokens alike spends the first
+    steps, and Adam's memory of them, on the form.
+    """
     logits = loaded.logits(packed.tokens, packed.positions, packed.scored, shared=packed.shared)[0].float()
+    total = torch.nn.functional.cross_entropy(logits[packed.told], packed.targets, reduction="sum")
     if not packed.contests:
-        return torch.nn.functional.cross_entropy(logits, packed.targets, reduction="sum"), len(packed.targets)
+        return total, len(packed.targets)
     norm = torch.logsumexp(logits, dim=-1)
-    total = logits.new_zeros(())
+    total = FORM_WEIGHT * total
     for contest in packed.contests:
         edges = logits[contest.places, contest.tokens] - norm[contest.places]
         total = total - torch.log_softmax(contest.paths @ edges, dim=0)[contest.chosen]

@@ -48,13 +48,16 @@ class Recipe:
     patience: int
 
 
-def recipe_for(people: int, settings: Any) -> Recipe:
-    """The settings with what was left open (0) filled in for a pilot of this size.
+def recipe_for(people: int, settings: Any, shared: bool = True) -> Recipe:
+    """The settings with what was left open (0, auto) filled in for a pilot of this size.
+
+    ``shared`` says whether the model can look at a shared prefix, as contests need.
 
     Epochs fall with the square root of the pilot's size: 13 for 15 people, 6 for 66, 5 for 116, 4 from 200 on.
     """
     epochs = settings.epochs or int(np.clip(round(50 / math.sqrt(max(people, 1))), 4, 20))
     validation = settings.validation if people >= settings.validation_from else 0.0
+    loss = "contest" if shared and settings.elicitation == "choice" else "answer"
     return Recipe(
         epochs=epochs,
         learning_rate=settings.learning_rate,
@@ -64,7 +67,7 @@ def recipe_for(people: int, settings: Any) -> Recipe:
         dropout=settings.dropout,
         targets=settings.targets,
         schedule=settings.schedule,
-        loss=settings.loss,
+        loss=loss if settings.loss == "auto" else settings.loss,
         validation=validation,
         patience=settings.patience,
     )
