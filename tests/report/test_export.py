@@ -25,8 +25,10 @@ def test_files_and_columns(runs: Runs, capsys: pytest.CaptureFixture[str]) -> No
         assert [field["name"] for field in records["field"]] == columns
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_croissants_own_reader_accepts_it(runs: Runs) -> None:
-    reader = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    import mlcroissant as reader
+
     assert main(["export", "runs", "backend=odd"]) == 0
     (run,) = runs.where(backend="odd")
     records = list(reader.Dataset(str(run.folder / "croissant.json")).records("scores"))
