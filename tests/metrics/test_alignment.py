@@ -14,7 +14,7 @@ from scipy.stats import entropy, wasserstein_distance
 from simbench.design import Item
 from simbench.harness.estimates import corrected
 from simbench.metrics.alignment import JSDistance, KLDivergence, TotalVariation, Wasserstein
-from simbench.metrics.base import Score
+from simbench.metrics.base import Score, Side
 from simbench.stats import total_variation
 
 EXACT = {"rel": 0, "abs": 1e-9}
@@ -171,3 +171,16 @@ def test_the_expected_divergence_smooths_sums_of_probabilities(study: Any, pair:
     one = shares(human["harm"], item) * len(human) + 0.7
     expected = entropy(one, chances.sum(axis=0) + 0.7, base=2)
     assert study.value(found, "kl_divergence_expected", "harm") == pytest.approx(expected, **EXACT)
+
+
+@pytest.mark.parametrize("scale", [1, 0.3, 2**24 + 1])
+def test_counts_equal_a_matrix_product_whatever_the_weights(study: Any, pair: Any, scale: float) -> None:
+    """Whole numbers with small sums are added up in single precision, where they are exact; others are not."""
+    side = study.side(pair[0].assign(harm=pair[0]["harm"].mask(pair[0]["harm"] == 2)), 5, 1)
+    side = Side(side.people, side.weights * scale)
+    onehot = side.codes("harm")[:, None] == np.arange(5)
+    assert side.counts("harm") == pytest.approx(side.weights @ onehot, rel=1e-14)
+    among = (pair[0]["group"] == "y").to_numpy()
+    found = side.by_level("harm", "group", ("x", "y", "z"))[:, 1]
+    assert found == pytest.approx(side.weights @ (onehot & among[:, None]), rel=1e-14)
+    assert side.counts("harm", among) == pytest.approx(found)

@@ -82,6 +82,15 @@ def score(
     worse: columns ``metric``, ``item`` and ``value`` (list of R; the first is the estimate). Runs on the same
     people with the same ``scoring.seed`` share their resamples, so their differences are paired.
     """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # many small matrix products, for which threads mostly wait: measured in benchmarks/
+        return _scored(plan, people, responses, pilot)
+
+
+def _scored(
+    plan: Plan, people: People, responses: pd.DataFrame, pilot: People | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     import pandas as pd
 
     settings = plan.settings.scoring

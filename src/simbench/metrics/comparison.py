@@ -50,13 +50,6 @@ class Side(_Remembering):
     people: People
     weights: Floats
     probabilities: Mapping[str, Floats] = field(default_factory=dict)
-    _cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
-
-    def _once(self, key: Any, make: Callable[[], T]) -> T:
-        if key not in self._cache:
-            self._cache[key] = make()
-        kept: T = self._cache[key]
-        return kept
 
     def __len__(self) -> int:
         return len(self.people)
@@ -101,42 +94,47 @@ class Side(_Remembering):
 
         ``expected``: sums of the option probabilities instead of the draws from them.
         """
-        table = self.probabilities[item] if expected else self.once(("hot", item), lambda: self._hot(item))
-        rows = np.flatnonzero((self.codes(item) >= 0) if among is None else (self.codes(item) >= 0) & among)
-        counts: Floats = self.weights[:, rows] @ table[rows]
-        return counts
+        codes = self.codes(item) if among is None else np.where(among, self.codes(item), -1)
+        if expected:
+            return self.weights @ np.where(codes[:, None] >= 0, self.probabilities[item], 0.0)
+        return self.code_counts(codes, len(self.people.design.item(item).options))
 
     def by_level(self, item: str, variable: str, levels: tuple[str, ...], expected: bool = False) -> Floats:
-        """Weighted answer counts (R, G, K) in every level of a variable, by one matrix product."""
+        """Weighted answer counts (R, G, K) in every level of a variable."""
 
         def make() -> Floats:
-            groups = self.groups(variable, levels)
-            table = self.probabilities[item] if expected else self.once(("hot", item), lambda: self._hot(item))
-            rows = np.flatnonzero((self.codes(item) >= 0) & (groups >= 0))
-            shape = len(levels), table.shape[1]
-            cells = np.zeros((len(rows), *shape))
-            cells[np.arange(len(rows)), groups[rows]] = table[rows]
-            counted = self.weights[:, rows] @ cells.reshape(len(rows), shape[0] * shape[1])
+            codes, groups = self.codes(item), self.groups(variable, levels)
+            shape = len(levels), len(self.people.design.item(item).options)
+            known = (codes >= 0) & (groups >= 0)
+            if expected:
+                cells = np.zeros((len(self), *shape))
+                cells[known, groups[known]] = self.probabilities[item][known]
+                counted = self.weights @ cells.reshape(len(self), shape[0] * shape[1])
+            else:
+                counted = self.code_counts(np.where(known, groups * shape[1] + codes, -1), shape[0] * shape[1])
             return counted.reshape(len(self.weights), *shape)
 
         return self.once(("by_level", item, variable, levels, expected), make)
 
-    def _hot(self, item: str) -> Floats:
-        codes = self.codes(item)
-        onehot = np.zeros((len(self), len(self.people.design.item(item).options)))
-        rows = np.flatnonzero(codes >= 0)
-        onehot[rows, codes[rows]] = 1.0
-        return onehot
-
     def code_counts(self, codes: Ints, size: int) -> Floats:
-        """Weighted counts (R, size) of any codes (n,), -1 = counted nowhere; for many sparse codes."""
+        """Weighted counts (R, size) of any codes (n,), -1 = counted nowhere.
+
+        Every row of data counts in one column, so adding up is faster than a matrix product.
+        """
         order = np.argsort(codes, kind="stable")
-        order = order[codes[order] >= 0]
-        counts = np.zeros((len(self.weights), size))
-        if len(order):
-            occurring, starts = np.unique(codes[order], return_index=True)
-            counts[:, occurring] = np.add.reduceat(self.weights[:, order], starts, axis=1)
-        return counts
+        ends = np.searchsorted(codes[order], np.arange(size + 1))
+        columns = self.once("columns", self._columns)
+        counts = np.zeros((size, len(self.weights)))
+        for code in np.flatnonzero(np.diff(ends)):
+            counts[code] = columns[order[ends[code] : ends[code + 1]]].sum(axis=0)
+        return counts.T
+
+    def _columns(self) -> NDArray[Any]:
+        """Weights (n, R): in single precision where that is exact, for whole numbers with small sums."""
+        exact = self.weights.sum(axis=1).max(initial=0) < 2**24 and np.array_equal(
+            self.weights, np.rint(self.weights)
+        )
+        return np.ascontiguousarray(self.weights.T, dtype=np.float32 if exact else np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,9 +156,6 @@ class Comparison(_Remembering):
     generator: Callable[..., np.random.Generator] | None = None
     matched: Ints | None = None
     pilot: People | None = None
-    _designs: dict[str, tuple[RegressionDesign, RegressionDesign] | str] = field(
-        default_factory=dict, init=False, repr=False
-    )
 
     @property
     def design(self) -> Design:

@@ -26,7 +26,6 @@ UNDEFINED = {
     "interval_coverage": "no coefficient has estimates on both sides",
     "compatible_share": "no coefficient has estimates on both sides",
 }
-UNRELIABLE = "no interval: none tried holds the truth often enough (docs/coverage.md)"
 COUNTS = ("tp", "fp", "fn", "tn", "flipped", "undefined")
 
 
@@ -175,10 +174,10 @@ class TreatmentEffects(Metric[NoSettings]):
     leave [-1, 1]. ``treatment_effect_ratio`` = SD of the simulated over SD of the human effects, noise taken off
     both variances: 1 = effects of the right size, below 1 = treatments do too little.
 
-    Failure modes: a correlation says nothing of size, and with few groups very little at all (its interval
-    shows it); where noise explains all variation of the human effects, nothing can be disattenuated. The
-    disattenuated figure has no interval, because resampling gives none that holds the truth often enough: it
-    divides by a reliability that comes near 0 in many resamples.
+    Failure modes: a correlation says nothing of size, and with few groups very little at all. The interval of
+    the raw one is for samples of this size, noise included; that of the disattenuated one is for the
+    populations, and wide, since it divides by reliabilities that come near 0 in some resamples. Where noise
+    explains all variation of the effects, nothing can be disattenuated.
     Source: Hewitt, Ashokkumar, Ghezae and Willer (2024) for the correlation of predicted and observed effects;
     the ratio is a definition by simbench.
     """
@@ -221,9 +220,7 @@ class TreatmentEffects(Metric[NoSettings]):
             why = None
             if not np.isfinite(values[0]):
                 why = "one side has no effects beyond noise, or a treatment group without answers"
-            noisy = name.endswith("disattenuated")
-            ends = (np.nan, np.nan) if noisy else None
-            yield Score(name, values, reason=why or (UNRELIABLE if noisy else None), interval=ends, **sizes)
+            yield Score(name, values, reason=why, **sizes)
 
 
 def _effects(comparison: Comparison, side: Side) -> tuple[Floats, Floats]:

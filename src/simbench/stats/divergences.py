@@ -27,6 +27,11 @@ __all__ = [
     "wasserstein_ordered",
 ]
 
+TINY = 1e-300
+"""Makes 0 of 0 / 0, and changes no share."""
+ALMOST = 2.0**-53
+"""Keeps the logarithm finite where a share, by which it is multiplied, is 0."""
+
 
 def option_counts(
     codes: ArrayLike,
@@ -97,8 +102,10 @@ def js_distance(p: ArrayLike, q: ArrayLike) -> Floats:
     ``scipy.spatial.distance.jensenshannon(p, q, base=2)``. NaN where a side is empty.
     """
     a, b = normalise(p), normalise(q)
-    middle = (a + b) / 2
-    nats = (rel_entr(a, middle) + rel_entr(b, middle)).sum(axis=-1) / 2
+    # p log(p / m) = p log1p((p - q) / (p + q)): exact near 0, and several times as fast as scipy's rel_entr.
+    lean = (a - b) / (a + b + TINY)
+    parts = a * np.log1p(np.maximum(lean, ALMOST - 1)) + b * np.log1p(np.maximum(-lean, ALMOST - 1))
+    nats = parts.sum(axis=-1) / 2
     # Rounding can leave a sum just outside the mathematical range [0, log 2].
     return _on_options(a, np.sqrt(np.clip(nats / np.log(2), 0.0, 1.0)))
 
