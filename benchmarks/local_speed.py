@@ -135,18 +135,15 @@ def transcripts(count: int) -> list[Any]:
 def gradients(loaded: Any, people: list[Any]) -> dict[str, float]:
     """Largest difference between the gradients of the packed row and of the padded batch."""
     from simbench_local.encode import Encoder
-    from simbench_local.packing import examples, losses, pack, padded_loss
+    from simbench_local.packing import examples, packed_loss, padded_loss
 
     group = [each for each in people if each.interview.condition == people[0].interview.condition]
     prefixes, made = examples(Encoder(loaded.tokenizer), group, "answer")
     found = []
     loaded.model.requires_grad_(True)
-    for loss, count in (
-        losses(loaded, pack(prefixes[0], made, loaded.device)),
-        padded_loss(loaded, prefixes[0], made),
-    ):
+    for measure in (packed_loss, padded_loss):
         loaded.model.zero_grad()
-        (loss / count).backward()
+        (measure(loaded, prefixes[0], made) / sum(example.scored for example in made)).backward()
         found.append([weight.grad.clone() for weight in loaded.model.parameters()])
     difference = max(float((a - b).abs().max()) for a, b in zip(*found, strict=True))
     largest = max(float(a.abs().max()) for a in found[0])

@@ -189,8 +189,6 @@ def test_a_model_that_cannot_share_is_asked_plainly_and_trained_padded(
     answers = list(local.respond(model, [study(4)[3].interview], workspace))
     assert [a.status for a in answers] == ["ok"]
     assert local.record()["prefix_sharing"] is False
-    with pytest.raises(UnsupportedError, match="contest"):
-        backend(folder, epochs=1, loss="contest", targets="in_proj").adapt(study(3), workspace)
 
 
 def test_a_hub_model_without_network_is_refused_with_what_works(monkeypatch: pytest.MonkeyPatch) -> None:

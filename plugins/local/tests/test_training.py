@@ -15,7 +15,7 @@ from simbench_local.adapters import adapter_digest
 from simbench_local.config import LocalConfig
 from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded, load, place
-from simbench_local.packing import examples, losses, pack, padded_loss
+from simbench_local.packing import examples, pack, packed_loss, padded_loss
 from simbench_local.store import resolve
 from simbench_local.training import Recipe, recipe_for, train
 
@@ -41,46 +41,49 @@ def test_a_tiny_model_overfits_eight_transcripts(tiny: Path, study: Study, tmp_p
     assert log["epochs"][-1]["loss"] < 0.08
 
 
-def test_the_packed_loss_and_its_gradients_are_those_of_the_padded_batch(tiny: Path, study: Study) -> None:
+@pytest.mark.parametrize("loss", ["answer", "contest"])
+def test_the_packed_loss_and_its_gradients_are_those_of_the_padded_batch(tiny: Path, study: Study, loss: str) -> None:
     loaded = fresh(tiny)
     loaded.model.requires_grad_(True)
-    prefixes, made = examples(Encoder(loaded.tokenizer), study(7, conditions=1), "answer")
+    prefixes, made = examples(Encoder(loaded.tokenizer), study(7, conditions=1), loss)
     found = []
-    for loss, count in (
-        losses(loaded, pack(prefixes[0], made, loaded.device)),
-        padded_loss(loaded, prefixes[0], made),
-    ):
+    for measure in (packed_loss, padded_loss):
         loaded.model.zero_grad()
-        (loss / count).backward()
-        found.append(({n: p.grad.clone() for n, p in loaded.model.named_parameters()}, float(loss.detach()), count))
-    assert found[0][2] == found[1][2]
+        value = measure(loaded, prefixes[0], made)
+        (value / sum(len(example.targets) for example in made)).backward()
+        found.append(({n: p.grad.clone() for n, p in loaded.model.named_parameters()}, float(value.detach())))
     assert found[0][1] == pytest.approx(found[1][1], rel=1e-5)
     for name, gradient in found[0][0].items():
         assert torch.allclose(gradient, found[1][0][name], atol=1e-5), name
 
 
-def test_the_contest_loss_is_the_negative_log_share_of_the_chosen_option_and_a_tenth_of_the_form(
-    tiny: Path, study: Study
+@pytest.mark.parametrize("item", range(3))
+def test_contests_are_probabilities_of_the_options_and_the_form_counts_a_tenth(
+    tiny: Path, study: Study, item: int
 ) -> None:
-    from simbench_local.answering import probabilities
-    from simbench_local.plain import score_plainly
-    from simbench_local.scoring import Request
-
-    loaded, transcripts = fresh(tiny), study(5, conditions=1)
+    """Over all options of an item, exp(-contest) sums to one, and is what a plain pass over each option says."""
+    loaded = fresh(tiny)
     encoder = Encoder(loaded.tokenizer)
-    prefixes, made = examples(encoder, transcripts, "contest")
-    with torch.no_grad():
-        total, count = losses(loaded, pack(prefixes[0], made, loaded.device))
-        form, _ = padded_loss(loaded, prefixes[0], examples(encoder, transcripts, "answer")[1])
-    expected = 0.1 * float(form)
-    for transcript in transcripts:
-        items = transcript.interview.items
-        codes = [item.code(transcript.answers[item.name]) for item in items]
-        request = Request(tuple(encoder.interview(transcript.interview)))
-        one = score_plainly(loaded, [request], encoder.plan(items), lambda r, i, _, c=codes: c[i])[0]
-        expected -= sum(float(np.log(probabilities(row)[c])) for row, c in zip(one.logprobs, codes, strict=True))
-    assert count == 15
-    assert float(total) == pytest.approx(expected, rel=1e-4)
+    interview = study(1)[0].interview
+    asked = replace(interview, items=interview.items[item : item + 1])
+    plan = encoder.plan(asked.items)[0]
+    shares = []
+    for value, option in zip(plan.item.values, plan.tree.options, strict=True):
+        transcript = [Transcript(asked, {plan.item.name: value})]
+        with torch.no_grad():
+            (prefix,), made = examples(encoder, transcript, "answer")
+            told = padded_loss(loaded, prefix, made)
+            whole = padded_loss(loaded, prefix, examples(encoder, transcript, "contest")[1])
+        with torch.no_grad(), loaded.plain() as model:
+            text = [*encoder.interview(asked), *plan.forced]
+            chances = model(torch.tensor([[*text, *option]])).logits[0, len(text) - 1 :].softmax(-1)
+        expected = 1.0
+        for depth, token in enumerate(option):
+            ways = sorted({other[depth] for other in plan.tree.options if other[:depth] == option[:depth]})
+            expected *= float(chances[depth, token] / chances[depth, ways].sum())
+        shares.append(float(torch.exp(0.1 * told - whole)))
+        assert shares[-1] == pytest.approx(expected, rel=1e-3)
+    assert sum(shares) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_only_the_answers_are_learned(tiny: Path, study: Study) -> None:
@@ -92,7 +95,7 @@ def test_only_the_answers_are_learned(tiny: Path, study: Study) -> None:
     packed = pack(prefixes[0], made, loaded.device)
     answer = encoder.answer(transcript)
     whole = [*prefixes[0], *made[0].own, answer[-1]]
-    assert packed.targets.tolist() == answer
+    assert [token for _, token in made[0].targets] == answer
     assert [whole[place + 1] for place in packed.scored.tolist()] == answer
     assert whole == encoder.interview(transcript.interview) + answer
 
@@ -162,20 +165,6 @@ def test_people_are_watched_in_bfloat16_too(tiny: Path, study: Study, tmp_path: 
 @pytest.mark.parametrize(("people", "epochs"), [(15, 13), (66, 6), (116, 5), (500, 4)])
 def test_the_default_number_of_epochs_falls_with_the_pilot(people: int, epochs: int) -> None:
     assert recipe_for(people, LocalConfig()).epochs == epochs
-
-
-@pytest.mark.parametrize(
-    ("settings", "shared", "loss"),
-    [
-        ({}, True, "contest"),
-        ({}, False, "answer"),
-        ({"elicitation": "generate"}, True, "answer"),
-        ({"elicitation": "generate", "loss": "contest"}, True, "contest"),
-        ({"loss": "answer"}, True, "answer"),
-    ],
-)
-def test_contests_are_learned_where_options_are_chosen(settings: Any, shared: bool, loss: str) -> None:
-    assert recipe_for(66, LocalConfig(**settings), shared).loss == loss
 
 
 def test_small_pilots_are_learned_from_whole() -> None:

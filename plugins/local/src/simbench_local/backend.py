@@ -123,7 +123,7 @@ class Local(Backend[LocalConfig]):
 
         folder = workspace.folder / ADAPTER
         loaded = self._load(source, None, learning=True)
-        recipe = recipe_for(len(pilot), self.config, loaded.shared)
+        recipe = recipe_for(len(pilot), self.config)
         encoder = Encoder(loaded.tokenizer)
         asked = [transcript.interview for transcript in pilot]
         check_lengths(loaded, encoder, [Request(tuple(encoder.interview(each)), each) for each in asked])

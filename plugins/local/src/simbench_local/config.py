@@ -35,9 +35,8 @@ class LocalConfig:
     schedule: str = setting("cosine", "of the learning rate after its rise: cosine, linear or constant")
     train_batch: int = setting(8, "transcripts per training step")
     loss: str = setting(
-        "auto",
-        "contest (between an item's options), answer (every token alike), or auto: contest, but answer where "
-        "text is generated or prefixes cannot be shared",
+        "contest",
+        "contest (between an item's options, the rest of the answer at a tenth) or answer (every token alike)",
     )
     validation: float = setting(0.1, "share of the pilot watched for early stopping, never learned from")
     validation_from: int = setting(200, "people in the pilot from which on a part of it is watched")
@@ -51,7 +50,7 @@ class LocalConfig:
     def __post_init__(self) -> None:
         one_of("backend.adapt", self.adapt, ADAPT)
         one_of("backend.elicitation", self.elicitation, ("choice", "generate"))
-        one_of("backend.loss", self.loss, ("auto", "answer", "contest"))
+        one_of("backend.loss", self.loss, ("answer", "contest"))
         one_of("backend.schedule", self.schedule, ("cosine", "linear", "constant"))
         one_of("backend.dtype", self.dtype, ("auto", "fp32", "bf16"))
         for name in ("shots", "rank", "train_batch", "patience"):

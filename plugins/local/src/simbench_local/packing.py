@@ -18,9 +18,8 @@ from simbench_local.attention import PackedPass
 from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded
 from simbench_local.scoring import prefix_length
-from simbench_local.tree import ancestors
 
-__all__ = ["Example", "Packed", "examples", "losses", "pack", "padded_loss"]
+__all__ = ["Example", "Packed", "examples", "loss_of", "pack", "packed_loss", "padded_loss"]
 
 
 FORM_WEIGHT = 0.1
@@ -28,46 +27,32 @@ FORM_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
-class Contest:
-    """One item of one transcript: the packed-row places and tokens of its tree's edges."""
-
-    places: Tensor  # (e,) index among the scored positions
-    tokens: Tensor  # (e,)
-    paths: Tensor  # (k, e)
-    chosen: int
-
-
-@dataclass(frozen=True)
 class Example:
-    """A transcript as tokens behind a prefix: ``own`` tokens with their ``parents`` (-1: the prefix).
+    """A transcript as tokens behind a prefix (``group`` is the prefix's position).
 
-    ``depth`` counts places behind the prefix. ``targets`` are (own position, next token) pairs of the
-    whole answer; ``contests`` are (scoring positions, edges (e, 2), paths (k, e), chosen) per item.
+    ``targets`` are (place among the own tokens, next token) of the whole answer. ``rivals`` has, where the options
+    of an item part, (which target, the tokens that some option goes on with); empty unless contests are learned.
     """
 
     group: int
     own: tuple[int, ...]
-    parents: tuple[int, ...]
     targets: tuple[tuple[int, int], ...]
-    contests: tuple[tuple[tuple[int, ...], np.ndarray, np.ndarray, int], ...] = ()
+    rivals: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
     @property
     def scored(self) -> int:
         """How many terms it has in the loss."""
-        return len(self.contests) or len(self.targets)
+        return len(self.rivals) or len(self.targets)
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A batch on its device: the arguments of one forward pass and what its loss needs."""
+    """A batch on its device: the arguments of one forward pass."""
 
     tokens: Tensor  # (1, P + B * T)
     positions: Tensor
     shared: PackedPass
     scored: Tensor  # (s,) places in the row whose logits are needed
-    told: Tensor  # (t,) which of the scored places have a next token
-    targets: Tensor  # (t,) the next tokens
-    contests: tuple[Contest, ...]
 
 
 def examples(
@@ -84,78 +69,38 @@ def examples(
         length = prefix_length([prompts[index] for index in indices])
         for index in indices:
             own = prompts[index][length:]
-            make = _contest_example if loss == "contest" else _answer_example
-            made[index] = make(encoder, transcripts[index], own, len(prefixes))
+            made[index] = _example(encoder, transcripts[index], own, len(prefixes), loss == "contest")
         prefixes.append(tuple(prompts[indices[0]][:length]))
     return prefixes, [made[index] for index in range(len(transcripts))]
 
 
-def _answer_example(encoder: Encoder, transcript: Transcript, own: list[int], group: int) -> Example:
+def _example(encoder: Encoder, transcript: Transcript, own: list[int], group: int, contest: bool) -> Example:
     answer = encoder.answer(transcript)
-    tokens = [*own, *answer[:-1]]
-    start = len(own) - 1
-    targets = tuple((start + i, token) for i, token in enumerate(answer))
-    return Example(group, tuple(tokens), tuple(range(-1, len(tokens) - 1)), targets)
-
-
-def _contest_example(encoder: Encoder, transcript: Transcript, own: list[int], group: int) -> Example:
-    tokens, parents, contests, targets = list(own), list(range(-1, len(own) - 1)), [], []
-    here = len(own) - 1  # the token that the next one follows
+    rivals, told = [], 0
     for plan in encoder.plan(transcript.interview.items):
-        for token in plan.forced:
-            targets.append((here, token))
-            tokens.append(token)
-            parents.append(here)
-            here = len(tokens) - 1
-        root, start, tree = here, len(tokens), plan.tree
-        for token, parent in zip(tree.nodes, tree.parents, strict=True):
-            tokens.append(token)
-            parents.append(root if parent < 0 else start + parent)
-        scoring = (root, *range(start, len(tokens)))
-        chosen = plan.item.code(transcript.answers[plan.item.name])
-        contests.append((scoring, tree.edges, tree.paths, chosen))
-        behind = np.flatnonzero(tree.kept[chosen])
-        way = [root, *(start + int(i) for i in behind)]
-        targets += list(zip(way, tree.options[chosen], strict=True))
-        parents.append(way[-1])
-        tokens.append(int(tree.last[chosen]))
-        here = len(tokens) - 1
-    targets.append((here, encoder.end))
-    return Example(group, tuple(tokens), tuple(parents), tuple(targets), tuple(contests))
+        told += len(plan.forced)
+        chosen = plan.tree.options[plan.item.code(transcript.answers[plan.item.name])]
+        for depth in range(len(chosen)):
+            ways = {option[depth] for option in plan.tree.options if option[:depth] == chosen[:depth]}
+            if contest and len(ways) > 1:
+                rivals.append((told + depth, tuple(sorted(ways))))
+        told += len(chosen)
+    targets = tuple((len(own) - 1 + i, token) for i, token in enumerate(answer))
+    return Example(group, (*own, *answer[:-1]), targets, tuple(rivals))
 
 
 def pack(prefix: Sequence[int], batch: Sequence[Example], device: torch.device) -> Packed:
     """One packed row from examples that share ``prefix``; shorter ones are padded behind their end."""
-    own = max(len(example.own) for example in batch)
+    start, own = len(prefix), max(len(example.own) for example in batch)
     tokens = np.zeros((len(batch), own), dtype=np.int64)
-    depth = np.zeros((len(batch), own), dtype=np.int64)
     visible = np.broadcast_to(np.eye(own, dtype=np.bool_), (len(batch), own, own)).copy()
+    places: list[int] = []
     for row, example in enumerate(batch):
         size = len(example.own)
         tokens[row, :size] = example.own
-        visible[row, :size, :size] = ancestors(example.parents)
-        depth[row, :size] = visible[row, :size, :size].sum(axis=1) - 1
-    start = len(prefix)
-    places: list[int] = []
-    told: list[int] = []
-    nexts: list[int] = []
-    contests = []
-    for row, example in enumerate(batch):
-        offset = start + row * own
-        told += range(len(places), len(places) + len(example.targets))
-        places += [offset + place for place, _ in example.targets]
-        nexts += [token for _, token in example.targets]
-        for scoring, edges, paths, chosen in example.contests:
-            first = len(places)
-            places += [offset + place for place in scoring]
-            contests.append(
-                Contest(
-                    torch.from_numpy(first + edges[:, 0]).to(device),
-                    torch.from_numpy(edges[:, 1].copy()).to(device),
-                    torch.from_numpy(paths).float().to(device),
-                    chosen,
-                )
-            )
+        visible[row, :size, :size] = np.tri(size, dtype=np.bool_)
+        places += [start + row * own + place for place, _ in example.targets]
+    depth = visible.sum(axis=2) - 1
     line = np.concatenate((np.asarray(prefix, dtype=np.int64), tokens.reshape(-1)))
     where = np.concatenate((np.arange(start), (start + depth).reshape(-1)))
     return Packed(
@@ -163,50 +108,63 @@ def pack(prefix: Sequence[int], batch: Sequence[Example], device: torch.device) 
         torch.from_numpy(where)[None].to(device),
         PackedPass(start, torch.from_numpy(visible).to(device)),
         torch.tensor(places, device=device),
-        torch.tensor(told, dtype=torch.int64, device=device),
-        torch.tensor(nexts, dtype=torch.int64, device=device),
-        tuple(contests),
     )
 
 
-def padded_loss(loaded: Loaded, prefix: Sequence[int], batch: Sequence[Example]) -> tuple[Tensor, int]:
-    """The loss ``answer`` of a batch with nothing shared: one padded row per transcript.
+def packed_loss(loaded: Loaded, prefix: Sequence[int], batch: Sequence[Example]) -> Tensor:
+    """Summed loss of a batch (see :func:`loss_of`) from one packed row."""
+    packed = pack(prefix, batch, loaded.device)
+    logits = loaded.logits(packed.tokens, packed.positions, packed.scored, shared=packed.shared)[0]
+    return loss_of(logits, batch)
+
+
+def padded_loss(loaded: Loaded, prefix: Sequence[int], batch: Sequence[Example]) -> Tensor:
+    """The same with nothing shared: one padded row per transcript.
 
     For models whose attention cannot look at a shared prefix, and the reference for those that can.
     """
     width = len(prefix) + max(len(example.own) for example in batch)
     tokens = torch.zeros((len(batch), width), dtype=torch.int64)
     mask = torch.zeros_like(tokens)
-    places, nexts = [], []
+    places: list[int] = []
     for row, example in enumerate(batch):
         text = [*prefix, *example.own]
         tokens[row, : len(text)] = torch.tensor(text)
         mask[row, : len(text)] = 1
         places += [row * width + len(prefix) + place for place, _ in example.targets]
-        nexts += [token for _, token in example.targets]
     with loaded.plain() as model:
         logits = model(
             input_ids=tokens.to(loaded.device), attention_mask=mask.to(loaded.device), use_cache=False
         ).logits
-    picked = logits.flatten(0, 1)[torch.tensor(places, device=loaded.device)].float()
-    targets = torch.tensor(nexts, device=loaded.device)
-    return torch.nn.functional.cross_entropy(picked, targets, reduction="sum"), len(nexts)
+    return loss_of(logits.flatten(0, 1)[torch.tensor(places, device=loaded.device)], batch)
 
 
-def losses(loaded: Loaded, packed: Packed) -> tuple[Tensor, int]:
-    """Summed negative log-likelihood (nats) of a batch, and of how many tokens or contests it is the sum.
+def loss_of(logits: Tensor, batch: Sequence[Example]) -> Tensor:
+    """Summed negative log-likelihood (nats) of a batch's answers from the logits (s, V) of all its targets.
 
-    Where contests count, the tokens of the answers are added at ``FORM_WEIGHT``: a model that learned from
-    contests alone never writes a valid answer, and one that learns from all tokens alike spends the first
-    steps, and Adam's memory of them, on the form.
+    Without rivals every token counts alike. With them, wherever options part the chosen one is held against its
+    rivals alone, and the tokens count at ``FORM_WEIGHT``: a model that learned from contests alone never writes a
+    valid answer, and one that learns from all tokens alike spends its first steps, and Adam's memory of them, on
+    the form.
     """
-    logits = loaded.logits(packed.tokens, packed.positions, packed.scored, shared=packed.shared)[0].float()
-    total = torch.nn.functional.cross_entropy(logits[packed.told], packed.targets, reduction="sum")
-    if not packed.contests:
-        return total, len(packed.targets)
-    norm = torch.logsumexp(logits, dim=-1)
-    total = FORM_WEIGHT * total
-    for contest in packed.contests:
-        edges = logits[contest.places, contest.tokens] - norm[contest.places]
-        total = total - torch.log_softmax(contest.paths @ edges, dim=0)[contest.chosen]
-    return total, len(packed.contests)
+    logits = logits.float()
+    targets = torch.tensor([token for each in batch for _, token in each.targets], device=logits.device)
+    total = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+    contests = _contests(batch)
+    if not contests:
+        return total
+    rows, ways = zip(*contests, strict=True)
+    rivals = torch.nn.utils.rnn.pad_sequence([torch.tensor(each) for each in ways], True, -1).to(logits.device)
+    held = logits[torch.tensor(rows, device=logits.device)]
+    against = held.gather(1, rivals.clamp(min=0)).masked_fill(rivals < 0, float("-inf"))
+    own = held.gather(1, targets[list(rows)][:, None])[:, 0]
+    return FORM_WEIGHT * total + (torch.logsumexp(against, dim=1) - own).sum()
+
+
+def _contests(batch: Sequence[Example]) -> list[tuple[int, tuple[int, ...]]]:
+    """(row among the batch's targets, the tokens in contest) of every place where options part."""
+    found, start = [], 0
+    for example in batch:
+        found += [(start + target, ways) for target, ways in example.rivals]
+        start += len(example.targets)
+    return found

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 
 from simbench.backends.base import Progress
-from simbench.errors import StorageError, UnsupportedError
+from simbench.errors import StorageError
 from simbench.interview import Transcript
 from simbench_local.batches import halving, is_out_of_memory
 from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded, quiet_peft
-from simbench_local.packing import Example, examples, losses, pack, padded_loss
+from simbench_local.packing import Example, examples, packed_loss, padded_loss
 
 __all__ = ["Recipe", "recipe_for", "train"]
 
@@ -48,16 +48,13 @@ class Recipe:
     patience: int
 
 
-def recipe_for(people: int, settings: Any, shared: bool = True) -> Recipe:
-    """The settings with what was left open (0, auto) filled in for a pilot of this size.
-
-    ``shared`` says whether the model can look at a shared prefix, as contests need.
+def recipe_for(people: int, settings: Any) -> Recipe:
+    """The settings with what was left open (0) filled in for a pilot of this size.
 
     Epochs fall with the square root of the pilot's size: 13 for 15 people, 6 for 66, 5 for 116, 4 from 200 on.
     """
     epochs = settings.epochs or int(np.clip(round(50 / math.sqrt(max(people, 1))), 4, 20))
     validation = settings.validation if people >= settings.validation_from else 0.0
-    loss = "contest" if shared and settings.elicitation == "choice" else "answer"
     return Recipe(
         epochs=epochs,
         learning_rate=settings.learning_rate,
@@ -67,7 +64,7 @@ def recipe_for(people: int, settings: Any, shared: bool = True) -> Recipe:
         dropout=settings.dropout,
         targets=settings.targets,
         schedule=settings.schedule,
-        loss=loss if settings.loss == "auto" else settings.loss,
+        loss=settings.loss,
         validation=validation,
         patience=settings.patience,
     )
@@ -101,8 +98,6 @@ class _Run:
 
     def __init__(self, loaded: Loaded, pilot: Sequence[Transcript], recipe: Recipe, seed: int, folder: Path) -> None:
         self.loaded, self.recipe, self.seed, self.folder = loaded, recipe, seed, folder
-        if not loaded.shared and recipe.loss == "contest":
-            raise UnsupportedError(f"backend.loss=contest needs prefix sharing, which {loaded.source.name} lacks")
         self.prefixes, made = examples(Encoder(loaded.tokenizer), pilot, recipe.loss)
         held = _held_out(made, recipe.validation, seed)
         self.learners = [example for i, example in enumerate(made) if i not in held]
@@ -155,7 +150,7 @@ class _Run:
         held = [None if p.grad is None else p.grad.clone() for p in self.weights.values()]
         try:
             with _precision(self.loaded):
-                loss, _ = self._loss(part)
+                loss = self._loss(part)
             (loss / total).backward()  # type: ignore[no-untyped-call]
         except (RuntimeError, MemoryError) as error:
             if is_out_of_memory(error):
@@ -201,11 +196,9 @@ class _Run:
             scratch.replace(self.folder / LOG)
             self._checkpoint.unlink(missing_ok=True)
 
-    def _loss(self, batch: Sequence[Example]) -> tuple[torch.Tensor, int]:
-        prefix = self.prefixes[batch[0].group]
-        if not self.loaded.shared:
-            return padded_loss(self.loaded, prefix, batch)
-        return losses(self.loaded, pack(prefix, batch, self.loaded.device))
+    def _loss(self, batch: Sequence[Example]) -> torch.Tensor:
+        measure = packed_loss if self.loaded.shared else padded_loss
+        return measure(self.loaded, self.prefixes[batch[0].group], batch)
 
     @torch.no_grad()
     def _watched_loss(self) -> float:
@@ -213,9 +206,10 @@ class _Run:
         for group in range(len(self.prefixes)):
             members = [example for example in self.watched if example.group == group]
             for start in range(0, len(members), self.recipe.batch_size):
+                batch = members[start : start + self.recipe.batch_size]
                 with _precision(self.loaded):
-                    loss, n = self._loss(members[start : start + self.recipe.batch_size])
-                total, count = total + float(loss), count + n
+                    total += float(self._loss(batch))
+                count += sum(example.scored for example in batch)
         return total / count
 
     def _batches(self) -> list[list[Example]]:
