@@ -126,15 +126,15 @@ class Side(_Remembering):
         columns = self.once("columns", self._columns)
         counts = np.zeros((size, len(self.weights)))
         for code in np.flatnonzero(np.diff(ends)):
-            counts[code] = columns[order[ends[code] : ends[code + 1]]].sum(axis=0)
+            counts[code] = columns[order[ends[code] : ends[code + 1]]].sum(axis=0, dtype=columns.dtype)
         return counts.T
 
     def _columns(self) -> NDArray[Any]:
-        """Weights (n, R): in single precision where that is exact, for whole numbers with small sums."""
-        exact = self.weights.sum(axis=1).max(initial=0) < 2**24 and np.array_equal(
-            self.weights, np.rint(self.weights)
-        )
-        return np.ascontiguousarray(self.weights.T, dtype=np.float32 if exact else np.float64)
+        """Weights (n, R), as the smallest whole numbers that hold all sums where they are whole numbers."""
+        largest = self.weights.sum(axis=1).max(initial=0)
+        kind = next((each for each in (np.int16, np.int32) if largest <= np.iinfo(each).max), np.float64)
+        small = self.weights.astype(kind)
+        return np.ascontiguousarray((small if np.array_equal(small, self.weights) else self.weights).T)
 
 
 @dataclass(frozen=True, eq=False)
