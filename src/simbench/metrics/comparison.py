@@ -71,8 +71,7 @@ class Side(_Remembering):
     def members(self, variable: str, level: str) -> Bools:
         """Who (n,) belongs to a level of a profile variable (or of ``"condition"``)."""
         levels = self.once(("level", variable), lambda: self.people.level(variable))
-        members: Bools = (levels == level).to_numpy(dtype=bool)
-        return members
+        return self.once(("members", variable, level), lambda: (levels == level).to_numpy(dtype=bool))
 
     def groups(self, variable: str, levels: tuple[str, ...]) -> Ints:
         """Codes (n,) of a profile variable (or ``"condition"``) among these levels; -1 for none of them."""
