@@ -18,6 +18,7 @@ from simbench.harness.library import Runs, load_runs
 from simbench.harness.store import RunFolder
 from simbench.plugin.manager import load_plugins
 from simbench.report.compare import compare_runs
+from simbench.report.table import labels
 
 
 def test_differences_are_those_of_the_stored_resamples(runs: Runs) -> None:
@@ -95,3 +96,14 @@ def test_formats(form: str, runs: Runs, capsys: pytest.CaptureFixture[str]) -> N
     if form == "markdown":
         bars = {line.count("|") for line in printed.splitlines() if line.startswith("| js_distance (mean) |")}
         assert bars <= {8, 11}
+
+
+def test_runs_that_differ_in_one_setting_are_told_apart_by_it(runs: Runs) -> None:
+    """The same backend and sampler with two seeds: the label says which is which, and no more."""
+    manifests = [{**runs[0].manifest, "run_id": f"{seed:06}"} for seed in (3, 4)]
+    for manifest, seed in zip(manifests, (3, 4), strict=True):
+        manifest["config"] = {**manifest["config"], "seed": seed, "out": f"folder {seed}"}
+    first, second = labels(manifests).values()
+    assert first.endswith(" seed=3 000003")
+    assert second.endswith(" seed=4 000004")
+    assert "seed" not in labels(manifests[:1])["000003"]

@@ -20,7 +20,7 @@ from simbench.harness.library import Runs
 from simbench.metrics.base import loss
 from simbench.plugin.manager import Registry
 from simbench.report.outcomes import unsent
-from simbench.report.table import label
+from simbench.report.table import labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def compare_runs(
     done = runs.done
     if len(done) < 2:
         raise ConfigError(f"compare: expected at least two runs that are done; found {len(done)} of {len(runs)}")
-    names = _names(done)
+    names = labels(done.manifests)
     notes = [f"{len(runs) - len(done)} runs that are not done are left out"] if len(done) < len(runs) else []
     notes += _humans(done, names, different_humans)
     if any(manifest["humans"]["synthetic"] for manifest in done.manifests):
@@ -104,11 +104,6 @@ def compare_runs(
     elif (differences["p"] == _least_p(losses)).any():
         notes.append(f"p-values cannot be below {_least_p(losses):.2g} with this number of resamples")
     return Standing(board, differences, _costs(done, names), tuple(notes))
-
-
-def _names(runs: Runs) -> dict[str, str]:
-    """A label for every run, by run id."""
-    return {manifest["run_id"]: label(manifest) for manifest in runs.manifests}
 
 
 def _humans(runs: Runs, names: dict[str, str], different: bool) -> list[str]:

@@ -23,7 +23,7 @@ from simbench.report.figures import run_charts
 from simbench.report.formats import number
 from simbench.report.outcomes import outcomes
 from simbench.report.paper import PUBLISHED_NOTE, paper_table
-from simbench.report.table import label
+from simbench.report.table import label, labels
 from simbench.report.verdict import verdict
 
 __all__ = ["MOST_RUNS", "write_report"]
@@ -56,7 +56,8 @@ def write_report(runs: Runs, registry: Registry, folder: Path, *, figures: bool 
         raise ConfigError(f"report: none of the {len(runs)} runs is done")
     folder.mkdir(parents=True, exist_ok=True)
     detailed = done[:MOST_RUNS]
-    views = [_run_view(run, registry) for run in detailed]
+    names = labels(runs.manifests)
+    views = [_run_view(run, names[run.run_id], registry) for run in detailed]
     study = _study_view(done, registry) if len(done) > 1 else None
     if figures:
         for drawn in study["charts"] if study else []:
@@ -100,8 +101,8 @@ def _title(runs: Runs) -> str:
     return f"{', '.join(experiments)}: {label(manifests[0]) if len(runs) == 1 else what}"
 
 
-def _run_view(run: Run, registry: Registry) -> dict[str, Any]:
-    """Everything that the page says about one run."""
+def _run_view(run: Run, name: str, registry: Registry) -> dict[str, Any]:
+    """Everything that the page says about one run, under a name that tells it from the others."""
     manifest, scores = run.manifest, run.scores
     experiment = content.experiment_of(manifest, registry)
     marked = "humans (SYNTHETIC)" if manifest["humans"]["synthetic"] else "humans"
@@ -110,7 +111,7 @@ def _run_view(run: Run, registry: Registry) -> dict[str, Any]:
     statuses, counted = outcomes(manifest)
     return {
         "id": run.run_id,
-        "label": label(manifest),
+        "label": name,
         "facts": content.facts(manifest),
         "verdict": statements,
         "marked": marked,
@@ -151,8 +152,12 @@ def _verdicts(runs: Runs) -> dict[str, list[Any]]:
     """How every run stands on every topic, in a word each."""
     found = [{each.topic: each.standing for each in verdict(run.manifest, run.scores)} for run in runs]
     topics = list(dict.fromkeys(topic for each in found for topic in each))
-    names = [label(manifest) for manifest in runs.manifests]
-    return {"head": topics, "rows": [[n, *(each.get(t, "-") for t in topics)] for n, each in zip(names, found)]}
+    names = labels(runs.manifests)
+    rows = [
+        [names[manifest["run_id"]], *(each.get(topic, "-") for topic in topics)]
+        for manifest, each in zip(runs.manifests, found, strict=True)
+    ]
+    return {"head": topics, "rows": rows}
 
 
 def _compared(runs: Runs, registry: Registry) -> tuple[list[list[str]], list[str], list[list[str]]]:

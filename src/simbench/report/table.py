@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
     from simbench.harness.run import Run
 
-__all__ = ["headline_rows", "label", "run_table", "sweep_table"]
+__all__ = ["headline_rows", "label", "labels", "run_table", "sweep_table"]
 
 LOW_MASS = 0.5
+MOST_SETTINGS = 3
+RUNTIME = ("out", "budget", "retry_failed", "report", "study", "cell")
 SCOPES = {
     "heldout": "held-out people",
     "reserved": "people reserved from every pilot",
@@ -84,6 +86,7 @@ def sweep_table(runs: Sequence[Run]) -> RenderableType:
     registry = load_plugins()
     columns: list[str] = []
     lines = []
+    names = labels([run.manifest for run in runs])
     for run in runs:
         cells = {_title(row): _number(row["value"]) for row in headline_rows(run.scores, registry)}
         columns += [name for name in cells if name not in columns]
@@ -98,15 +101,46 @@ def sweep_table(runs: Sequence[Run]) -> RenderableType:
         counted = [str(humans["n_pilot"]), str(humans["n_evaluated"]), str(counts["ok"])]
         mark = " (SYNTHETIC)" if humans["synthetic"] else ""
         mark += f" (NOT SENT: {', '.join(unsent(manifest))})" if unsent(manifest) else ""
-        table.add_row(label(manifest) + mark, *counted, *(cells.get(name, "") for name in columns))
+        table.add_row(names[run.run_id] + mark, *counted, *(cells.get(name, "") for name in columns))
     return table
 
 
 def label(manifest: dict[str, Any]) -> str:
     """A run in few words: its cell where it is part of a study, else backend and sampler; then its hash."""
-    config = manifest["config"]
-    words = f"{config['backend']['name']} {config.get('cell') or config['sampler']['name']}"
-    return f"{words} {manifest['run_id'][-6:]}"
+    return labels([manifest])[manifest["run_id"]]
+
+
+def labels(manifests: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """A label for every run, by run id; runs of the same words also have the settings in which they differ."""
+    alike: dict[str, list[dict[str, Any]]] = {}
+    for manifest in manifests:
+        config = manifest["config"]
+        words = f"{config['backend']['name']} {config.get('cell') or config['sampler']['name']}"
+        alike.setdefault(words, []).append(manifest)
+    found = {}
+    for words, group in alike.items():
+        settings = [dict(_flat(manifest["config"])) for manifest in group]
+        names = [name for name in settings[0] if len({each.get(name) for each in settings}) > 1]
+        for manifest, each in zip(group, settings, strict=True):
+            differing = [_setting(name, each[name]) for name in names[:MOST_SETTINGS] if name in each]
+            found[manifest["run_id"]] = " ".join([words, *differing, manifest["run_id"][-6:]])
+    return found
+
+
+def _flat(config: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Settings that can tell runs apart, as text by their dotted names."""
+    for name, value in config.items():
+        if not above and name in (*RUNTIME, "metric", "scoring"):
+            continue
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", str(value)
+
+
+def _setting(name: str, value: str) -> str:
+    last = name.rpartition(".")[2]
+    return value if last == "name" else f"{last}={value}"
 
 
 def _model(manifest: dict[str, Any]) -> str:
