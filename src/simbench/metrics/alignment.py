@@ -302,7 +302,8 @@ class KLDivergence(Distance[KLSettings]):
     option probabilities (``kl_divergence_expected``; s then counts probabilities).
 
     Failure modes: depends on the smoothing wherever people give answers that are never simulated, the more
-    the smaller the samples; positive by chance alone; not symmetric. Source: Kullback and Leibler (1951),
+    the smaller the samples, so there is none over belief structures, where it would be smoothing for the most
+    part; positive by chance alone; not symmetric. Source: Kullback and Leibler (1951),
     Ann. Math. Stat. 22; Krichevsky and Trofimov (1981), IEEE Trans. Inf. Theory 27.
     """
 
