@@ -24,6 +24,7 @@ T = TypeVar("T")
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+BLOCK = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,22 +119,28 @@ class Side(_Remembering):
     def code_counts(self, codes: Ints, size: int) -> Floats:
         """Weighted counts (R, size) of any codes (n,), -1 = counted nowhere.
 
-        Every row of data counts in one column, so adding up is faster than a matrix product.
+        A row of data counts in one column only, so a sparse product is many times as fast as a dense one.
         """
-        order = np.argsort(codes, kind="stable")
-        ends = np.searchsorted(codes[order], np.arange(size + 1))
+        from scipy.sparse import csr_array
+
         columns = self.once("columns", self._columns)
-        counts = np.zeros((size, len(self.weights)))
-        for code in np.flatnonzero(np.diff(ends)):
-            counts[code] = columns[order[ends[code] : ends[code + 1]]].sum(axis=0, dtype=columns.dtype)
-        return counts.T
+        rows = np.flatnonzero(codes >= 0)
+        cells = csr_array((np.ones(len(rows), columns.dtype), (codes[rows], rows)), shape=(size, len(self)))
+        counts: Floats = (cells @ columns).astype(np.float64).T
+        return counts
 
     def _columns(self) -> NDArray[Any]:
         """Weights (n, R), as the smallest whole numbers that hold all sums where they are whole numbers."""
         largest = self.weights.sum(axis=1).max(initial=0)
         kind = next((each for each in (np.int16, np.int32) if largest <= np.iinfo(each).max), np.float64)
-        small = self.weights.astype(kind)
-        return np.ascontiguousarray((small if np.array_equal(small, self.weights) else self.weights).T)
+        columns = np.empty(self.weights.shape[::-1], kind)
+        for start in range(0, len(self.weights), BLOCK):  # turned in pieces that a cache holds
+            part = self.weights[start : start + BLOCK]
+            small = part.astype(kind)
+            if not np.array_equal(small, part):
+                return np.ascontiguousarray(self.weights.T)
+            columns[:, start : start + BLOCK] = small.T
+        return columns
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,7 +104,12 @@ def js_distance(p: ArrayLike, q: ArrayLike) -> Floats:
     a, b = normalise(p), normalise(q)
     # p log(p / m) = p log1p((p - q) / (p + q)): exact near 0, and several times as fast as scipy's rel_entr.
     lean = (a - b) / (a + b + TINY)
-    parts = a * np.log1p(np.maximum(lean, ALMOST - 1)) + b * np.log1p(np.maximum(-lean, ALMOST - 1))
+    np.clip(lean, ALMOST - 1, 1 - ALMOST, out=lean)
+    parts = np.log1p(lean)
+    parts *= a
+    np.log1p(np.negative(lean, out=lean), out=lean)
+    lean *= b
+    parts += lean
     nats = parts.sum(axis=-1) / 2
     # Rounding can leave a sum just outside the mathematical range [0, log 2].
     return _on_options(a, np.sqrt(np.clip(nats / np.log(2), 0.0, 1.0)))
