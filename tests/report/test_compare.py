@@ -50,6 +50,7 @@ def test_ranks_follow_the_distance_from_human(runs: Runs) -> None:
         loss = np.log(value).abs() if way == "one" else {"lower": value, "higher": -value, "zero": value.abs()}[way]
         assert rows["rank"].to_list() == rankdata(loss.round(6)).tolist()
         assert (rows["rank_low"] <= rows["rank_high"]).all()
+        assert (2 * rows[["rank_low", "rank_high"]] % 1 == 0).all(axis=None)  # ranks that occur; halves for ties
         assert rows["p_best"].sum() == pytest.approx(1)
 
 
