@@ -196,7 +196,8 @@ def _ranks(losses: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, float]
     ranks = pd.DataFrame(whole).rank().to_numpy()  # ties share the mean of their ranks
     first = (whole == whole.min(axis=0)).astype(float)
     first /= first.sum(axis=0)
-    low, high = np.quantile(ranks[:, 1:], [0.025, 0.975], axis=1, method="inverted_cdf") if whole.shape[1] > 1 else ranks.T[[0, 0]]
+    drawn = ranks[:, 1:] if whole.shape[1] > 1 else ranks
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=1, method="inverted_cdf")
     return {
         run: {
             "rank": float(ranks[number, 0]),
