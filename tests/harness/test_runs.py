@@ -117,6 +117,23 @@ def test_a_failed_run_says_why_and_goes_on(tmp_path: Path, monkeypatch: pytest.M
     assert (run.manifest["status"], run.manifest["error"]) == ("done", None)
 
 
+def test_interviews_that_failed_are_asked_again_when_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a provider had been down for half of the people; the others keep their answers."""
+    from simbench.backends.uniform import Uniform
+
+    respond = Uniform.respond
+    with monkeypatch.context() as patch:
+        patch.setattr(Uniform, "respond", lambda self, model, asked, space: respond(self, model, asked[::2], space))
+        half = quick(tmp_path).responses
+    failed = half["status"] == "failed"
+    assert failed.mean() == pytest.approx(0.5, abs=0.01)
+    assert quick(tmp_path).manifest["outcomes"]["all"]["failed"] == failed.sum()
+    whole = quick(tmp_path, retry_failed=True)
+    assert whole.manifest["outcomes"]["all"] == {"ok": len(failed)}
+    assert whole.scores["n_simulated"].max() == len(failed)
+    pd.testing.assert_frame_equal(whole.responses[~failed], half[~failed], check_dtype=False)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -90,7 +90,10 @@ class RunSettings:
     out: str = setting("runs", "folder that holds the run folders", runtime=True)
     budget: float | None = setting(None, "US dollars at which the run stops, to go on later", runtime=True)
     retry_failed: bool | None = setting(
-        None, "carry out again what failed before; empty: a single run yes, the runs of a sweep no", runtime=True
+        None,
+        "carry out failed runs again (empty: a single run yes, those of a sweep no), and (true) ask failed interviews "
+        "of finished runs again",
+        runtime=True,
     )
     report: bool | None = setting(
         None, "write report.html into the run folder; empty: a single run yes, the runs of a sweep no", runtime=True

@@ -17,7 +17,7 @@ from simbench.harness.config import Plan
 from simbench.harness.journal import Journal
 from simbench.harness.pilot import asking_script, draw_pilot, evaluated, training_script
 from simbench.harness.provenance import digest, environment, interviews_digest
-from simbench.harness.responses import JOURNAL, ask, outcome_counts, response_frame, usage_totals, valid_mass
+from simbench.harness.responses import AGAIN, JOURNAL, ask, outcome_counts, response_frame, usage_totals, valid_mass
 from simbench.harness.scoring import score
 from simbench.harness.store import RunFolder, now
 
@@ -155,8 +155,14 @@ def prepare(plan: Plan) -> Prepared:
 
 
 def is_done(folder: RunFolder, plan: Plan) -> bool:
-    """Whether the folder holds this run, finished and scored the way the plan asks for."""
+    """Whether the folder holds this run, finished and scored the way the plan asks for.
+
+    With ``retry_failed=true``, interviews that failed leave it open: they are asked again.
+    """
     manifest = folder.manifest
+    missing = sum(manifest.get("outcomes", {}).get("all", {}).get(status, 0) for status in AGAIN)
+    if plan.settings.retry_failed and missing:
+        return False
     return manifest.get("status") == "done" and manifest.get("scoring_id") == digest(plan.scoring())
 
 
