@@ -91,8 +91,8 @@ class RunSettings:
     budget: float | None = setting(None, "US dollars at which the run stops, to go on later", runtime=True)
     retry_failed: bool | None = setting(
         None,
-        "carry out failed runs again (empty: a single run yes, those of a sweep no), and (true) ask failed interviews "
-        "of finished runs again",
+        "carry out failed runs again (empty: a single run yes, those of a sweep no) and, if true, ask interviews "
+        "that failed in finished runs again",
         runtime=True,
     )
     report: bool | None = setting(
