@@ -73,7 +73,7 @@ def compare_runs(
     if len(done) < 2:
         raise ConfigError(f"compare: expected at least two runs that are done; found {len(done)} of {len(runs)}")
     names = labels(done.manifests)
-    notes = [f"{len(runs) - len(done)} runs that are not done are left out"] if len(done) < len(runs) else []
+    notes = [f"left out, since not done: {len(runs) - len(done)}"] if len(done) < len(runs) else []
     notes += _humans(done, names, different_humans)
     if any(manifest["humans"]["synthetic"] for manifest in done.manifests):
         notes.append("SYNTHETIC reference population, not real people")
