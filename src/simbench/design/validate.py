@@ -55,6 +55,21 @@ def _missing(value: Any) -> bool:
     return bool(pd.api.types.is_scalar(value) and (pd.isna(value) or value == ""))
 
 
+def _each(column: pd.Series, judge: Callable[[Any], Any]) -> pd.Series:
+    """What ``judge`` says of every value, asked once for equal values of one type."""
+    known: dict[tuple[type, Any], Any] = {}
+
+    def once(value: Any) -> Any:
+        if not isinstance(value, Hashable):
+            return judge(value)
+        key = type(value), value
+        if key not in known:
+            known[key] = judge(value)
+        return known[key]
+
+    return column.map(once)
+
+
 def _canonical(column: pd.Series, words: dict[Value, str]) -> pd.Series:
     """Bring values to the declared ones where they only differ in type (``3.0`` or ``"3"`` for 3)."""
     spelled = {str(value): value for value in words}
@@ -62,9 +77,9 @@ def _canonical(column: pd.Series, words: dict[Value, str]) -> pd.Series:
     def canonical(value: Any) -> Any:
         return None if _missing(value) else spelled.get(str(_plain(value)), value)
 
-    mapped = column.map(canonical)
+    mapped = _each(column, canonical)
     fits, _ = _among(words)
-    if all(isinstance(v, int) for v in words) and mapped.map(lambda v: _missing(v) or fits(v)).all():
+    if all(isinstance(v, int) for v in words) and _each(mapped, lambda v: _missing(v) or fits(v)).all():
         return mapped.astype("Int64")
     return mapped.astype(object).where(mapped.notna(), None)
 
@@ -115,7 +130,7 @@ def _is_number(value: Any) -> bool:
 def _outside(
     column: pd.Series, fits: Callable[[Any], bool], expected: str, missing: bool = True
 ) -> Iterator[Problem]:
-    wrong = ~column.map(lambda value: missing if _missing(value) else fits(value)).astype(bool)
+    wrong = ~_each(column, lambda value: missing if _missing(value) else fits(value)).astype(bool)
     yield from _bad(column, wrong, expected, str(column.name))
 
 

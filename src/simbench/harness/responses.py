@@ -109,19 +109,24 @@ def _in_order(chances: Sequence[float] | None, shown: Any, item: Any) -> list[fl
 def outcome_counts(people: People, frame: pd.DataFrame) -> dict[str, Any]:
     """How many interviews ended how: in all, by condition, and by subgroup level (statuses that occur)."""
 
-    def tally(statuses: Iterable[str]) -> dict[str, int]:
-        found = Counter(statuses)
+    statuses = frame["status"].to_list()
+
+    def tally(found: Mapping[str, int]) -> dict[str, int]:
         return {status: found[status] for status in STATUSES if found[status] or status == "ok"}
 
     def by(level: pd.Series, names: Iterable[str]) -> dict[str, dict[str, int]]:
-        return {str(name): tally(frame["status"][level == name]) for name in names}
+        found: dict[str, Counter[str]] = {name: Counter() for name in names}
+        for name, status in zip(level.to_list(), statuses, strict=True):
+            if name in found:
+                found[name][status] += 1
+        return {str(name): tally(counted) for name, counted in found.items()}
 
     by_subgroup = {
         variable.name: by(variable.level(frame[variable.name]), people.levels(variable.name))
         for variable in people.design.subgroups
     }
     by_condition = by(people.design.condition(frame), people.levels("condition"))
-    return {"all": tally(frame["status"]), "condition": by_condition, "subgroup": by_subgroup}
+    return {"all": tally(Counter(statuses)), "condition": by_condition, "subgroup": by_subgroup}
 
 
 def valid_mass(design: Design, frame: pd.DataFrame) -> dict[str, float]:
