@@ -82,7 +82,9 @@ def show(
 
 
 def cell(values: list[float]) -> str:
-    """Mean, and the range where there is one."""
+    """Mean, and the range where there is one; a dash where a figure could not be computed."""
+    if any(value != value for value in values):
+        return "-"
     mean = sum(values) / len(values)
     if max(values) - min(values) < 0.005:
         return f"{mean:.2f}"
