@@ -73,6 +73,16 @@ def test_what_a_killed_process_paid_for_is_kept(tmp_path: Path) -> None:
     assert list((tmp_path / "shards").iterdir()) == []
 
 
+def test_a_process_killed_before_its_first_answer_is_in_nobodys_way(tmp_path: Path) -> None:
+    """Between making its file and the table in it, a killed process leaves an empty file."""
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "host-1-0.sqlite").touch()
+    with ResponseCache(tmp_path) as cache:
+        assert cache.get(key(1)) is None
+        cache.put(key(1), 1)
+    assert list((tmp_path / "shards").glob("*.sqlite")) == []
+
+
 def test_a_living_process_keeps_its_shard(tmp_path: Path) -> None:
     with ResponseCache(tmp_path) as writer:
         writer.put(key(1), 1)

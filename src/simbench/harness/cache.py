@@ -164,6 +164,7 @@ class ResponseCache:
                 lock.acquire(timeout=0)
             except Timeout:  # its process is alive
                 continue
+            _open(path).close()  # its process may have been killed before it had made the table
             self._take(path)
             lock.release()
             _remove(path)
