@@ -12,7 +12,7 @@ from simbench.metrics.base import loss
 from simbench.plugin.manager import Registry
 from simbench.report.drawing import CEILING, FLOOR, HUMAN, SIMULATED, Chart, clean
 from simbench.report.figures import WIDTH, short
-from simbench.report.table import label
+from simbench.report.table import labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +26,7 @@ SERIES = ((HUMAN, "-", "o"), (SIMULATED, "--", "s"), (CEILING, "-.", "^"), (FLOO
 
 def standings(runs: Runs, registry: Registry) -> list[Chart]:
     """One dot plot per headline figure: a dot with its interval per run, floor and ceiling as ticks."""
-    scores, names = (
-        runs.read("scores", "subgroup IS NULL"),
-        {manifest["run_id"]: label(manifest) for manifest in runs.manifests},
-    )
+    scores, names = runs.read("scores", "subgroup IS NULL"), labels(runs.manifests)
     charts = []
     for entry in registry.of("metric"):
         for metric, item in entry.cls.headline:
@@ -47,8 +44,8 @@ def _of(scores: pd.DataFrame, metric: str, item: str | None) -> pd.DataFrame:
 
 def _standing(rows: pd.DataFrame, names: dict[str, str], metric: str, item: str | None, better: str) -> Chart:
     title = metric + (f" ({item})" if item else "")
-    labels = [names[run] for run in rows.index]
-    data = rows[["value", "ci_low", "ci_high", "floor", "ceiling"]].assign(run=labels).reset_index()
+    shown = [names[run] for run in rows.index]
+    data = rows[["value", "ci_low", "ci_high", "floor", "ceiling"]].assign(run=shown).reset_index()
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -57,7 +54,7 @@ def _standing(rows: pd.DataFrame, names: dict[str, str], metric: str, item: str 
         axes.plot(rows["value"], at, "s", color=SIMULATED, markersize=5, label="run")
         for name, colour in (("floor", FLOOR), ("ceiling", CEILING)):
             axes.plot(rows[name], at, "|", color=colour, markersize=9, markeredgewidth=2, label=name)
-        axes.set_yticks(at, [short(name, 44) for name in labels], fontsize=8)
+        axes.set_yticks(at, [short(name, 44) for name in shown], fontsize=8)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         if better in ("zero", "one"):
             axes.axvline(float(better == "one"), color=HUMAN, linewidth=1)
@@ -68,7 +65,7 @@ def _standing(rows: pd.DataFrame, names: dict[str, str], metric: str, item: str 
 
     way = {"zero": "zero is as human", "lower": "lower is closer to human", "higher": "higher is closer to human"}
     way["one"] = "one is as human"
-    parts = [f"{name} {value:.3g}" for name, value in zip(labels, rows["value"])]
+    parts = [f"{name} {value:.3g}" for name, value in zip(shown, rows["value"])]
     return Chart(
         f"runs_{metric}" + (f"_{item}" if item else ""),
         title,

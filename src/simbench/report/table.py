@@ -13,8 +13,10 @@ from rich.text import Text
 
 from simbench.harness.baselines import BASELINES
 from simbench.harness.conclusions import against_the_pilot, verdicts
+from simbench.harness.config import RunSettings
 from simbench.plugin.manager import Registry, load_plugins
 from simbench.report.outcomes import headline_counts, outcomes, troubled, unsent
+from simbench.settings import settings_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +28,7 @@ __all__ = ["headline_rows", "label", "labels", "run_table", "sweep_table"]
 
 LOW_MASS = 0.5
 MOST_SETTINGS = 3
-RUNTIME = ("out", "budget", "retry_failed", "report", "study", "cell")
+RUNTIME = {each.name for each in settings_of(RunSettings) if each.runtime}
 SCOPES = {
     "heldout": "held-out people",
     "reserved": "people reserved from every pilot",
@@ -130,7 +132,7 @@ def labels(manifests: Sequence[dict[str, Any]]) -> dict[str, str]:
 def _flat(config: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
     """Settings that can tell runs apart, as text by their dotted names."""
     for name, value in config.items():
-        if not above and name in (*RUNTIME, "metric", "scoring"):
+        if not above and name in {*RUNTIME, "metric", "scoring"}:
             continue
         if isinstance(value, dict):
             yield from _flat(value, f"{above}{name}.")
