@@ -73,14 +73,13 @@ def _outcome_table(manifest: dict[str, Any]) -> Table:
 
 def headline_rows(scores: pd.DataFrame, registry: Registry) -> list[dict[str, Any]]:
     """The headline figures of every metric, in the metrics' order: one dict per row of scores."""
-    found = []
-    whole = scores[scores["subgroup"].isna()]
-    for entry in registry.of("metric"):
-        for metric, item in entry.cls.headline:
-            same = whole["item"].isna() if item is None else whole["item"] == item
-            rows = whole[(whole["metric"] == metric) & same]
-            found += rows.to_dict("records")
-    return [{str(key): value for key, value in row.items()} for row in found]
+    whole = scores[scores["subgroup"].isna()].to_dict("records")
+    by_figure: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
+    for row in whole:
+        item = row["item"] if isinstance(row["item"], str) else None
+        by_figure.setdefault((row["metric"], item), []).append({str(key): value for key, value in row.items()})
+    figures = [figure for entry in registry.of("metric") for figure in entry.cls.headline]
+    return [row for figure in figures for row in by_figure.get(figure, [])]
 
 
 def sweep_table(runs: Sequence[Run]) -> RenderableType:
