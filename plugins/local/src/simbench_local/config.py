@@ -30,7 +30,7 @@ class LocalConfig:
     alpha: int = setting(0, "LoRA scale (0: twice the rank)")
     dropout: float = setting(0.0, "LoRA dropout")
     targets: str = setting("all-linear", "layers that get LoRA weights: all-linear, or names with commas")
-    epochs: int = setting(0, "passes over the pilot (0: 6, and more for pilots below 30 people)")
+    epochs: int = setting(6, "passes over the pilot")
     learning_rate: float = setting(1e-3, "highest learning rate of AdamW")
     schedule: str = setting("cosine", "of the learning rate after its rise: cosine, linear or constant")
     train_batch: int = setting(8, "transcripts per training step")
@@ -53,9 +53,9 @@ class LocalConfig:
         one_of("backend.loss", self.loss, ("answer", "contest"))
         one_of("backend.schedule", self.schedule, ("cosine", "linear", "constant"))
         one_of("backend.dtype", self.dtype, ("auto", "fp32", "bf16"))
-        for name in ("shots", "rank", "train_batch", "patience"):
+        for name in ("shots", "rank", "epochs", "train_batch", "patience"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("alpha", "epochs", "batch_size", "max_new_tokens", "temperature", "validation_from"):
+        for name in ("alpha", "batch_size", "max_new_tokens", "temperature", "validation_from"):
             _at_least(name, getattr(self, name), 0)
         if self.learning_rate <= 0:
             raise ConfigError(f"backend.learning_rate: expected above 0, found {self.learning_rate}")

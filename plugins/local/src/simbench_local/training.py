@@ -28,8 +28,6 @@ __all__ = ["Recipe", "recipe_for", "train"]
 
 LOG = "training_log.json"
 BETAS = (0.9, 0.95)  # the large gradients of the first steps must not rule the few that follow
-EPOCHS, MOST_EPOCHS = 6, 20
-LEAST_SEEN = 180  # transcripts over all epochs
 WARMUP = 0.1  # share of the steps over which the learning rate rises
 
 
@@ -51,15 +49,9 @@ class Recipe:
 
 
 def recipe_for(people: int, settings: Any) -> Recipe:
-    """The settings with what was left open (0) filled in for a pilot of this size.
-
-    Every transcript is seen ``EPOCHS`` times, those of pilots below 30 people more often (12 times with 15): fewer
-    steps do not teach the form of an answer. Both measured in benchmarks/RESULTS.md.
-    """
-    epochs = settings.epochs or min(max(EPOCHS, math.ceil(LEAST_SEEN / max(people, 1))), MOST_EPOCHS)
-    validation = settings.validation if people >= settings.validation_from else 0.0
+    """The settings as they hold for a pilot of this size."""
     return Recipe(
-        epochs=epochs,
+        epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         batch_size=settings.train_batch,
         rank=settings.rank,
@@ -68,7 +60,7 @@ def recipe_for(people: int, settings: Any) -> Recipe:
         targets=settings.targets,
         schedule=settings.schedule,
         loss=settings.loss,
-        validation=validation,
+        validation=settings.validation if people >= settings.validation_from else 0.0,
         patience=settings.patience,
     )
 
