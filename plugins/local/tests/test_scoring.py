@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
-from simbench_local import batches
+from simbench_local import batches, scoring
 from simbench_local.answering import Chooser, answer_by_choice, draw, probabilities
 from simbench_local.config import LocalConfig
 from simbench_local.encode import Encoder
@@ -18,6 +20,7 @@ from simbench_local.loading import Loaded, load, place
 from simbench_local.plain import score_plainly
 from simbench_local.scoring import Request, prefix_length, run_prefix, score
 from simbench_local.store import DEFAULT, resolve
+from simbench_local.tree import Forest, ancestors
 
 from simbench.backends.base import Workspace
 from simbench.design import Item
@@ -74,6 +77,40 @@ def test_scoring_is_exact_with_one_shared_token_and_very_different_lengths(loade
     absolute, relative = greatest_difference(loaded, interviews, shared=1)
     assert absolute < 1e-5
     assert relative < 1e-4
+
+
+def test_what_prompts_begin_with_alike_is_fed_once_and_scoring_stays_exact(
+    loaded: Loaded, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In parts of at most 100 tokens, with lengths from short to long in one row block."""
+    first = study(1)[0].interview
+    personas = [f"{first.persona} You like {'tea ' * (i // 4)}{'a lot' * (i % 4)}" for i in range(12)]
+    interviews = [replace(first, participant_id=f"p{i}", persona=persona) for i, persona in enumerate(personas)]
+    monkeypatch.setitem(scoring.FOREST, "cpu", 100)
+    fed: list[torch.Size] = []
+    plain = Loaded.logits
+    monkeypatch.setattr(
+        Loaded, "logits", lambda self, tokens, *a, **k: fed.append(tokens.shape) or plain(self, tokens, *a, **k)
+    )
+    assert greatest_difference(loaded, interviews)[0] < 1e-5
+    prompts = requests_of(Encoder(loaded.tokenizer), interviews)
+    common = prefix_length([request.prompt for request in prompts])
+    parts = [tokens for rows, tokens in fed[1:] if rows == 1]  # behind the prefix; then twelve rows per item
+    assert len(parts) > 1
+    assert sum(parts) < 0.8 * sum(len(request.prompt) - common for request in prompts)
+
+
+@given(st.lists(st.lists(st.integers(0, 2), max_size=6), max_size=8))
+def test_a_forest_holds_every_beginning_once(sequences: list[list[int]]) -> None:
+    forest = Forest.of(sequences)
+    assert [[forest.tokens[i] for i in path] for path in forest.paths] == sequences
+    beginnings = {tuple(each[:length]) for each in sequences for length in range(1, len(each) + 1)}
+    assert len(forest.tokens) == len(beginnings)
+    seen = ancestors(forest.parents)
+    for path in forest.paths:
+        for depth, token in enumerate(path):
+            assert np.flatnonzero(seen[token]).tolist() == sorted(path[: depth + 1])
+            assert forest.depth[token] == depth
 
 
 def test_scoring_is_exact_for_reversed_options(loaded: Loaded, study: Study) -> None:
@@ -133,7 +170,7 @@ def test_replicates_share_rows_and_differ_in_their_draws(
     answers = list(answer_by_choice(loaded, Encoder(loaded.tokenizer), interviews, Chooser(0), workspace))
     assert len(answers) == 40
     assert len({tuple(a.answers.values()) for a in answers}) > 3
-    assert rows[:2] == [1, 1]  # the prefix, and one row for all forty on the first item
+    assert rows[:3] == [1, 1, 1]  # the prefix, the one prompt, and one row for all forty on the first item
 
 
 def test_draws_follow_the_probabilities_of_the_joint_answers(

@@ -104,15 +104,17 @@ def score_group(
         for done in halving(requests, lambda _: batch_size or 8, lambda b: score_plainly(loaded, b, plans, choose)):
             yield 0, done
         return
-    # longest first: memory is short at once or never. Equal prompts side by side share a row.
-    ordered = sorted(requests, key=lambda request: (-len(request.prompt), request.prompt))
+    ordered = sorted(requests, key=lambda request: request.prompt)  # those that begin alike side by side
     shared = prefix_length([request.prompt for request in ordered])
     prefix = next(halving([ordered[0].prompt[:shared]], len, lambda one: run_prefix(loaded, one[0])))
 
-    def size(rest: Sequence[Request]) -> int:
-        return batch_size or fitting(loaded, len(rest[0].prompt) - shared, shared, plans)
+    own = max(len(request.prompt) for request in ordered) - shared
 
-    for done in halving(ordered, size, lambda b: score(loaded, prefix, shared, b, plans, choose)):
+    for done in halving(
+        ordered,
+        lambda _: batch_size or fitting(loaded, own, shared, plans),
+        lambda b: score(loaded, prefix, shared, b, plans, choose),
+    ):
         yield shared, done
 
 

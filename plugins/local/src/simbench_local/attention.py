@@ -14,6 +14,7 @@ Q tokens of this pass per row, T own tokens per row so far including this pass.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -72,6 +73,19 @@ class CachedPass:
             self.hidden = _hidden(self.visible, q.shape[1] // k.shape[1], q.dtype)
         far = self.prefix.keys[index], self.prefix.values[index]
         return _behind_prefix(q, *far, k, v, self.hidden, scale)
+
+    def spread(self, tokens: Tensor) -> None:
+        """From one row to many: token t of row r becomes old token ``tokens[r, t]`` of the only row."""
+        for store in (self.keys, self.values):
+            for index, tensor in store.items():
+                store[index] = tensor[0][:, tokens].transpose(0, 1)
+
+    def append(self, others: Sequence[CachedPass]) -> None:
+        """Put the rows of other passes of as many tokens below one's own."""
+        for name in ("keys", "values"):
+            store = getattr(self, name)
+            for index in store:
+                store[index] = torch.cat([store[index], *(getattr(other, name)[index] for other in others)])
 
     def select(self, rows: Tensor) -> None:
         """Keep, repeat and reorder rows: row i becomes old row ``rows[i]``."""

@@ -25,8 +25,7 @@ def fitting(loaded: Loaded, own: int, shared: int, plans: Sequence[ItemPlan]) ->
     """Estimate how many participants with ``own`` prompt tokens behind ``shared`` ones fit into memory."""
     config = loaded.model.config.get_text_config()
     size = 2 if loaded.placement.dtype == "bf16" else 4
-    most = max(len(plan.forced) + len(plan.tree.nodes) + 1 for plan in plans)
-    length = own + most
+    length = max(len(plan.forced) + len(plan.tree.nodes) + 1 for plan in plans)
     kept = own + sum(len(plan.forced) + len(plan.tree.nodes) + 1 for plan in plans)
     heads = config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads

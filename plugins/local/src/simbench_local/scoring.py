@@ -1,9 +1,9 @@
 """Exact option probabilities, item by item, each answer conditioning the next.
 
-What a group of prompts has in common goes through the model once; every participant's own tokens and all
-options of an item go through it in one pass per item (see :mod:`simbench_local.attention`). Participants who
-stand at the same point (the same prompt, the same answers so far) share one row, so that further draws for
-the same participant cost only what makes them differ.
+What a group of prompts has in common goes through the model once, and so does every beginning that some of
+the participants' own tokens share; all options of an item go through it in one pass per item (see
+:mod:`simbench_local.attention`). Participants who stand at the same point (the same prompt, the same answers
+so far) share one row, so that further draws for the same participant cost only what makes them differ.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from torch import Tensor
 from simbench_local.attention import CachedPass, PrefixPass
 from simbench_local.encode import ItemPlan, common_prefix
 from simbench_local.loading import Loaded
-from simbench_local.tree import OptionTree, ancestors
+from simbench_local.tree import Forest, OptionTree, ancestors
 
 __all__ = ["Choose", "Request", "Scored", "edge_logprobs", "option_logprobs", "prefix_length", "score"]
 
 Floats = NDArray[np.float64]
 Choose = Callable[["Request", int, Floats], int]
+FOREST = {"cpu": 256, "cuda": 1024}  # distinct prompt tokens in one pass, each of which looks at all others
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,27 +89,58 @@ def score(
     return scored
 
 
+@torch.inference_mode()
+def run_prompts(loaded: Loaded, prefix: PrefixPass, shared: int, prompts: Sequence[Sequence[int]]) -> CachedPass:
+    """Send the own tokens of prompts, which stand behind ``shared`` others, through the model: a row for each.
+
+    Rows are as long as the longest prompt. Prompts in lexical order share most.
+    """
+    longest = max(map(len, prompts))
+    parts = []
+    for some in _at_once(prompts, FOREST.get(loaded.device.type, 512)):
+        forest = Forest.of(some)
+        part = CachedPass(prefix)
+        part.see(_tensor(loaded, ancestors(forest.parents)[None]))
+        tokens, positions = np.array(forest.tokens), shared + forest.depth
+        loaded.logits(_tensor(loaded, tokens[None]), _tensor(loaded, positions[None]), 1, shared=part)
+        part.spread(_tensor(loaded, np.array([[*path, *[0] * (longest - len(path))] for path in forest.paths])))
+        parts.append(part)
+    whole, *others = parts
+    whole.append(others)
+    return whole
+
+
+def _at_once(prompts: Sequence[Sequence[int]], most: int) -> Iterator[list[Sequence[int]]]:
+    """Prompts in parts of at most so many distinct tokens, or of one prompt."""
+    part: list[Sequence[int]] = []
+    fed = 0
+    for prompt in prompts:
+        new = len(prompt) - (common_prefix([part[-1], prompt]) if part else 0)
+        if part and fed + new > most:
+            yield part
+            part, fed, new = [], 0, len(prompt)
+        part.append(prompt)
+        fed += new
+    yield part
+
+
 class _State:
     """Where a batch stands: one row per distinct (prompt, answers so far).
 
     ``row_of[i]`` is the row of request i. ``seen`` (R, T) marks the own tokens that count for what follows,
-    ``place`` (R,) is the text position of the next token, ``pending`` (R, p) are tokens not fed yet: at the
-    start the prompt's own tokens, padded on the left, afterwards the last token of the chosen option.
+    ``place`` (R,) is the text position of the next token, ``pending`` (R, 0 or 1) are tokens not fed yet:
+    the last one of the chosen option.
     """
 
     def __init__(self, loaded: Loaded, prefix: PrefixPass, shared: int, requests: Sequence[Request]) -> None:
         self.loaded = loaded
-        self.cache = CachedPass(prefix)
         rows: dict[tuple[int, ...], int] = {}
         self.row_of = [rows.setdefault(request.prompt[shared:], len(rows)) for request in requests]
-        longest = max(map(len, rows))
-        self.pending = np.zeros((len(rows), longest), dtype=np.int64)
-        self.real = np.zeros((len(rows), longest), dtype=np.bool_)
-        for own, row in rows.items():
-            self.pending[row, longest - len(own) :] = own
-            self.real[row, longest - len(own) :] = True
-        self.seen = np.zeros((len(rows), 0), dtype=np.bool_)
-        self.place = np.full(len(rows), shared, dtype=np.int64)
+        self.cache = run_prompts(loaded, prefix, shared, list(rows))
+        lengths = np.array([len(own) for own in rows])
+        self.pending = np.zeros((len(rows), 0), dtype=np.int64)
+        self.seen = np.arange(lengths.max())[None] < lengths[:, None]
+        self.place = shared + lengths
 
     def ask(self, plan: ItemPlan) -> Floats:
         """Log-probabilities (R, k) of an item's options."""
@@ -117,19 +149,17 @@ class _State:
         tail = np.array([*plan.forced, *plan.tree.nodes], dtype=np.int64)
         tokens = np.concatenate((self.pending, np.tile(tail, (rows, 1))), axis=1)
         parents = [*range(-1, chain - 1), *(chain + p if p >= 0 else chain - 1 for p in plan.tree.parents)]
-        real = np.concatenate((self.real, np.ones((rows, len(tail)), dtype=np.bool_)), axis=1)
-        within = ancestors(parents)[None] & (real[:, None, :] | np.eye(len(parents), dtype=np.bool_))
+        within = np.broadcast_to(ancestors(parents), (rows, len(parents), len(parents)))
         before = np.broadcast_to(self.seen[:, None, :], (rows, len(parents), self.seen.shape[1]))
         ahead = np.concatenate((np.arange(chain), chain - 1 + plan.tree.depth))
-        padding = start - self.real.sum(axis=1)
-        positions = np.maximum(self.place[:, None] + ahead[None] - padding[:, None], 0)
         self.cache.see(self._tensor(np.concatenate((before, within), axis=2)))
         scoring = [chain - 1, *range(chain, chain + len(plan.tree.nodes))]
+        positions = self.place[:, None] + ahead[None]
         logits = self.loaded.logits(
             self._tensor(tokens), self._tensor(positions), self._tensor(np.array(scoring)), shared=self.cache
         )
-        self.seen = np.concatenate((self.seen, real[:, :chain]), axis=1)
-        self.place = self.place + chain - padding
+        self.seen = np.concatenate((self.seen, np.ones((rows, chain), dtype=np.bool_)), axis=1)
+        self.place = self.place + chain
         return option_logprobs(logits, plan.tree)
 
     def settle(self, tree: OptionTree, chosen: Sequence[int]) -> None:
@@ -145,10 +175,13 @@ class _State:
         self.seen = np.concatenate((self.seen[old], tree.kept[taken]), axis=1)
         self.place = self.place[old] + tree.lengths[taken] - 1
         self.pending = tree.last[taken][:, None]
-        self.real = np.ones_like(self.pending, dtype=np.bool_)
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.loaded.device)
+        return _tensor(self.loaded, array)
+
+
+def _tensor(loaded: Loaded, array: NDArray[np.generic]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).to(loaded.device)
 
 
 def edge_logprobs(logits: Tensor, tree: OptionTree) -> Tensor:
@@ -163,10 +196,3 @@ def option_logprobs(logits: Tensor, tree: OptionTree) -> Floats:
     """Log-probabilities (R, k) of an item's options from logits (R, 1 + nodes, V)."""
     edges = edge_logprobs(logits, tree).double().cpu().numpy()
     return np.asarray(edges @ tree.paths.T)
-
-
-def in_batches(requests: Sequence[Request], size: int) -> Iterator[list[Request]]:
-    """Requests in batches of similar length, longest first (so that memory is short at once or never)."""
-    ordered = sorted(requests, key=lambda request: len(request.prompt), reverse=True)
-    for start in range(0, len(ordered), size):
-        yield list(ordered[start : start + size])
