@@ -7,17 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
+from simbench_local import scoring
 from simbench_local.answering import Chooser, answer_by_choice, draw, probabilities
-from simbench_local.attention import PrefixPass
+from simbench_local.attention import CachedPass, PrefixPass
 from simbench_local.batches import halving
 from simbench_local.config import LocalConfig
 from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded
 from simbench_local.packing import examples
-from simbench_local.scoring import Request, score
+from simbench_local.scoring import Request
 from simbench_local.training import Recipe, _Run, _with_lora, recipe_for
+from torch.nn.utils.rnn import pad_sequence
 
 from simbench.backends.base import Workspace
 from simbench.harness.progress import Silent
@@ -89,11 +92,26 @@ def choose_unshared(loaded: Loaded, interviews: Interviews, batch: int) -> int:
     def choose(request: Request, position: int, logprobs: Any) -> int:
         return draw(probabilities(logprobs), float(points[request][position]))
 
-    with loaded.plain():
+    with loaded.plain(), mock.patch.object(scoring, "run_prompts", whole_prompts):
         for start in range(0, len(ordered), batch):
             part: Any = Unshared(loaded)
-            score(part, PrefixPass(), 0, ordered[start : start + batch], plans, choose)
+            scoring.score(part, PrefixPass(), 0, ordered[start : start + batch], plans, choose)
     return len(ordered)
+
+
+@torch.inference_mode()
+def whole_prompts(loaded: Any, prefix: PrefixPass, shared: int, prompts: Sequence[Sequence[int]]) -> CachedPass:
+    """In place of :func:`simbench_local.scoring.run_prompts`: a padded row for every prompt."""
+    del shared
+    tokens = pad_sequence([torch.tensor(prompt) for prompt in prompts], batch_first=True)
+    length = tokens.shape[1]
+    past = torch.ones(length, length, dtype=torch.bool).tril()
+    real = torch.arange(length) < torch.tensor([len(prompt) for prompt in prompts])[:, None]
+    whole = CachedPass(prefix)
+    whole.see((past & (real[:, None] | torch.eye(length, dtype=torch.bool))).to(loaded.device))
+    positions = torch.arange(length).expand_as(tokens)
+    loaded.logits(tokens.to(loaded.device), positions.to(loaded.device), 1, shared=whole)
+    return whole
 
 
 def generate(loaded: Loaded, interviews: Interviews, batch: int) -> int:
