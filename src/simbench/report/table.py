@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -28,6 +29,7 @@ __all__ = ["headline_rows", "label", "labels", "run_table", "sweep_table"]
 
 LOW_MASS = 0.5
 MOST_SETTINGS = 3
+NARROW = 7  # characters of a column's name in a line, about as many as of a number
 RUNTIME = {each.name for each in settings_of(RunSettings) if each.runtime}
 SCOPES = {
     "heldout": "held-out people",
@@ -93,9 +95,9 @@ def sweep_table(runs: Sequence[Run]) -> RenderableType:
         columns += [name for name in cells if name not in columns]
         lines.append((run, cells))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("run", no_wrap=True)
-    for name in ("pilot", "n", "ok", *columns):
-        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("run", overflow="fold")
+    for name in ("pilot", "n", "ok", *columns):  # where width lacks, names are broken before numbers
+        table.add_column("\n".join(wrap(name, NARROW)), justify="right", overflow="fold")
     for run, cells in lines:
         manifest = run.manifest
         humans, counts = manifest["humans"], manifest["outcomes"]["all"]
