@@ -26,8 +26,8 @@ ANSWER = {
     "choice, nothing shared, bf16": ("unshared", "bf16", 0.25),
     "generate in batches of 32, bf16": ("batched", "bf16", 0.25),
     "generate in batches of 32, fp32": ("batched", "fp32", 0.125),
-    "generate one by one, bf16": ("single", "bf16", 0.03),
-    "generate one by one, fp32": ("single", "fp32", 0.02),
+    "generate one by one, bf16": ("single", "bf16", 0.0625),
+    "generate one by one, fp32": ("single", "fp32", 0.04),
 }
 TRAIN = {
     "packed behind the shared prefix (this project)": ("packed", "bf16", 1.0),
