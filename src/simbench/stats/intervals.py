@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri
 
 from simbench.stats._arrays import Bools, Floats, ratio
 
@@ -84,6 +83,8 @@ def normal_interval(values: ArrayLike, level: float = 0.95, min_defined: float =
         level: nominal coverage.
         min_defined: as in :func:`percentile_interval`.
     """
+    from scipy.special import ndtri
+
     table, defined, usable = defined_resamples(values, level, min_defined)
     known = ~np.isnan(table[1:])
     count = known.sum(axis=0)
@@ -108,6 +109,8 @@ def bca_interval(
         level: nominal coverage in (0, 1).
         min_defined: as in :func:`percentile_interval`.
     """
+    from scipy.special import ndtr, ndtri
+
     table, defined, usable = defined_resamples(values, level, min_defined)
     estimate, draws = table[0], table[1:]
     below = ((draws < estimate).sum(axis=0) + (draws <= estimate).sum(axis=0)) / 2
