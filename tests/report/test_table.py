@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from simbench.report.table import headline_rows, sweep_table
 @pytest.mark.parametrize("width", [103, 200])
 def test_a_sweep_table_breaks_names_rather_than_numbers(home: Path, width: int) -> None:
     done = [Run.at(path) for path in find_folders([home / "runs"])]
-    console = Console(file=io.StringIO(), width=width)
+    console = Console(width=width)
     with console.capture() as printed:
         console.print(sweep_table(done))
     for run in done:
