@@ -1,11 +1,12 @@
 """How fast SmolLM2 learns from and answers the framing interviews here, beside the usual ways.
 
-    python benchmarks/local_speed.py                         # everything, about half an hour on 2 quiet cores
+    python benchmarks/local_speed.py                         # everything, about 40 minutes on 2 quiet cores
     python benchmarks/local_speed.py --only answer           # or: train, gradients
     python benchmarks/local_speed.py --participants 64 --transcripts 29
 
-Every contestant is a process of its own, so that its peak memory is its own; slow ones do fewer units. Ratios
-are of seconds per unit to this project's in the same run. TRL is measured where ``pip install trl`` was done.
+Every contestant is a process of its own, so that its peak memory is its own; slow ones do fewer units. All take
+their turn in every round, because a machine's speed drifts: a ratio is of seconds per unit to this project's in
+the same round, given as the median of the rounds and the range. TRL is measured where ``pip install trl`` was done.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import tempfile
 from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ANSWER = {
@@ -43,6 +45,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("answer", "train", "gradients"))
     parser.add_argument("--participants", type=int, default=256)
     parser.add_argument("--transcripts", type=int, default=116)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--worker", nargs=3, metavar=("KIND", "DTYPE", "UNITS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -50,29 +53,38 @@ def main() -> None:
         print(json.dumps(work(given.worker[0], given.worker[1], int(given.worker[2]), given.threads)))
         return
     if given.only in (None, "answer"):
-        table("answering, milliseconds per participant", ANSWER, given.participants, given.threads)
+        table("answering, ms per participant", ANSWER, given.participants, given.rounds, given.threads)
     if given.only in (None, "train"):
-        table(f"one LoRA epoch, batch {BATCH}, ms per transcript", TRAIN, given.transcripts, given.threads)
+        title = f"one LoRA epoch, batch {BATCH}, ms per transcript"
+        table(title, TRAIN, given.transcripts, given.rounds, given.threads)
     if given.only in (None, "gradients"):
         found = measured("gradients", "fp32", 4, given.threads)
         print(f"gradients, packed against padded, fp32: largest difference {found['difference']:.1e}, relative "
               f"to the largest gradient {found['relative']:.1e}")  # fmt: skip
 
 
-def table(title: str, contestants: dict[str, tuple[str, str, float]], units: int, threads: int) -> None:
-    """Print one line per contestant."""
-    print(f"\n{title:<54}{'ms':>9}{'CPU ms':>9}{'ratio':>8}{'units':>7}{'peak MB':>9}", flush=True)
-    own = None
-    for name, (kind, dtype, share) in contestants.items():
-        found = measured(kind, dtype, max(2, round(units * share)), threads)
-        if "error" in found:
-            print(f"{name:<54}  open: {found['error']}", flush=True)
+def table(title: str, contestants: dict[str, tuple[str, str, float]], units: int, rounds: int, threads: int) -> None:
+    """Let every contestant take its turn in every round and print one line for each."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in contestants}
+    for number in range(1, rounds + 1):
+        for name, (kind, dtype, share) in contestants.items():
+            print(f"round {number} of {rounds}: {name}", file=sys.stderr, flush=True)
+            found[name].append(measured(kind, dtype, max(2, round(units * share)), threads))
+    print(f"\n{title:<50}{'ms':>9}{'CPU ms':>9}{'ratio':>8}{'range':>15}{'units':>7}{'peak MB':>9}")
+    own: list[float] = []
+    for name, turns in found.items():
+        errors = [turn["error"] for turn in turns if "error" in turn]
+        if errors:
+            print(f"{name:<50}  open: {errors[0]}")
             continue
-        each = 1000 * found["seconds"] / found["units"]
+        each = [1000 * turn["seconds"] / turn["units"] for turn in turns]
+        cpu = [1000 * turn["cpu"] / turn["units"] for turn in turns]
         own = own or each
+        ratios = [one / ours for one, ours in zip(each, own, strict=True)]
         print(
-            f"{name:<54}{each:>9.1f}{1000 * found['cpu'] / found['units']:>9.1f}{each / own:>8.1f}"
-            f"{found['units']:>7}{found['peak_mb']:>9.0f}",
+            f"{name:<50}{median(each):>9.1f}{median(cpu):>9.1f}{median(ratios):>8.1f}"
+            f"{f'{min(ratios):.1f} to {max(ratios):.1f}':>15}{turns[0]['units']:>7}"
+            f"{max(turn['peak_mb'] for turn in turns):>9.0f}",
             flush=True,
         )
 

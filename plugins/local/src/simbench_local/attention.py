@@ -176,17 +176,12 @@ def _behind_prefix(q: Tensor, pk: Tensor, pv: Tensor, k: Tensor, v: Tensor, hidd
 
 def _part(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
     """Attention (B, K, N, D) of q (B, K, N, D) over k, v (B, K, T, D), and the log of its sum of exponentials."""
-    if q.device.type == "cpu" and q.dtype == k.dtype == v.dtype and not torch.is_grad_enabled():
-        # the kernel behind scaled_dot_product_attention, asked for the sum that the public name drops
-        return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(  # type: ignore[no-any-return]
-            q, k, v, 0.0, False, attn_mask=hidden, scale=scale
-        )
     scores = torch.matmul(q * scale, k.transpose(2, 3)).float()
     if hidden is not None:
         scores = scores + hidden
-    total = torch.logsumexp(scores, dim=-1)
-    weights = torch.exp(scores - total[..., None]).to(v.dtype)
-    return torch.matmul(weights, v), total
+    weights = torch.softmax(scores, dim=-1)
+    total = scores.amax(dim=-1) - weights.amax(dim=-1).log()  # the largest score has the largest weight
+    return torch.matmul(weights.to(v.dtype), v), total
 
 
 def _hidden(visible: Tensor, groups: int, dtype: torch.dtype) -> Tensor:
