@@ -3,6 +3,7 @@
     python benchmarks/local_science.py                          # all; hours on 2 cores, resumes where it was
     python benchmarks/local_science.py --pilots 30 --seeds 0    # a part
     python benchmarks/local_science.py --methods finetune calibrate
+    python benchmarks/local_science.py --methods finetune --epochs 6
 
 Every cell is one run of simbench (kept in ``--out``, so that nothing is done twice); a figure is the mean over seeds
 with the range in brackets. All methods of one seed and pilot have the same pilot and the same held-out people.
@@ -46,8 +47,13 @@ def main() -> None:
     parser.add_argument("--pilots", type=int, nargs="+", default=[30, 116])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--epochs", type=int, help="passes over the pilot when finetuning, if not the default")
     parser.add_argument("--out", type=Path, default=Path("runs"))
     given = parser.parse_args()
+    if given.epochs:
+        for settings in METHODS.values():
+            if settings.get("adapt") == "finetune":
+                settings["epochs"] = given.epochs
     for pilot in given.pilots:
         rows: dict[str, dict[str, list[float]]] = {}
         humans: dict[str, list[float]] = {}
