@@ -121,6 +121,45 @@ def test_scoring_is_exact_for_reversed_options(loaded: Loaded, study: Study) -> 
     assert greatest_difference(loaded, interviews)[0] < 1e-5
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+@torch.inference_mode()
+def test_scoring_equals_transformers_own_batch_padded_on_either_side(loaded: Loaded, study: Study, side: str) -> None:
+    """An item's options, each whole behind every prompt, in one padded batch of transformers' own."""
+    encoder = Encoder(loaded.tokenizer)
+    interviews = [
+        replace(t.interview, persona=t.interview.persona + " and so on" * (3 * i), items=t.interview.items[1:2])
+        for i, t in enumerate(study(4, conditions=1))
+    ]
+    requests, plan = requests_of(encoder, interviews), encoder.plan(interviews[0].items)[0]
+    assert len({len(option) for option in plan.tree.options}) > 1
+    common = prefix_length([request.prompt for request in requests])
+    prefix = run_prefix(loaded, requests[0].prompt[:common])
+    scored = score(loaded, prefix, common, requests, [plan], lambda *_: 0)
+
+    starts = [len(request.prompt) + len(plan.forced) for request in requests for _ in plan.tree.options]
+    texts = [[*request.prompt, *plan.forced, *option] for request in requests for option in plan.tree.options]
+    width = max(map(len, texts))
+    tokens, mask = (
+        torch.zeros(len(texts), width, dtype=torch.int64),
+        torch.zeros(len(texts), width, dtype=torch.int64),
+    )
+    begins = [width - len(text) if side == "left" else 0 for text in texts]
+    for row, (begin, text) in enumerate(zip(begins, texts, strict=True)):
+        tokens[row, begin : begin + len(text)] = torch.tensor(text)
+        mask[row, begin : begin + len(text)] = 1
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    with loaded.plain() as model:
+        logs = model(input_ids=tokens, attention_mask=mask, position_ids=positions).logits.log_softmax(-1)
+    expected = [
+        sum(float(logs[row, begin + place - 1, text[place]]) for place in range(start, len(text)))
+        for row, (begin, start, text) in enumerate(zip(begins, starts, texts, strict=True))
+    ]
+    np.testing.assert_allclose(
+        np.exp(np.concatenate([one.logprobs[0] for one in scored])), np.exp(expected), atol=1e-5
+    )
+    np.testing.assert_allclose(np.concatenate([one.logprobs[0] for one in scored]), expected, atol=1e-4)
+
+
 @pytest.mark.slow
 def test_scoring_with_the_embedded_model_equals_plain_forward_passes(study: Study) -> None:
     torch.set_num_threads(2)
