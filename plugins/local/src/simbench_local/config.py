@@ -30,7 +30,7 @@ class LocalConfig:
     alpha: int = setting(0, "LoRA scale (0: twice the rank)")
     dropout: float = setting(0.0, "LoRA dropout")
     targets: str = setting("all-linear", "layers that get LoRA weights: all-linear, or names with commas")
-    epochs: int = setting(6, "passes over the pilot")
+    epochs: int = setting(9, "passes over the pilot")
     learning_rate: float = setting(1e-3, "highest learning rate of AdamW")
     schedule: str = setting("cosine", "of the learning rate after its rise: cosine, linear or constant")
     train_batch: int = setting(8, "transcripts per training step")
