@@ -158,30 +158,26 @@ def _causal(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
 def _behind_prefix(q: Tensor, pk: Tensor, pv: Tensor, k: Tensor, v: Tensor, hidden: Tensor, scale: float) -> Tensor:
     """Softmax attention over [prefix, own tokens]: q (B, H, Q, D), pk, pv (1, K, P, D), k, v (B, K, T, D).
 
-    ``hidden`` (B, 1, H / K * Q, T) is 0 where an own token may be looked at, else minus infinity. The prefix
-    part is one large product per key-value head over the tokens of all rows, the own part a small product
-    per row; the two parts of the softmax are joined by their sums of exponentials.
+    ``hidden`` (B, 1, H / K * Q, T) is 0 where an own token may be looked at, else minus infinity. Products with
+    the prefix are one large one per key-value head over the tokens of all rows, those with own tokens a small
+    one per row; softmax, in fp32, is over both together.
     """
     rows, heads, length, width = q.shape
     kv = k.shape[1]
-    q = q.reshape(rows, kv, heads // kv, length, width)
-    across = q.permute(1, 0, 2, 3, 4).reshape(1, kv, -1, width)
-    far, far_sum = _part(across, pk, pv, None, scale)
-    near, near_sum = _part(q.reshape(rows, kv, -1, width), k, v, hidden, scale)
-    far = far.reshape(kv, rows, -1, width).transpose(0, 1)
-    far_sum = far_sum.reshape(kv, rows, -1).transpose(0, 1)
-    share = torch.sigmoid(far_sum - near_sum)[..., None].to(v.dtype)
-    return torch.lerp(near, far, share).reshape(rows, heads, length, width)
 
+    def together(x: Tensor) -> Tensor:
+        return x.transpose(0, 1).reshape(1, kv, -1, x.shape[3])
 
-def _part(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
-    """Attention (B, K, N, D) of q (B, K, N, D) over k, v (B, K, T, D), and the log of its sum of exponentials."""
-    scores = torch.matmul(q * scale, k.transpose(2, 3)).float()
-    if hidden is not None:
-        scores = scores + hidden
-    weights = torch.softmax(scores, dim=-1)
-    total = scores.amax(dim=-1) - weights.amax(dim=-1).log()  # the largest score has the largest weight
-    return torch.matmul(weights.to(v.dtype), v), total
+    def apart(x: Tensor) -> Tensor:
+        return x.reshape(kv, rows, -1, x.shape[3]).transpose(0, 1)
+
+    q = (q * scale).reshape(rows, kv, -1, width)
+    far = apart(torch.matmul(together(q), pk.transpose(2, 3)))
+    near = torch.matmul(q, k.transpose(2, 3)) + hidden
+    weights = torch.softmax(torch.cat((far, near), dim=3).float(), dim=3).to(v.dtype)
+    prefix = pk.shape[2]
+    out = apart(torch.matmul(together(weights[..., :prefix]), pv)) + torch.matmul(weights[..., prefix:], v)
+    return out.reshape(rows, heads, length, width)
 
 
 def _hidden(visible: Tensor, groups: int, dtype: torch.dtype) -> Tensor:
