@@ -21,6 +21,7 @@ from simbench_local.plain import score_plainly
 from simbench_local.scoring import Request, prefix_length, run_prefix, score
 from simbench_local.store import DEFAULT, resolve
 from simbench_local.tree import Forest, ancestors
+from torch.nn.utils.rnn import pad_sequence
 
 from simbench.backends.base import Workspace
 from simbench.design import Item
@@ -138,15 +139,9 @@ def test_scoring_equals_transformers_own_batch_padded_on_either_side(loaded: Loa
 
     starts = [len(request.prompt) + len(plan.forced) for request in requests for _ in plan.tree.options]
     texts = [[*request.prompt, *plan.forced, *option] for request in requests for option in plan.tree.options]
-    width = max(map(len, texts))
-    tokens, mask = (
-        torch.zeros(len(texts), width, dtype=torch.int64),
-        torch.zeros(len(texts), width, dtype=torch.int64),
-    )
-    begins = [width - len(text) if side == "left" else 0 for text in texts]
-    for row, (begin, text) in enumerate(zip(begins, texts, strict=True)):
-        tokens[row, begin : begin + len(text)] = torch.tensor(text)
-        mask[row, begin : begin + len(text)] = 1
+    tokens = pad_sequence([torch.tensor(text) for text in texts], batch_first=True, padding_side=side)
+    mask = pad_sequence([torch.ones(len(text), dtype=torch.int64) for text in texts], True, padding_side=side)
+    begins = mask.argmax(1).tolist()
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     with loaded.plain() as model:
         logs = model(input_ids=tokens, attention_mask=mask, position_ids=positions).logits.log_softmax(-1)
