@@ -50,18 +50,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="passes over the pilot when finetuning, if not the default")
     parser.add_argument("--out", type=Path, default=Path("runs"))
     given = parser.parse_args()
-    if given.epochs:
-        for settings in METHODS.values():
-            if settings.get("adapt") == "finetune":
-                settings["epochs"] = given.epochs
+    passes = {"epochs": given.epochs} if given.epochs else {}
     for pilot in given.pilots:
         rows: dict[str, dict[str, list[float]]] = {}
         humans: dict[str, list[float]] = {}
         for seed in given.seeds:
             for method in given.methods:
-                run = simbench.run(
-                    "framing", METHODS[method], {"name": "balanced", "n": pilot}, seed=seed, out=str(given.out)
-                )
+                backend = METHODS[method] | (passes if METHODS[method].get("adapt") == "finetune" else {})
+                run = simbench.run("framing", backend, {"name": "balanced", "n": pilot}, seed=seed, out=str(given.out))
                 for figure, (metric, item, column) in FIGURES.items():
                     row = score(run.scores, metric, item)
                     rows.setdefault(method, {}).setdefault(figure, []).append(float(row[column]))

@@ -71,11 +71,13 @@ def table(title: str, contestants: dict[str, tuple[str, str, float]], units: int
             print(f"round {number} of {rounds}: {name}", file=sys.stderr, flush=True)
             found[name].append(measured(kind, dtype, max(2, round(units * share)), threads))
     print(f"\n{title:<50}{'ms':>9}{'CPU ms':>9}{'ratio':>8}{'range':>15}{'units':>7}{'peak MB':>9}")
-    own: list[float] = []
+    own: list[float] | None = None  # the first contestant's, which is this project
     for name, turns in found.items():
         errors = [turn["error"] for turn in turns if "error" in turn]
         if errors:
             print(f"{name:<50}  open: {errors[0]}")
+            if own is None:
+                raise SystemExit("nothing to compare with: this project's own contestant failed")
             continue
         each = [1000 * turn["seconds"] / turn["units"] for turn in turns]
         cpu = [1000 * turn["cpu"] / turn["units"] for turn in turns]

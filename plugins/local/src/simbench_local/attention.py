@@ -160,7 +160,7 @@ def _behind_prefix(q: Tensor, pk: Tensor, pv: Tensor, k: Tensor, v: Tensor, hidd
 
     ``hidden`` (B, 1, H / K * Q, T) is 0 where an own token may be looked at, else minus infinity. Products with
     the prefix are one large one per key-value head over the tokens of all rows, those with own tokens a small
-    one per row; softmax, in fp32, is over both together.
+    one per row; softmax is over both together (torch computes it in fp32 and gives what it was given).
     """
     rows, heads, length, width = q.shape
     kv = k.shape[1]
@@ -174,7 +174,7 @@ def _behind_prefix(q: Tensor, pk: Tensor, pv: Tensor, k: Tensor, v: Tensor, hidd
     q = (q * scale).reshape(rows, kv, -1, width)
     far = apart(torch.matmul(together(q), pk.transpose(2, 3)))
     near = torch.matmul(q, k.transpose(2, 3)) + hidden
-    weights = torch.softmax(torch.cat((far, near), dim=3).float(), dim=3).to(v.dtype)
+    weights = torch.softmax(torch.cat((far, near), dim=3), dim=3).to(v.dtype)
     prefix = pk.shape[2]
     out = apart(torch.matmul(together(weights[..., :prefix]), pv)) + torch.matmul(weights[..., prefix:], v)
     return out.reshape(rows, heads, length, width)

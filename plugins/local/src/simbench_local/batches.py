@@ -17,7 +17,7 @@ __all__ = ["fitting", "halving", "is_out_of_memory"]
 
 Q = TypeVar("Q")
 A = TypeVar("A")
-LARGEST = {"cpu": 32, "cuda": 512}  # on a processor larger batches fall out of its caches
+LARGEST = {"cpu": 64, "cuda": 512}  # on a processor larger ones gain nothing
 SHARE = 0.5  # of the free memory that a batch may take by the estimate
 
 

@@ -25,7 +25,7 @@ __all__ = ["Choose", "Request", "Scored", "edge_logprobs", "option_logprobs", "p
 
 Floats = NDArray[np.float64]
 Choose = Callable[["Request", int, Floats], int]
-FOREST = {"cpu": 256, "cuda": 1024}  # distinct prompt tokens in one pass, each of which looks at all others
+FOREST = {"cpu": 512, "cuda": 1024}  # distinct prompt tokens in one pass, each of which looks at all others
 
 
 @dataclass(frozen=True, eq=False)
