@@ -57,7 +57,9 @@ def main() -> None:
         for seed in given.seeds:
             for method in given.methods:
                 backend = METHODS[method] | (passes if METHODS[method].get("adapt") == "finetune" else {})
-                run = simbench.run("framing", backend, {"name": "balanced", "n": pilot}, seed=seed, out=str(given.out))
+                run = simbench.run(
+                    "framing", backend, {"name": "balanced", "n": pilot}, seed=seed, out=str(given.out)
+                )
                 for figure, (metric, item, column) in FIGURES.items():
                     row = score(run.scores, metric, item)
                     rows.setdefault(method, {}).setdefault(figure, []).append(float(row[column]))
