@@ -71,6 +71,13 @@ class Design:
         factors = (factor.name for factor in self.factors)
         return (PARTICIPANT, *person, *profile, *factors, *(item.name for item in self.items))
 
+    @property
+    def orders(self) -> dict[str, tuple[Value, ...]]:
+        """The values of every column that declares them, in declared order."""
+        levels = {variable.name: tuple(variable.words) for variable in self.profile if variable.words}
+        factors = {factor.name: tuple(factor.words) for factor in self.factors}
+        return levels | factors | {item.name: item.values for item in self.items}
+
     def roles(self, *roles: str) -> tuple[Item, ...]:
         """Items with one of these roles, in order."""
         return tuple(item for item in self.items if item.role in roles)

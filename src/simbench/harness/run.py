@@ -20,6 +20,7 @@ from simbench.harness.provenance import digest, environment, interviews_digest
 from simbench.harness.responses import AGAIN, JOURNAL, ask, outcome_counts, response_frame, usage_totals, valid_mass
 from simbench.harness.scoring import score
 from simbench.harness.store import RunFolder, now
+from simbench.metrics.trial import refuse_unfit, weak_regressions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,6 +112,7 @@ def run(plan: Plan, progress: Progress, begun: Callable[[RunFolder], None] | Non
         begun(folder)
     if is_done(folder, plan):
         return Run(folder)
+    refuse_unfit(ready.humans)
     with folder.locked():
         if not is_done(folder, plan):  # another process may have finished it while this one waited
             refuse_failed(folder, plan)
@@ -121,6 +123,8 @@ def run(plan: Plan, progress: Progress, begun: Callable[[RunFolder], None] | Non
 def carry_out(ready: Prepared, folder: RunFolder, progress: Progress) -> None:
     """Every step that is not on disk yet, each product written before the next step begins."""
     plan = ready.plan
+    for words in weak_regressions(ready.humans):
+        progress.say(f"note: {words}")
     with folder.recording(facts(ready)):
         plan.backend.check(ready.transcripts, ready.interviews)
         folder.write_frame("pilot.parquet", ready.pilot.frame)

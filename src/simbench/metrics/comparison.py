@@ -217,7 +217,8 @@ class Comparison(_Remembering):
             if set(columns) <= set(frame.columns) and not frame[columns].notna().all(axis=1).any():
                 return f"no complete {who} row"
         try:
-            found = formula_designs(formula, *(frames[:1] if frames[0] is frames[1] else frames))
+            distinct = frames[:1] if frames[0] is frames[1] else frames
+            found = formula_designs(formula, *distinct, orders=self.design.orders)
         except ConfigError as error:  # what the answers are like decides whether a formula can be evaluated
             return str(error)
         return found[0], found[-1]

@@ -8,6 +8,7 @@ nothing else.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,21 +93,25 @@ def formula_columns(formula: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def formula_designs(formula: str, *frames: pd.DataFrame) -> tuple[Design, ...]:
+def formula_designs(
+    formula: str, *frames: pd.DataFrame, orders: Mapping[str, Sequence[Any]] | None = None
+) -> tuple[Design, ...]:
     """Build the designs of several samples (human first) with the same columns.
 
-    The levels of a categorical predictor are those that occur in any of the frames, in declared order for a
-    pandas Categorical and sorted otherwise; the first is the reference. Data-dependent transforms
+    The levels of a categorical predictor are those that occur in any of the frames, in declared order
+    (``orders``, or that of a pandas Categorical) and sorted otherwise; the first is the reference. An outcome
+    that is true or false, as a comparison is, becomes 1 and 0. Data-dependent transforms
     (``center``, ``standardize``, splines) learn from the first frame only. Rows with a missing value in any
     column of the formula, or for which it is not finite (``log`` of 0), are left out of that sample.
 
     Args:
         formula: ``outcome ~ predictors``.
         frames: samples, each with the columns of the formula.
+        orders: the values of columns in declared order, the first being the reference; columns may be left out.
 
     Raises:
-        ConfigError: a formula that cannot be read, uses an unknown function, or names a column that is
-        missing.
+        ConfigError: a formula that cannot be read, uses an unknown function, names a column that is missing,
+        or compares a column with a value that it never has.
     """
     import patsy
 
@@ -118,7 +123,9 @@ def formula_designs(formula: str, *frames: pd.DataFrame) -> tuple[Design, ...]:
                 raise ConfigError(f"formula {formula!r} uses {name!r}, which is no column{near}")
     description = _parse(formula)
     outcome = description.lhs_termlist[0]
-    prepared, complete = _prepare(frames, columns, outcome.name(), _named_levels(description))
+    orders = orders or {}
+    _refuse_unknown_values(description, formula, frames, orders)
+    prepared, complete = _prepare(frames, columns, outcome.name(), _named_levels(description), orders)
     right = patsy.ModelDesc([], description.rhs_termlist)
     try:
         info = patsy.dmatrix(right, prepared[0], eval_env=_environment(), NA_action="raise").design_info
@@ -165,6 +172,37 @@ def _names(code: str, formula: str) -> set[str]:
     return found
 
 
+def _refuse_unknown_values(
+    description: Any, formula: str, frames: tuple[pd.DataFrame, ...], orders: Mapping[str, Sequence[Any]]
+) -> None:
+    """Raise ConfigError for ``column == value`` where the column neither has nor declares such a value.
+
+    It would be false for everybody, and a regression on it about nothing.
+    """
+    terms = [*description.lhs_termlist, *description.rhs_termlist]
+    for code in {factor.code for term in terms for factor in term.factors}:
+        for column, value in _compared(ast.parse(code, mode="eval").body):
+            if not any(column in frame for frame in frames):
+                continue
+            known = {*orders.get(column, ())}.union(*(frame[column].dropna().unique() for frame in frames))
+            if value not in known:
+                near = closest(value, map(str, known)) if isinstance(value, str) else ""
+                raise ConfigError(f"formula {formula!r}: {column!r} never has the value {value!r}{near}")
+
+
+def _compared(tree: ast.expr) -> Iterator[tuple[str, Any]]:
+    """Every (column, constant) that is compared for being equal."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Compare):
+            continue
+        sides = [node.left, *node.comparators]
+        for operator, left, right in zip(node.ops, sides, sides[1:], strict=False):
+            if isinstance(operator, (ast.Eq, ast.NotEq)):
+                for name, constant in ((left, right), (right, left)):
+                    if isinstance(name, ast.Name) and isinstance(constant, ast.Constant):
+                        yield name.id, constant.value
+
+
 def _named_levels(description: Any) -> set[str]:
     """Columns that stand nowhere but within ``C(...)``: numbers in them are names of levels."""
     codes = {factor.code for term in description.rhs_termlist for factor in term.factors}
@@ -192,7 +230,11 @@ def _environment() -> Any:
 
 
 def _prepare(
-    frames: tuple[pd.DataFrame, ...], columns: tuple[str, ...], outcome: str, named: set[str]
+    frames: tuple[pd.DataFrame, ...],
+    columns: tuple[str, ...],
+    outcome: str,
+    named: set[str],
+    orders: Mapping[str, Sequence[Any]],
 ) -> tuple[list[pd.DataFrame], list[Ints]]:
     """Return the complete rows of each sample as floats and Categoricals of shared levels, and where they
     were."""
@@ -205,18 +247,26 @@ def _prepare(
         parts = [frame[name] for frame in cut]
         if all(pd.api.types.is_numeric_dtype(part.dtype) for part in parts):
             numbers = [part.to_numpy(dtype=np.float64) for part in parts]
-            shared = np.unique(np.concatenate(numbers)) if name in named and name != outcome else None
+            shared = None
+            if name in named and name != outcome:
+                shared = _in_order(set(np.concatenate(numbers).tolist()), orders.get(name, ()))
             for target, number in zip(prepared, numbers):
                 target[name] = number if shared is None else pd.Categorical(number, categories=shared)
             continue
         occurring = set().union(*(part.unique() for part in parts))
-        declared = [part.dtype.categories for part in parts if isinstance(part.dtype, pd.CategoricalDtype)]
+        categories = [part.dtype.categories for part in parts if isinstance(part.dtype, pd.CategoricalDtype)]
+        declared: Sequence[Any] = orders.get(name) or (categories[0].tolist() if categories else ())
         # A level of a predictor that nobody has would be an empty column; an outcome keeps its whole scale.
-        levels = [level for level in declared[0] if level in occurring or name == outcome] if declared else []
-        levels += sorted(occurring - set(levels), key=lambda level: (str(type(level)), level))
+        levels = _in_order(occurring | set(declared) if name == outcome else occurring, declared)
         for target, part in zip(prepared, parts):
             target[name] = pd.Categorical(part.astype(object), categories=levels)
     return [pd.DataFrame(table, index=range(rows.size)) for table, rows in zip(prepared, complete)], complete
+
+
+def _in_order(occurring: set[Any], declared: Sequence[Any]) -> list[Any]:
+    """Levels as declared, then the others sorted."""
+    first = [level for level in declared if level in occurring]
+    return first + sorted(occurring - set(first), key=lambda level: (str(type(level)), level))
 
 
 def _design(outcome: Any, info: Any, frame: pd.DataFrame, rows: Ints) -> Design:
@@ -229,9 +279,10 @@ def _design(outcome: Any, info: Any, frame: pd.DataFrame, rows: Ints) -> Design:
             built = patsy.dmatrix(
                 patsy.ModelDesc([], [outcome]), frame, eval_env=_environment(), NA_action=_keep_all()
             )
-            if built.shape[1] != 1:
+            truth = [each.categories for each in built.design_info.factor_infos.values()] == [(False, True)]
+            if built.shape[1] != 1 and not truth:
                 raise ConfigError(f"the outcome {name!r} must be one number per row")
-            left = np.asarray(built, dtype=np.float64)[:, 0]
+            left = np.asarray(built, dtype=np.float64)[:, -1]
         elif hasattr(frame[name], "cat"):
             levels = tuple(frame[name].cat.categories)
             left = frame[name].cat.codes.to_numpy(dtype=np.float64)

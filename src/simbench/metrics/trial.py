@@ -1,0 +1,111 @@
+"""Every regression of a study tried on its people alone, before anybody is asked anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simbench.design import Design, People, Regression
+from simbench.errors import ConfigError
+
+if TYPE_CHECKING:
+    from simbench.stats.regression import Design as Sample
+
+__all__ = ["refuse_unfit", "weak_regressions"]
+
+
+def refuse_unfit(people: People) -> None:
+    """Raise ConfigError naming every regression that these outcomes and predictors can never have.
+
+    Such a regression is at odds with the study itself: a formula that cannot be evaluated, or an outcome that
+    its family cannot take. The message says what would work.
+    """
+    problems = [f"{each.formula!r}: {words}" for each in people.design.regressions if (words := _unfit(people, each))]
+    if problems:
+        head = f"{people.design.name}: {len(problems)} regression(s) that cannot be fitted to its people"
+        raise ConfigError("\n".join([head, *(f"  {line}" for line in problems)]))
+
+
+def weak_regressions(people: People) -> tuple[str, ...]:
+    """A sentence for every regression that has no plain fit on these people, though on others it may have."""
+    return tuple(
+        f"regression {each.formula!r} has no plain fit on these people: {words}"
+        for each in people.design.regressions
+        if (words := _weak(people, each))
+    )
+
+
+def _sample(people: People, regression: Regression) -> Sample:
+    from simbench.stats.regression import formula_designs
+
+    return formula_designs(regression.formula, people.frame, orders=people.design.orders)[0]
+
+
+def _unfit(people: People, regression: Regression) -> str | None:
+    """Why the study cannot have this regression, and what it can have; None where all is well."""
+    from simbench.stats.regression.glm import FAMILIES
+
+    if not _complete(people, regression):
+        return None  # a matter of who answered, see :func:`weak_regressions`
+    try:
+        sample = _sample(people, regression)
+    except ConfigError as error:
+        return str(error).removeprefix(f"formula {regression.formula!r} ").removeprefix("cannot be evaluated: ")
+    if regression.family == "ordered_logit":
+        item = next((each for each in people.design.items if each.name == sample.outcome_name), None)
+        if item is None or item.ordered or len(item.values) == 2:
+            return None
+        return f"ordered_logit wants ordered answers, and those of {item.name!r} are not; {_instead(sample)}"
+    family = FAMILIES[regression.family]
+    if not sample.levels and family.admits(sample.outcome):
+        return None
+    return f"{regression.family} wants {family.wants}; found {_found(sample)}; {_instead(sample)}"
+
+
+def _complete(people: People, regression: Regression) -> bool:
+    from simbench.stats.regression import formula_columns
+
+    columns = [name for name in formula_columns(regression.formula) if name in people.frame]
+    return bool(people.frame[columns].notna().all(axis=1).any())
+
+
+def _values(sample: Sample) -> list[object]:
+    if sample.levels:
+        return list(sample.levels)
+    return [int(value) if value.is_integer() else value for value in sorted(set(sample.outcome.tolist()))]
+
+
+def _found(sample: Sample) -> str:
+    shown = [repr(value) for value in _values(sample)]
+    return ", ".join(shown if len(shown) < 7 else [*shown[:5], "..."])
+
+
+def _instead(sample: Sample) -> str:
+    """An outcome that says the like of this one as 0 and 1."""
+    values, name = _values(sample), sample.outcome_name
+    if not name.isidentifier():
+        return "write a comparison as the outcome, as in (answer == 'yes')"
+    if sample.levels or len(values) == 2:
+        return f"write ({name} == {values[-1]!r}) as the outcome of a logit"
+    return f"write ({name} > {values[len(values) // 2]!r}), or another bound, as the outcome of a logit"
+
+
+def _weak(people: People, regression: Regression) -> str | None:
+    from simbench.stats.regression import fit_glm, fit_ordered
+
+    if not _complete(people, regression):
+        return f"nobody answered all of {_columns(people.design, regression)}"
+    sample = _sample(people, regression)
+    if not len(sample.rows):
+        return "no row is complete and finite"
+    if regression.family == "ordered_logit":
+        plain, codes = sample.without_intercept(), np.unique(sample.outcome, return_inverse=True)[1]
+        return fit_ordered(codes, plain.matrix, names=plain.names).reason()
+    return fit_glm(regression.family, sample.outcome, sample.matrix, names=sample.names).reason()
+
+
+def _columns(design: Design, regression: Regression) -> str:
+    from simbench.stats.regression import formula_columns
+
+    return ", ".join(name for name in formula_columns(regression.formula) if name in design.columns)
