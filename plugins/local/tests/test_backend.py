@@ -223,5 +223,5 @@ def test_few_shot_prompts_say_a_conditions_text_once(tiny: Path, study: Study, l
 
 
 def test_a_missing_adapter_is_refused_before_anything_is_loaded(tiny: Path, study: Study) -> None:
-    with pytest.raises(UserError, match="holds no adapter"):
+    with pytest.raises(UserError, match="there is no adapter /nowhere"):
         backend(tiny, adapter="/nowhere").check([], [])

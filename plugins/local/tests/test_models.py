@@ -111,7 +111,7 @@ def test_a_truncated_adapter_is_refused(tiny: Path, study: Study, workspace: Wor
     backend(tiny, epochs=1, rank=2).adapt(study(4), workspace)
     file = workspace.folder / "adapter" / "adapter_model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
-    refused(tiny, "adapter .* cannot be read", adapter=file.parent)
+    refused(tiny, "adapter .* is damaged", adapter=file.parent)
 
 
 @pytest.mark.parametrize("stage", ["adapt", "respond"])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from simbench_local import training
-from simbench_local.adapters import adapter_digest
+from simbench_local.adapters import adapter_digest, adapter_files
 from simbench_local.config import LocalConfig
 from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded, load, place
@@ -28,6 +28,10 @@ Study = Callable[..., list[Transcript]]
 
 def fresh(tiny: Path) -> Loaded:
     return load(resolve(str(tiny)), place("cpu", "fp32"), learning=True)
+
+
+def digest(folder: Path) -> str:
+    return adapter_digest(adapter_files(folder))
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -104,7 +108,7 @@ def test_one_seed_gives_one_adapter_and_another_seed_another(tiny: Path, study: 
     digests = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         train(fresh(tiny), study(10), recipe(dropout=0.1), seed, tmp_path / name, Silent())
-        digests.append(adapter_digest(tmp_path / name))
+        digests.append(digest(tmp_path / name))
     assert digests[0] == digests[1] != digests[2]
 
 
@@ -129,7 +133,7 @@ def test_a_killed_training_goes_on_to_the_same_adapter(
     monkeypatch.setattr(training._Run, "steps", lambda self: seen.append(self.epoch) or steps(self))
     train(fresh(tiny), study(10), options, 0, tmp_path / "parts", Silent())
     assert seen == [2, 3]
-    assert adapter_digest(tmp_path / "whole") == adapter_digest(tmp_path / "parts")
+    assert digest(tmp_path / "whole") == digest(tmp_path / "parts")
 
 
 def test_a_checkpoint_of_another_pilot_is_not_gone_on_from(tiny: Path, study: Study, tmp_path: Path) -> None:
@@ -175,5 +179,5 @@ def test_workspace_holds_adapter_log_and_card(tiny: Path, study: Study, workspac
     names = {path.name for path in (workspace.folder / "adapter").iterdir()}
     assert {"adapter_model.safetensors", "adapter_config.json", "training_log.json", "README.md"} <= names
     assert "checkpoint.pt" not in names
-    assert model.sha256 == adapter_digest(workspace.folder / "adapter")
+    assert model.sha256 == digest(workspace.folder / "adapter")
     assert "8" in (workspace.folder / "adapter" / "README.md").read_text()

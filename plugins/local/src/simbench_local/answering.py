@@ -38,7 +38,13 @@ class Chooser:
     calibration: Calibration | None = None
 
     def distribution(self, plan: ItemPlan, logprobs: Floats) -> Floats:
-        """Probabilities (k,) that an option is drawn with."""
+        """Probabilities (k,) that an option is drawn with. ModelError where the model gives none."""
+        if np.isnan(logprobs).any() or not np.isfinite(logprobs.max()):
+            raise ModelError(
+                f"the model gives no probabilities for {plan.item.name!r} (no numbers, or all 0): its weights are "
+                "damaged or too large for this number format; try backend.dtype=fp32, or a lower "
+                "backend.learning_rate"
+            )
         fitted = (self.calibration or {}).get(plan.item.name)
         if fitted is not None:
             bias = dict(zip(fitted["values"], fitted["bias"], strict=True))

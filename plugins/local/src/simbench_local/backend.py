@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import Answer, Backend, Estimate, Model, Workspace
-from simbench.errors import ModelError
 from simbench.interview import Interview, Transcript
+from simbench_local.adapters import adapter_digest
 from simbench_local.config import LocalConfig
+from simbench_local.quiet import quiet, quietly
 
 if TYPE_CHECKING:
-    from simbench_local.loading import Loaded
+    from simbench_local.loading import Loaded, Placement
     from simbench_local.store import Source
 
 __all__ = ["Local"]
@@ -31,44 +31,66 @@ class Local(Backend[LocalConfig]):
     def __init__(self, config: LocalConfig) -> None:
         super().__init__(config)
         self._facts: dict[str, Any] = {}
+        self._found: Source | None = None
 
     def check(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> None:
-        """Refuse an adapter that is not there, before anything is loaded."""
-        if self.config.adapter and not (Path(self.config.adapter) / "adapter_config.json").is_file():
-            raise ModelError(
-                f"backend.adapter: {self.config.adapter} holds no adapter (adapter_config.json is missing)"
-            )
+        """Refuse a model's name or an adapter that cannot be, before anything is imported or loaded."""
+        from simbench_local.store import check_name
+
+        check_name(self.config.model, self.config.revision or None)
+        if self.config.adapter:
+            self._own_adapter()
 
     def adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
         """Finetune, calibrate, or choose examples; an empty pilot gives the unadapted model."""
-        settings, source = self.config, self._source(workspace)
+        with quiet():
+            return self._adapt(pilot, workspace)
+
+    def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
+        """Answer batch by batch."""
+        return quietly(self._respond(model, interviews, workspace))
+
+    def _adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
+        settings = self.config
+        self._place()
+        source = self._source(settings.model, settings.revision, workspace)
         how = settings.adapt if pilot else "none"
         parameters: dict[str, Any] = {"adapt": how, "revision": source.revision, "title": source.title}
-        adapter, digest = self._given_adapter(source)
+        adapter = None
+        if settings.adapter:
+            from simbench_local.adapters import check_base
+
+            path, files = self._own_adapter()
+            check_base(path, source)
+            adapter, parameters["adapter_files"] = str(path), files
         if how == "finetune" and adapter is None:
             adapter = ADAPTER
-            digest, learned = self._finetune(source, pilot, workspace)
-            parameters |= learned
+            parameters |= self._finetune(source, pilot, workspace)
         elif how == "calibrate":
             parameters["calibration"] = self._calibrate(source, adapter, pilot, workspace)
         elif how == "few_shot":
             from simbench_local.shots import Shots
 
-            Shots.of(pilot, settings.shots, workspace.seed).save(workspace.folder / SHOTS)
             parameters["shots"] = min(settings.shots, len(pilot))
+            shots = Shots.of(pilot, settings.shots, workspace.seed)
+            parameters["shots_sha256"] = shots.save(workspace.folder / SHOTS)
+        digest = adapter_digest(parameters["adapter_files"]) if adapter else None
         return Model(self.name, source.name, adapter, digest, parameters)
 
-    def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
-        """Answer batch by batch."""
+    def _respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
         from simbench_local.answering import Chooser, answer_by_choice
         from simbench_local.encode import Encoder
         from simbench_local.shots import Shots
 
         how = model.parameters["adapt"]
-        loaded = self._load(self._source(workspace), self._adapter_path(model.adapter, workspace))
-        encoder = Encoder(loaded.tokenizer)
-        shots = Shots.load(workspace.folder / SHOTS) if how == "few_shot" else None
+        shots = (
+            Shots.load(workspace.folder / SHOTS, model.parameters.get("shots_sha256")) if how == "few_shot" else None
+        )
         before = shots.before if shots else lambda _: ()
+        self._place()
+        source = self._source(model.base, model.parameters["revision"], workspace)
+        loaded = self._load(source, self._pinned_adapter(model, workspace), workspace)
+        encoder = Encoder(loaded.tokenizer)
         if self.config.elicitation == "generate":
             from simbench_local.generation import answer_by_writing
 
@@ -79,50 +101,68 @@ class Local(Backend[LocalConfig]):
 
     def estimate(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> Estimate:
         """Tokens, time and memory, from the model's shape and a short measurement of this machine."""
-        from simbench_local.forecast import forecast
+        self.check(pilot, interviews)
+        with quiet():
+            from simbench_local.forecast import forecast
 
-        return forecast(self.config, pilot, interviews)
+            return forecast(self.config, pilot, interviews)
 
     def record(self) -> Mapping[str, Any]:
         """Device, number format and versions, once a model was loaded."""
         return dict(self._facts)
 
-    def _source(self, workspace: Workspace) -> Source:
+    def _place(self) -> Placement:
+        from simbench_local.loading import place
+
+        return place(self.config.device, self.config.dtype, self.config.four_bit)
+
+    def _source(self, model: str, revision: str | None, workspace: Workspace) -> Source:
+        """The model on this machine; found, and what is in its folder verified, once."""
         from simbench_local.store import resolve
 
-        return resolve(self.config.model, self.config.revision or None, workspace.progress.say)
+        if self._found is None or (self._found.name, self._found.revision) != (model, revision):
+            self._found = resolve(model, revision or None, workspace.progress.say)
+        return self._found
 
-    def _load(self, source: Source, adapter: Path | None, learning: bool = False) -> Loaded:
-        from simbench_local.loading import describe, load, place
+    def _load(self, source: Source, adapter: Path | None, workspace: Workspace, learning: bool = False) -> Loaded:
+        from simbench_local.loading import describe, load
 
-        placement = place(self.config.device, self.config.dtype, self.config.four_bit)
+        placement = self._place()
+        workspace.progress.say(f"loading {source.title} on {placement.device} in {placement.dtype}")
         loaded = load(source, placement, adapter, learning)
         self._facts = {**describe(placement), "prefix_sharing": loaded.shared}
         return loaded
 
-    def _given_adapter(self, source: Source) -> tuple[str | None, str | None]:
-        if not self.config.adapter:
-            return None, None
-        from simbench_local.adapters import adapter_digest, check_base
+    def _own_adapter(self) -> tuple[Path, dict[str, str]]:
+        """The folder that ``backend.adapter`` names, and the digests of its files."""
+        from simbench_local.adapters import adapter_files
+        from simbench_local.reading import reading
 
-        path = Path(self.config.adapter).resolve()
-        check_base(path, source)
-        return str(path), adapter_digest(path)
+        with reading(f"backend.adapter: {self.config.adapter!r} is no folder"):
+            path = Path(self.config.adapter).expanduser().resolve()
+            return path, adapter_files(path)
 
-    def _adapter_path(self, adapter: str | None, workspace: Workspace) -> Path | None:
-        return None if adapter is None else workspace.folder / adapter
+    def _pinned_adapter(self, model: Model, workspace: Workspace) -> Path | None:
+        """The adapter of a handle, refused unless it is byte for byte what the handle was made for."""
+        from simbench_local.adapters import check_files
 
-    def _finetune(
-        self, source: Source, pilot: Sequence[Transcript], workspace: Workspace
-    ) -> tuple[str, dict[str, Any]]:
-        from simbench_local.adapters import adapter_digest, write_card
+        if model.adapter is None:
+            return None
+        path = workspace.folder / model.adapter
+        check_files(path, model)
+        return path
+
+    def _finetune(self, source: Source, pilot: Sequence[Transcript], workspace: Workspace) -> dict[str, Any]:
+        from simbench_local.adapters import adapter_files, write_card
         from simbench_local.answering import check_lengths
         from simbench_local.encode import Encoder
+        from simbench_local.loading import check_targets
         from simbench_local.scoring import Request
         from simbench_local.training import recipe_for, summary, train
 
         folder = workspace.folder / ADAPTER
-        loaded = self._load(source, None, learning=True)
+        check_targets(source, self.config.target_names)
+        loaded = self._load(source, None, workspace, learning=True)
         recipe = recipe_for(len(pilot), self.config)
         encoder = Encoder(loaded.tokenizer)
         asked = [transcript.interview for transcript in pilot]
@@ -130,7 +170,11 @@ class Local(Backend[LocalConfig]):
         log = train(loaded, pilot, recipe, workspace.seed, folder, workspace.progress)
         write_card(folder, source, log)
         workspace.progress.say(f"learned from {summary(log)}")
-        return adapter_digest(folder), {"recipe": log["recipe"], "learned_from": log["learned_from"]}
+        return {
+            "recipe": log["recipe"],
+            "learned_from": log["learned_from"],
+            "adapter_files": adapter_files(folder),
+        }
 
     def _calibrate(
         self, source: Source, adapter: str | None, pilot: Sequence[Transcript], workspace: Workspace
@@ -138,13 +182,5 @@ class Local(Backend[LocalConfig]):
         from simbench_local.calibration import calibrate
         from simbench_local.encode import Encoder
 
-        stored = workspace.folder / "calibration.json"
-        if stored.is_file():
-            found: dict[str, Any] = json.loads(stored.read_text())
-            return found
-        loaded = self._load(source, self._adapter_path(adapter, workspace))
-        fitted = calibrate(loaded, Encoder(loaded.tokenizer), pilot, workspace, self.config.batch_size)
-        scratch = stored.with_suffix(".tmp")
-        scratch.write_text(json.dumps(fitted))
-        scratch.replace(stored)
-        return fitted
+        loaded = self._load(source, Path(adapter) if adapter else None, workspace)
+        return calibrate(loaded, Encoder(loaded.tokenizer), pilot, workspace, self.config.batch_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from simbench.errors import ConfigError
@@ -10,6 +11,20 @@ from simbench.settings import one_of, setting
 __all__ = ["ADAPT", "LocalConfig"]
 
 ADAPT = ("finetune", "few_shot", "calibrate", "none")
+BOUNDS = {
+    "shots": (1, 1000),
+    "rank": (1, 1024),
+    "alpha": (0, 65536),
+    "epochs": (1, 1000),
+    "learning_rate": (1e-8, 1),
+    "train_batch": (1, 4096),
+    "validation_from": (0, 10**9),
+    "patience": (1, 1000),
+    "batch_size": (0, 65536),
+    "max_new_tokens": (0, 65536),
+}
+TEMPERATURE = (0.01, 100)
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -53,19 +68,26 @@ class LocalConfig:
         one_of("backend.loss", self.loss, ("answer", "contest"))
         one_of("backend.schedule", self.schedule, ("cosine", "linear", "constant"))
         one_of("backend.dtype", self.dtype, ("auto", "fp32", "bf16"))
-        for name in ("shots", "rank", "epochs", "train_batch", "patience"):
-            _at_least(name, getattr(self, name), 1)
-        for name in ("alpha", "batch_size", "max_new_tokens", "temperature", "validation_from"):
-            _at_least(name, getattr(self, name), 0)
-        if self.learning_rate <= 0:
-            raise ConfigError(f"backend.learning_rate: expected above 0, found {self.learning_rate}")
+        for name, (least, most) in BOUNDS.items():
+            if not least <= getattr(self, name) <= most:  # NaN is in no interval
+                raise ConfigError(f"backend.{name}: expected {least} to {most}, found {getattr(self, name)}")
+        if self.temperature != 0 and not TEMPERATURE[0] <= self.temperature <= TEMPERATURE[1]:
+            least, most = TEMPERATURE
+            raise ConfigError(f"backend.temperature: expected 0, or {least} to {most}, found {self.temperature}")
+        if not DEVICE.fullmatch(self.device):
+            raise ConfigError(f"backend.device: expected auto, cpu, cuda, cuda:N or mps, found {self.device!r}")
+        if not all(self.target_names):
+            raise ConfigError(
+                "backend.targets: expected all-linear, or names of linear layers with commas between them, "
+                f"found {self.targets!r}"
+            )
         for name in ("dropout", "validation"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"backend.{name}: expected in [0, 1), found {getattr(self, name)}")
         if self.elicitation == "generate" and self.adapt == "calibrate":
             raise ConfigError("backend.adapt=calibrate needs backend.elicitation=choice")
 
-
-def _at_least(name: str, value: float, least: int) -> None:
-    if value < least:
-        raise ConfigError(f"backend.{name}: expected at least {least}, found {value}")
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The names in ``targets``."""
+        return tuple(name.strip() for name in self.targets.split(","))

@@ -15,6 +15,7 @@ from typing import Any
 from simbench.design import Item
 from simbench.errors import ModelError
 from simbench.interview import Interview, Message, Transcript, line_cue, messages
+from simbench_local.reading import reading
 from simbench_local.tree import OptionTree
 
 __all__ = ["Encoder", "ItemPlan", "common_prefix", "render"]
@@ -37,12 +38,13 @@ class Encoder:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self.plan = lru_cache(maxsize=256)(self._plan)
-        self._has_system = lru_cache(maxsize=1)(lambda: _takes_system(tokenizer))
+        self._has_system = lru_cache(maxsize=2)(lambda shots: _takes_system(tokenizer, shots))
         self._item = lru_cache(maxsize=1024)(self._encode_item)
 
     def prompt(self, asked: Sequence[Message]) -> list[int]:
         """Tokens up to where the assistant's words begin."""
-        return self._tokens(render(self.tokenizer, asked, self._has_system()))
+        shots = any(turn["role"] == "assistant" for turn in asked)
+        return self._tokens(render(self.tokenizer, asked, self._has_system(shots)))
 
     def interview(self, interview: Interview, before: Sequence[Message] = ()) -> list[int]:
         """Tokens of an interview's prompt, behind earlier turns ``before`` (few-shot examples)."""
@@ -127,20 +129,36 @@ def render(tokenizer: Any, asked: Sequence[Message], has_system: bool) -> str:
     if not has_system and turns[0]["role"] == "system":
         opening = f"{turns[0]['content']}\n\n{turns[1]['content']}"
         turns = [{"role": "user", "content": opening}, *turns[2:]]
-    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    with reading("the chat template of this model cannot be used"):
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
 
-def _takes_system(tokenizer: Any) -> bool:
-    """Whether the chat template has a place for a system message (some raise, some drop it)."""
+def _takes_system(tokenizer: Any, shots: bool) -> bool:
+    """Whether the chat template has a place for a system message (some raise, some drop it).
+
+    ModelError where it loses what a user says, or with ``shots`` what an assistant said before.
+    """
     if tokenizer.chat_template is None:
         return True
-    from jinja2.exceptions import TemplateError
+    turns = ("user", "assistant", "user") if shots else ("user",)
+    for system in (True, False):
+        if _carries(tokenizer, ("system", *turns) if system else turns):
+            return system
+    raise ModelError(
+        f"the chat template of this model cannot be used: it fails, or loses the words of one of {', '.join(turns)}. "
+        "Choose an instruct model with a working template, or remove the template to have messages written plainly."
+    )
 
-    probe = [{"role": "system", "content": "SYSTEMPROBE"}, {"role": "user", "content": "x"}]
+
+def _carries(tokenizer: Any, roles: Sequence[str]) -> bool:
+    """Whether what each role says is in the text that the chat template makes."""
+    words = [f"PROBE{place}OF{role}" for place, role in enumerate(roles)]
+    turns = [{"role": role, "content": said} for role, said in zip(roles, words, strict=True)]
     try:
-        return "SYSTEMPROBE" in tokenizer.apply_chat_template(probe, tokenize=False)
-    except TemplateError:
+        text = str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    except Exception:  # noqa: BLE001 - a template is somebody else's program
         return False
+    return all(said in text for said in words)
 
 
 def _joined(turns: Sequence[Message]) -> list[Message]:

@@ -16,6 +16,7 @@ from simbench_local.batches import fitting, halving
 from simbench_local.config import LocalConfig
 from simbench_local.encode import FORM, Encoder
 from simbench_local.loading import Loaded
+from simbench_local.reading import reading
 from simbench_local.scoring import Request
 
 __all__ = ["answer_by_writing"]
@@ -51,7 +52,10 @@ class _Writer:
     def __init__(self, loaded: Loaded, encoder: Encoder, settings: LocalConfig, seed: int) -> None:
         self.loaded, self.encoder, self.settings, self.seed = loaded, encoder, settings, seed
         told = loaded.model.generation_config.eos_token_id
-        self.ends = {encoder.end, *(told if isinstance(told, list) else [told])} - {None}
+        with reading(f"{loaded.source.name}: the eos_token_id {told!r} of its generation_config.json is no number"):
+            self.ends = {
+                int(end) for end in (encoder.end, *(told if isinstance(told, list) else [told])) if end is not None
+            }
 
     @torch.inference_mode()
     def write(self, batch: Sequence[Request]) -> list[Answer]:

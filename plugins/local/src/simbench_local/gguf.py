@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from simbench.errors import ModelError, StorageError
+from simbench.errors import StorageError
+from simbench_local.reading import reading
 
 __all__ = ["convert", "file_sha256", "is_whole"]
 
@@ -27,14 +28,19 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether ``folder`` is a finished conversion whose files still have the sizes they were written with."""
+def is_whole(folder: Path, read: bool = True) -> bool:
+    """Whether ``folder`` is a finished conversion whose files are as they were written.
+
+    ``read=False`` compares their sizes alone. Conversions of earlier versions have no hashes to compare with.
+    """
     try:
         mark = json.loads((folder / MARK).read_text())
-        sizes = {name: (folder / name).stat().st_size for name in mark["sizes"]}
-    except (OSError, ValueError, KeyError):
+        if mark["format"] != FORMAT or {n: (folder / n).stat().st_size for n in mark["sizes"]} != mark["sizes"]:
+            return False
+        hashes = mark.get("sha256", {}) if read else {}
+        return {name: file_sha256(folder / name) for name in hashes} == hashes
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-    return bool(mark.get("format") == FORMAT and sizes == mark["sizes"])
 
 
 def convert(file: Path, folder: Path, say: Callable[[str], None]) -> None:
@@ -52,7 +58,8 @@ def convert(file: Path, folder: Path, say: Callable[[str], None]) -> None:
             if is_whole(folder):
                 return
             _room(folder.parent, file.stat().st_size * GROWTH)
-            say(f"converting {file.name} (once)")
+            damaged = (folder / MARK).exists()
+            say(f"converting {file.name} ({f'again: {folder} is damaged' if damaged else 'once'})")
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as scratch:
                 made = Path(scratch) / "model"
                 _write(file, made)
@@ -74,23 +81,32 @@ def _room(folder: Path, wanted: int) -> None:
 
 
 def _write(file: Path, folder: Path) -> None:
+    folder.mkdir()
+    _convert(file, folder)
+    made = sorted(folder.iterdir())
+    mark = {
+        "format": FORMAT,
+        "source": file.name,
+        "sizes": {path.name: path.stat().st_size for path in made},
+        "sha256": {path.name: file_sha256(path) for path in made},
+    }
+    (folder / MARK).write_text(json.dumps(mark))
+
+
+def _convert(file: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
     where = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
-    try:
+    with reading(f"transformers cannot read {file.name}"):
         model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
         tokenizer = _tokenizer(file)
-    except (ValueError, KeyError, RuntimeError, NotImplementedError) as error:
-        raise ModelError(f"transformers cannot read {file.name}: {error}") from error
     # transformers refuses to save what it believes is still quantised
     model.hf_quantizer = None
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-    (folder / MARK).write_text(json.dumps({"format": FORMAT, "source": file.name, "sizes": sizes}))
 
 
 def _tokenizer(file: Path) -> Any:

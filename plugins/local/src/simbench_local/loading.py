@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from simbench.errors import ModelError, UnsupportedError
+from simbench.errors import ConfigError, ModelError, UnsupportedError, closest
 from simbench_local.attention import IMPLEMENTATION, register
+from simbench_local.reading import reading
 from simbench_local.store import Source
 
-__all__ = ["Loaded", "Placement", "load", "load_tokenizer", "place", "quiet_peft"]
+__all__ = ["Loaded", "Placement", "check_targets", "load", "load_tokenizer", "outline", "place", "quiet_peft"]
 
 CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+LOCAL = {"trust_remote_code": False, "local_files_only": True}
+_LAYER = re.compile(r"\.\d+\.")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -84,8 +88,15 @@ def place(device: str = "auto", dtype: str = "auto", four_bit: bool = False) -> 
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    elif device.startswith("cuda") and not torch.cuda.is_available():
-        raise UnsupportedError(f"backend.device={device}: torch finds no CUDA device on this machine")
+    elif device == "mps" and not torch.backends.mps.is_available():
+        raise UnsupportedError("backend.device=mps: torch finds no Apple GPU here; auto takes what is there")
+    elif device.startswith("cuda"):
+        count, wanted = torch.cuda.device_count(), int(device.partition(":")[2] or 0)
+        if wanted >= count:
+            found = f"{count} CUDA device(s), the first is cuda:0" if count else "no CUDA device"
+            raise UnsupportedError(
+                f"backend.device={device}: torch finds {found} on this machine; auto takes what is there"
+            )
     if dtype == "auto":
         dtype = "bf16" if device.startswith("cuda") or _native_bf16() else "fp32"
     if four_bit and not device.startswith("cuda"):
@@ -107,10 +118,8 @@ def load_tokenizer(source: Source) -> Any:
     """The model's tokenizer; ModelError where there is none that can be read."""
     from transformers import AutoTokenizer
 
-    try:
-        return AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{source.name}: its tokenizer cannot be read: {_brief(error)}") from error
+    with reading(f"{source.name}: its tokenizer cannot be read"):
+        return AutoTokenizer.from_pretrained(source.folder, **LOCAL)
 
 
 def load(source: Source, placement: Placement, adapter: Path | None = None, learning: bool = False) -> Loaded:
@@ -134,36 +143,81 @@ def load(source: Source, placement: Placement, adapter: Path | None = None, lear
 
 
 def _weights(source: Source, placement: Placement, fp32: bool) -> Any:
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM
 
     on_cpu = placement.device == "cpu"
     options: dict[str, Any] = {"dtype": torch.float32 if fp32 and on_cpu else placement.torch_dtype}
     if placement.four_bit:
         options |= {"quantization_config": _four_bit(placement), "device_map": placement.device}
-    local = {"trust_remote_code": False, "local_files_only": True}
-    try:
-        config = AutoConfig.from_pretrained(source.folder, **local)
-        _check_head(config, source)
+    config = _configuration(source)
+    with reading(f"{source.name}: its weights cannot be read, or do not fit its config.json or {placement.device}"):
         model, report = AutoModelForCausalLM.from_pretrained(
-            source.folder, config=config, use_safetensors=True, output_loading_info=True, **local, **options
+            source.folder, config=config, use_safetensors=True, output_loading_info=True, **LOCAL, **options
         )
-    except (SafetensorError, OSError, EOFError) as error:
-        raise ModelError(f"{source.name}: its weights cannot be read: {_brief(error)}") from error
-    except (ValueError, KeyError, RuntimeError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise ModelError(f"{source.name} does not fit on {placement.device}: {_brief(error)}") from error
-        raise ModelError(f"{source.name} cannot be loaded as a causal language model: {_brief(error)}") from error
     if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"{source.name}: {len(missing)} weight(s) are missing, first {missing[0]!r}; the file is "
             "incomplete or the model has no language-model head"
+        )
+    if left := _layers_left_out(model, report["unexpected_keys"]):
+        raise ModelError(
+            f"{source.name}: its config.json leaves out layers that its weights have, first {left[0]!r}; the two "
+            "do not belong together"
         )
     if placement.device != "cpu" and not placement.four_bit:
         model.to(placement.device)
     if _shareable(model):
         model.set_attn_implementation(IMPLEMENTATION)
     return model
+
+
+def _layers_left_out(model: Any, unexpected: Sequence[str]) -> list[str]:
+    """Weights without a place in the model that have one in another of its layers."""
+    kinds = {_LAYER.sub(".N.", name, count=1) for name in model.state_dict()}
+    return sorted(name for name in unexpected if _LAYER.sub(".N.", name, count=1) in kinds and _LAYER.search(name))
+
+
+def _configuration(source: Source) -> Any:
+    """What the model says of itself; ModelError where it writes no text."""
+    from transformers import AutoConfig
+
+    with reading(f"{source.name} cannot be loaded as a causal language model: its config.json cannot be used"):
+        config = AutoConfig.from_pretrained(source.folder, **LOCAL)
+        _check_head(config, source)
+    return config
+
+
+def outline(source: Source) -> Any:
+    """The model without weights, on torch's device ``meta``: its layers, for checks and counts. Quick."""
+    from transformers import AutoModelForCausalLM
+
+    config = _configuration(source)
+    with reading(f"{source.name} cannot be loaded as a causal language model"), torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config)
+
+
+def check_targets(source: Source, targets: Sequence[str]) -> None:
+    """ConfigError for a name in ``backend.targets`` that is no linear layer inside the model.
+
+    The output layer is none: its weights are often those of the embedding too, and both would be changed.
+    """
+    from transformers.pytorch_utils import Conv1D
+
+    if tuple(targets) == ("all-linear",):
+        return
+    model = outline(source)
+    output = model.get_output_embeddings()
+    linear = [
+        name
+        for name, part in model.named_modules()
+        if isinstance(part, torch.nn.Linear | Conv1D) and part is not output
+    ]
+    for target in targets:
+        if not any(f".{name}".endswith(f".{target}") for name in linear):
+            known = dict.fromkeys(name.rpartition(".")[2] for name in linear)
+            raise ConfigError(
+                f"backend.targets: {source.name} has no linear layer {target!r}{closest(target, known)}"
+            )
 
 
 def _check_head(config: Any, source: Source) -> None:
@@ -173,6 +227,8 @@ def _check_head(config: Any, source: Source) -> None:
             f"{source.name} is no causal language model (its architecture is {', '.join(named) or 'unnamed'}); "
             "choose one that writes text, such as an instruct model"
         )
+    if getattr(config.get_text_config(), "num_hidden_layers", 1) < 1:
+        raise ModelError(f"{source.name}: its config.json gives it no layers")
 
 
 def _four_bit(placement: Placement) -> Any:
@@ -201,16 +257,12 @@ def _shareable(model: Any) -> bool:
 
 def _with_adapter(model: Any, adapter: Path, source: Source, merge: bool) -> Any:
     from peft import PeftModel
-    from safetensors import SafetensorError
 
-    try:
-        with quiet_peft():
-            adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"the adapter {adapter} cannot be read: {_brief(error)}") from error
-    except (ValueError, RuntimeError, KeyError) as error:
-        raise ModelError(f"the adapter {adapter} does not fit {source.name}: {_brief(error)}") from error
-    return adapted.merge_and_unload() if merge else adapted
+    with reading(f"the adapter {adapter} does not fit {source.name}, or is damaged"), quiet_peft():
+        for fault in ("Found missing adapter keys", "Model with `tie_word_embeddings=True`"):
+            warnings.filterwarnings("error", message=fault)  # half an adapter, or one that merging would spoil
+        adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
+        return adapted.merge_and_unload() if merge else adapted
 
 
 @contextmanager
@@ -227,10 +279,6 @@ def _to_dtype(model: Any, placement: Placement) -> None:
         return
     for parameter in model.parameters():
         parameter.data = parameter.data.to(placement.torch_dtype)
-
-
-def _brief(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def describe(placement: Placement) -> Mapping[str, Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simbench.errors import ModelError
 from simbench.interview import Interview, Message, Transcript, transcript_messages
 from simbench.stats.rng import generator
+from simbench_local.reading import reading
 
 __all__ = ["Shots"]
 
@@ -38,14 +41,23 @@ class Shots:
         taken = (own + others)[: self.count]
         return [turn for turns in reversed(taken) for turn in turns]
 
-    def save(self, path: Path) -> None:
-        """Write as JSON, whole or not at all."""
+    def save(self, path: Path) -> str:
+        """Write as JSON, whole or not at all; the sha256 of what was written."""
         scratch = path.with_suffix(".tmp")
-        scratch.write_text(json.dumps({"count": self.count, "examples": self.examples}, ensure_ascii=False))
+        content = json.dumps({"count": self.count, "examples": self.examples}, ensure_ascii=False).encode()
+        scratch.write_bytes(content)
         scratch.replace(path)
+        return hashlib.sha256(content).hexdigest()
 
     @classmethod
-    def load(cls, path: Path) -> Shots:
-        """Read what :meth:`save` wrote."""
-        stored: dict[str, Any] = json.loads(path.read_text())
-        return cls(tuple((condition, turns) for condition, turns in stored["examples"]), stored["count"])
+    def load(cls, path: Path, sha256: str | None) -> Shots:
+        """Read what :meth:`save` wrote; ModelError where it is anything else."""
+        with reading(f"{path} (the examples of the few-shot prompt) cannot be read"):
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() != sha256:
+                raise ModelError(
+                    f"{path} (the examples of the few-shot prompt) is not what this run was begun with. Move the "
+                    "run's folder away to start anew."
+                )
+            stored: dict[str, Any] = json.loads(content)
+            return cls(tuple((condition, turns) for condition, turns in stored["examples"]), stored["count"])

@@ -15,7 +15,7 @@ from pathlib import Path
 from simbench.errors import ModelError, StorageError
 from simbench_local.gguf import convert, file_sha256, is_whole
 
-__all__ = ["DEFAULT", "Source", "already_here", "cache_folder", "resolve"]
+__all__ = ["DEFAULT", "Source", "already_here", "cache_folder", "check_name", "resolve"]
 
 DEFAULT = "smollm2-135m-instruct"
 Say = Callable[[str], None]
@@ -43,7 +43,7 @@ EMBEDDED = {
         title="SmolLM2-135M-Instruct, dequantised from Q4_1",
     )
 }
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9_][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -73,37 +73,82 @@ def resolve(model: str, revision: str | None = None, say: Say = lambda _: None) 
     Raises ModelError where there is no such model or no network, StorageError where the cache cannot be
     written or the disk is full.
     """
-    path = Path(model).expanduser()
+    check_name(model, revision)
     if embedded := EMBEDDED.get(model.lower()):
         return _embedded(model.lower(), embedded, say)
+    path = _path(model)
     if path.is_dir():
         return _local(model, path)
     if path.suffix.lower() == ".gguf":
-        if not path.is_file():
-            raise ModelError(f"backend.model: there is no file {path}")
         digest = file_sha256(path)
+        _check_revision(model, revision, digest)
         folder = _converted(path, digest, path.stem, say)
         return Source(model, folder, f"sha256:{digest}", f"{path.stem}, dequantised from GGUF")
-    if _HUB_ID.fullmatch(model):
-        return _hub(model, revision, say)
+    return _hub(model, revision, say)
+
+
+def check_name(model: str, revision: str | None = None) -> None:
+    """ModelError for a name that can be no model, here or on the hub. Quick: looks at names, not into files."""
+    if embedded := EMBEDDED.get(model.lower()):
+        return _check_revision(model, revision, embedded.sha256)
+    path = _path(model)
+    if path.is_dir():
+        _local(model, path)
+        return _check_revision(model, revision, None)
+    if path.suffix.lower() == ".gguf":
+        if not path.is_file():
+            raise ModelError(f"backend.model: there is no file {path}")
+        return None
+    if not _HUB_ID.fullmatch(model):
+        raise ModelError(
+            f"backend.model: expected {', '.join(EMBEDDED)}, a folder that exists, a .gguf file or a Hugging Face id "
+            f"(owner/name); found {_short(model)!r}"
+        )
+    return None
+
+
+def _path(model: str) -> Path:
+    """The path that a name would be; ModelError where the operating system cannot even look for it."""
+    try:
+        path = Path(model).expanduser() if model.strip() else Path("/nowhere")
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ModelError(f"backend.model: {_short(model)!r} is no model and no path: {error}") from error
+    return path
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 100 else f"{name[:100]}..."
+
+
+def _check_revision(model: str, revision: str | None, digest: str | None) -> None:
+    """Only the hub has revisions to choose from; elsewhere the content is the revision."""
+    if not revision or revision == f"sha256:{digest}":
+        return
+    if digest and revision.startswith("sha256:"):
+        raise ModelError(f"{model} is not the model that was asked for: expected {revision}, found sha256:{digest}")
+    has = f"only this one, sha256:{digest}" if digest else "none"
     raise ModelError(
-        f"backend.model: expected {', '.join(EMBEDDED)}, a folder, a .gguf file or a Hugging Face id "
-        f"(owner/name); found {model!r}"
+        f"backend.revision: {revision!r} names a commit of a Hugging Face id; {model} has {has}. Leave it empty."
     )
 
 
 def already_here(model: str, revision: str | None = None) -> Source | None:
-    """The model, if it can be had without fetching or converting anything. Raises nothing for one that cannot."""
+    """The model, if it can be had without fetching or converting anything; None for one that must be fetched first.
+
+    Raises ModelError for a name that can be no model.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    path = Path(model).expanduser()
+    check_name(model, revision)
     if embedded := EMBEDDED.get(model.lower()):
         folder = _target(embedded.file.removesuffix(".gguf"), embedded.sha256)
-        return Source(model.lower(), folder, None, embedded.title) if is_whole(folder) else None
+        return Source(model.lower(), folder, None, embedded.title) if is_whole(folder, read=False) else None
+    path = _path(model)
     if path.is_dir():
         return _local(model, path)
-    if path.suffix.lower() == ".gguf" or not _HUB_ID.fullmatch(model):
+    if path.suffix.lower() == ".gguf":
         return None
     try:
         folder = Path(snapshot_download(model, revision=revision, local_files_only=True))

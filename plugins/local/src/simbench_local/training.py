@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,12 +16,15 @@ import numpy as np
 import torch
 
 from simbench.backends.base import Progress
-from simbench.errors import StorageError
+from simbench.errors import ModelError
 from simbench.interview import Transcript
+from simbench_local.adapters import adapter_files, in_order
 from simbench_local.batches import halving, is_out_of_memory
+from simbench_local.checkpoints import read_state, write_state, writing
 from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded, quiet_peft
 from simbench_local.packing import Example, examples, packed_loss, padded_loss
+from simbench_local.reading import reading
 
 __all__ = ["Recipe", "recipe_for", "train"]
 
@@ -75,7 +77,10 @@ def train(
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     run = _Run(loaded, pilot, recipe, seed, folder)
-    if (finished := run.finished()) is not None:
+    finished = run.finished()
+    for note in run.notes:
+        progress.say(note)
+    if finished is not None:
         return finished
     with progress.task("training", recipe.epochs * len(run.learners), "transcripts") as task:
         task.advance(run.epoch * len(run.learners))
@@ -105,6 +110,7 @@ class _Run:
         self.weights = {n: p for n, p in loaded.model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(list(self.weights.values()), lr=0.0, betas=BETAS, weight_decay=0.0)
         self.best: dict[str, torch.Tensor] | None = None
+        self.notes: list[str] = []
         self._restore()
 
     @property
@@ -139,6 +145,11 @@ class _Run:
         summed = 0.0
         for loss in halving(batch, lambda _: self.at_once, lambda part: self._gradients(part, total)):
             summed += loss
+        if not math.isfinite(summed):
+            raise ModelError(
+                f"training diverged in epoch {self.epoch + 1}: the loss is {summed}. Lower backend.learning_rate "
+                f"({self.recipe.learning_rate:g})."
+            )
         return summed, total
 
     def _gradients(self, part: Sequence[Example], total: int) -> float:
@@ -172,8 +183,19 @@ class _Run:
         stored = self.folder / LOG
         if not stored.is_file() or self._checkpoint.is_file():
             return None
-        log: dict[str, Any] = json.loads(stored.read_text())
-        return log if log.get("fingerprint") == self._fingerprint else None
+        try:
+            with reading(f"{stored} is damaged"):
+                log: dict[str, Any] = dict(json.loads(stored.read_text()))
+                if log["fingerprint"] != self._fingerprint:
+                    return None
+                known = dict(log["files"])
+            damaged = [self.folder / name for name, now in adapter_files(self.folder).items() if now != known[name]]
+            if damaged:
+                raise ModelError(f"{damaged[0]} is damaged: its content is not what was written")
+        except ModelError as error:
+            self.notes.append(f"{error}; training starts anew")
+            return None
+        return log
 
     def finish(self) -> None:
         """Write the adapter (of the best epoch, where some were watched) and its log."""
@@ -186,6 +208,8 @@ class _Run:
         )
         with writing(self.folder):
             self.loaded.model.save_pretrained(str(self.folder), save_embedding_layers=False)
+            in_order(self.folder)
+            self.log["files"] = adapter_files(self.folder)
             scratch = self.folder / f"{LOG}.tmp"
             scratch.write_text(json.dumps(self.log | {"fingerprint": self._fingerprint}, indent=1))
             scratch.replace(self.folder / LOG)
@@ -238,15 +262,16 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "best": self.best,
         }
-        scratch = self._checkpoint.with_suffix(".tmp")
-        with writing(self.folder):
-            torch.save(state, scratch)
-            os.replace(scratch, self._checkpoint)
+        write_state(self._checkpoint, state)
 
     def _restore(self) -> None:
         if not self._checkpoint.is_file():
             return
-        state = torch.load(self._checkpoint, map_location=self.loaded.device, weights_only=True)
+        try:
+            state = read_state(self._checkpoint, self.loaded.device)
+        except ModelError as error:
+            self.notes.append(f"{error}; training starts anew")
+            return
         if state["fingerprint"] != self._fingerprint:
             return
         self.log, self.best = json.loads(state["log"]), state["best"]
@@ -260,29 +285,16 @@ class _Run:
     def _fingerprint(self) -> str:
         """Of what the checkpoint was made from: another pilot or recipe starts anew."""
         rows = [(example.group, example.own) for example in (*self.learners, *self.watched)]
-        told = [asdict(self.recipe), self.seed, self.loaded.source.revision, rows]
+        shapes = [list(weight.shape) for weight in self.weights.values()]
+        told = [asdict(self.recipe), self.seed, self.loaded.source.revision, rows, shapes]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Say plainly that a folder cannot be written, in whatever way a library puts it."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        raise StorageError(f"{folder} cannot be written: {error}") from error
-    except RuntimeError as error:
-        if "PytorchStreamWriter" not in str(error) and "iostream" not in str(error):
-            raise
-        raise StorageError(f"{folder} cannot be written; is the disk full? ({error})") from error
 
 
 def _with_lora(loaded: Loaded, recipe: Recipe, seed: int) -> Any:
     from peft import LoraConfig, get_peft_model
 
-    targets = recipe.targets if recipe.targets == "all-linear" else recipe.targets.split(",")
+    names = [name.strip() for name in recipe.targets.split(",")]
+    targets = "all-linear" if names == ["all-linear"] else names
     config = LoraConfig(
         r=recipe.rank,
         lora_alpha=recipe.alpha,
@@ -320,12 +332,12 @@ def _decay(schedule: str, done: float) -> float:
 
 
 def _held_out(made: Sequence[Example], share: float, seed: int) -> set[int]:
-    """Positions of the watched examples: the same share of every group, drawn."""
+    """Positions of the watched examples: the same share of every group, drawn; one is always learned from."""
     rng = np.random.default_rng([seed, 3])
     held: set[int] = set()
     for group in {example.group for example in made} if share else ():
         members = [i for i, example in enumerate(made) if example.group == group]
-        held |= {int(i) for i in rng.permutation(members)[: round(share * len(members))]}
+        held |= {int(i) for i in rng.permutation(members)[: min(round(share * len(members)), len(members) - 1)]}
     return held
 
 
