@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +27,22 @@ TEMPLATE = (
     "{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
 )
+
+
+class Told(Silent):
+    """Keeps what was said: lines and titles of tasks, and how many units each task has."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.totals: dict[str, int | None] = {}
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def task(self, title: str, total: int | None, unit: str = "") -> AbstractContextManager[Any]:
+        self.lines.append(title)
+        self.totals[title] = total
+        return super().task(title, total, unit)
 
 
 @pytest.fixture(autouse=True)
@@ -126,6 +144,12 @@ def loaded(tiny: Path) -> Loaded:
 def workspace(tmp_path: Path) -> Workspace:
     """An empty workspace."""
     return Workspace(tmp_path, 0, Silent())
+
+
+@pytest.fixture
+def told() -> Told:
+    """A Progress that keeps what was said."""
+    return Told()
 
 
 @pytest.fixture

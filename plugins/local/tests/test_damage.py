@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,12 @@ from simbench_local.loading import load, place
 from simbench_local.store import resolve
 from simbench_local.training import recipe_for, train
 
-from simbench.backends.base import Answer, Model, Progress, Task, Workspace
+from simbench.backends.base import Answer, Model, Progress, Workspace
 from simbench.errors import ModelError
 from simbench.harness.progress import Silent
 from simbench.interview import Transcript
 
 Study = Callable[..., list[Transcript]]
-
-
-class Told(Silent):
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-    def task(self, title: str, total: int | None, unit: str = "") -> AbstractContextManager[Task]:
-        self.lines.append(title)
-        return super().task(title, total, unit)
 
 
 def backend(folder: Path, **settings: Any) -> Local:
@@ -128,7 +113,7 @@ def test_half_an_adapter_is_refused(tiny: Path, study: Study, workspace: Workspa
 
 @pytest.mark.parametrize("how", ["flipped", "cut", "empty", "garbage"])
 def test_a_broken_checkpoint_is_named_and_training_starts_anew(
-    tiny: Path, study: Study, tmp_path: Path, how: str
+    tiny: Path, study: Study, tmp_path: Path, how: str, told: Any
 ) -> None:
     recipe = recipe_for(6, LocalConfig(epochs=2, rank=4))
 
@@ -149,7 +134,6 @@ def test_a_broken_checkpoint_is_named_and_training_starts_anew(
         flip(file)
     else:
         file.write_bytes({"cut": content[:-9], "empty": b"", "garbage": b"\x80" * 99}[how])
-    told = Told()
     assert trained(tmp_path / "parts", told) == expected
     assert told.lines[0].startswith(f"{file} is damaged")
     assert told.lines[0].endswith("training starts anew")
@@ -167,7 +151,7 @@ def test_a_broken_checkpoint_is_named_and_training_starts_anew(
     ],
 )
 def test_a_finished_training_is_not_trusted_when_damaged(
-    tiny: Path, study: Study, workspace: Workspace, name: str, content: bytes | None
+    tiny: Path, study: Study, workspace: Workspace, name: str, content: bytes | None, told: Any
 ) -> None:
     """As after a kill between training and writing the handle down."""
     model = backend(tiny).adapt(study(4), workspace)
@@ -176,7 +160,6 @@ def test_a_finished_training_is_not_trusted_when_damaged(
         flip(file)
     else:
         file.write_bytes(content)
-    told = Told()
     again = backend(tiny).adapt(study(4), Workspace(workspace.folder, 0, told))
     assert again == model
     assert any(str(file) in line and line.endswith("training starts anew") for line in told.lines)
@@ -200,7 +183,7 @@ def test_changed_examples_are_not_shown_to_the_model(
         answers(local, model, study(2), workspace)
 
 
-def test_one_adapter_has_one_configuration(tiny: Path, study: Study, workspace: Workspace) -> None:
+def test_one_adapter_has_one_configuration(tiny: Path, study: Study, workspace: Workspace, told: Any) -> None:
     """peft writes the names of the layers in the order of a set, which differs from process to process."""
     backend(tiny).adapt(study(4), workspace)
     told = json.loads((workspace.folder / "adapter" / "adapter_config.json").read_text())

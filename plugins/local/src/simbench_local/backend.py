@@ -13,6 +13,8 @@ from simbench_local.config import LocalConfig
 from simbench_local.quiet import quiet, quietly
 
 if TYPE_CHECKING:
+    from simbench_local.answering import Before
+    from simbench_local.encode import Encoder
     from simbench_local.loading import Loaded, Placement
     from simbench_local.store import Source
 
@@ -32,11 +34,14 @@ class Local(Backend[LocalConfig]):
         super().__init__(config)
         self._facts: dict[str, Any] = {}
         self._found: Source | None = None
+        self._asked: Sequence[Interview] = ()
+        self._announced = False
 
     def check(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> None:
         """Refuse a model's name or an adapter that cannot be, before anything is imported or loaded."""
         from simbench_local.store import check_name
 
+        self._asked = interviews
         check_name(self.config.model, self.config.revision or None)
         if self.config.adapter:
             self._own_adapter()
@@ -91,6 +96,8 @@ class Local(Backend[LocalConfig]):
         source = self._source(model.base, model.parameters["revision"], workspace)
         loaded = self._load(source, self._pinned_adapter(model, workspace), workspace)
         encoder = Encoder(loaded.tokenizer)
+        if not self._announced:
+            self._announce(loaded, encoder, (), interviews, workspace, before=before)
         if self.config.elicitation == "generate":
             from simbench_local.generation import answer_by_writing
 
@@ -133,6 +140,24 @@ class Local(Backend[LocalConfig]):
         self._facts = {**describe(placement), "prefix_sharing": loaded.shared}
         return loaded
 
+    def _announce(
+        self,
+        loaded: Loaded,
+        encoder: Encoder,
+        pilot: Sequence[Transcript],
+        interviews: Sequence[Interview],
+        workspace: Workspace,
+        epochs: int | None = None,
+        before: Before = lambda _: (),
+    ) -> None:
+        """Say what is ahead and how long it will take, where that is long."""
+        from simbench_local.forecast import Work, ahead
+
+        self._announced = bool(interviews)
+        work = Work.of(encoder, self.config, pilot, interviews, before, epochs, loaded.shared)
+        for line in ahead(loaded, work):
+            workspace.progress.say(line)
+
     def _own_adapter(self) -> tuple[Path, dict[str, str]]:
         """The folder that ``backend.adapter`` names, and the digests of its files."""
         from simbench_local.adapters import adapter_files
@@ -167,7 +192,11 @@ class Local(Backend[LocalConfig]):
         encoder = Encoder(loaded.tokenizer)
         asked = [transcript.interview for transcript in pilot]
         check_lengths(loaded, encoder, [Request(tuple(encoder.interview(each)), each) for each in asked])
-        log = train(loaded, pilot, recipe, workspace.seed, folder, workspace.progress)
+
+        def begin(epochs: int) -> None:
+            self._announce(loaded, encoder, pilot, self._asked, workspace, epochs)
+
+        log = train(loaded, pilot, recipe, workspace.seed, folder, workspace.progress, begin)
         write_card(folder, source, log)
         workspace.progress.say(f"learned from {summary(log)}")
         return {
@@ -183,4 +212,6 @@ class Local(Backend[LocalConfig]):
         from simbench_local.encode import Encoder
 
         loaded = self._load(source, Path(adapter) if adapter else None, workspace)
-        return calibrate(loaded, Encoder(loaded.tokenizer), pilot, workspace, self.config.batch_size)
+        encoder = Encoder(loaded.tokenizer)
+        self._announce(loaded, encoder, pilot, self._asked, workspace)
+        return calibrate(loaded, encoder, pilot, workspace, self.config.batch_size)

@@ -1,81 +1,170 @@
-"""What a run would take on this machine, before it is begun."""
+"""What a run will take on this machine: before it is begun, and once more when the model is in memory."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
 from simbench.backends.base import Estimate
 from simbench.interview import Interview, Transcript
+from simbench_local.answering import Before
 from simbench_local.config import LocalConfig
 from simbench_local.encode import Encoder, common_prefix
-from simbench_local.loading import Placement, load_tokenizer, place
+from simbench_local.loading import Loaded, Placement, load_tokenizer, outline, place
 from simbench_local.shots import Shots
 from simbench_local.store import Source, already_here
-from simbench_local.training import recipe_for
+from simbench_local.training import precision, recipe_for
 
-__all__ = ["forecast"]
+__all__ = ["Work", "ahead", "forecast", "pass_time"]
 
-# Measured time over the time that the tokens' matrix products alone would take at this machine's rate.
-SLOWER = (1.3, 4.0)
+# Time per token beside that of a plain forward pass, measured for a small model on two processor cores.
+LEARNING, ANSWERING = 3.1, 1.25
+# Ends of a range around that: the pass was timed, or only the matrix products that it consists of were.
+TIMED, GUESSED = (0.8, 1.6), (0.9, 2.9)
 SAMPLE = 6  # people per group whose tokens are counted
+TOKENS = (64, 512)  # in the timed passes
+PATIENCE = 1.0  # seconds that the first of them may take if there is to be a second
+LONG = 60.0  # seconds from which on a run is announced
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Tokens that go through the model (what a condition shares counts once), and tokens answered."""
+
+    how: str
+    people: int
+    epochs: int
+    learned: int
+    interviews: int
+    asked: int
+    said: int
+
+    @classmethod
+    def of(
+        cls,
+        encoder: Encoder,
+        settings: LocalConfig,
+        pilot: Sequence[Transcript],
+        interviews: Sequence[Interview],
+        before: Before,
+        epochs: int | None = None,
+        shared: bool = True,
+    ) -> Work:
+        """Count them. ``epochs``: those still ahead. ``shared``: whether the model can look at a shared prefix."""
+        how = settings.adapt if pilot and not (settings.adapter and settings.adapt == "finetune") else "none"
+        recipe = recipe_for(len(pilot), settings)
+        passes = {"finetune": recipe.epochs if epochs is None else epochs, "calibrate": 1}.get(how, 0)
+        batch = {"finetune": recipe.batch_size}.get(how, len(pilot)) if shared else 1
+        learned = passes * _tokens(encoder, [t.interview for t in pilot], batch)
+        together = shared and settings.elicitation == "choice"
+        asked = _tokens(encoder, interviews, len(interviews) if together else 1, before)
+        if not shared and interviews:  # one pass per option
+            asked *= sum(len(item.values) for item in interviews[0].items)
+        said = sum(_answer_tokens(encoder, each) for each in interviews)
+        return cls(how, len(pilot), passes, learned, len(interviews), asked, said)
+
+    def seconds(self, per_token: float, ends: Span) -> tuple[Span, Span]:
+        """Ranges for learning and for answering, where a plain pass takes ``per_token`` seconds per token."""
+        learning = per_token * self.learned * (LEARNING if self.how == "finetune" else ANSWERING)
+        answering = per_token * self.asked * ANSWERING
+        return (learning * ends[0], learning * ends[1]), (answering * ends[0], answering * ends[1])
 
 
 def forecast(settings: LocalConfig, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> Estimate:
     """Count tokens, measure how fast this machine multiplies, and put the two together."""
-    source = already_here(settings.model, settings.revision or None)
     placement = place(settings.device, settings.dtype, settings.four_bit)
+    source = already_here(settings.model, settings.revision or None)
     if source is None:
         note = f"{settings.model} is not on this machine yet and would be fetched first; no estimate before that"
         return Estimate(settings.model, cost=(0.0, 0.0), notes=(note,))
     weights = _weights(source)
-    encoder = Encoder(load_tokenizer(source))
-    recipe = recipe_for(len(pilot), settings)
-    adapting = settings.adapt if pilot and not settings.adapter else "none"
-    learned = _tokens(encoder, [t.interview for t in pilot], recipe.batch_size, {})
-    learned *= {"finetune": recipe.epochs, "calibrate": 1}.get(adapting, 0)
-    shots = Shots.of(pilot, settings.shots, 0) if settings.adapt == "few_shot" and pilot else None
-    before = {each.condition: shots.before(each) for each in interviews} if shots else {}
-    asked = _tokens(encoder, interviews, len(interviews), before)
-    said = sum(_answer_tokens(encoder, each) for each in interviews)
-    passes = 4 if adapting == "finetune" else 2  # forward, and back through frozen weights
-    work = weights * (passes * learned + 2 * asked)
-    seconds = work / _rate(placement)
+    shots = Shots.of(pilot, settings.shots, 0).before if settings.adapt == "few_shot" and pilot else lambda _: ()
+    work = Work.of(Encoder(load_tokenizer(source)), settings, pilot, interviews, shots)
+    learning, answering = work.seconds(2 * weights / _rate(placement), GUESSED)
     return Estimate(
         source.title,
-        adaptation_tokens=(learned, learned),
-        input_tokens=(asked, asked),
-        output_tokens=(said, said),
+        adaptation_tokens=(work.learned, work.learned),
+        input_tokens=(work.asked, work.asked),
+        output_tokens=(work.said, work.said),
         cost=(0.0, 0.0),
-        seconds=(seconds * SLOWER[0], seconds * SLOWER[1]),
+        seconds=(learning[0] + answering[0], learning[1] + answering[1]),
         notes=(
             f"{weights / 1e6:,.0f} million weights, {placement.dtype} on {placement.device}",
-            f"memory about {_memory(weights, placement, adapting):.1f} GB",
+            f"memory about {_memory(weights, placement, work.how):.1f} GB",
             "tokens are those that go through the model: what a condition shares counts once",
+            *(words for words in [_sooner(work, learning, answering)] if learning[1] + answering[1] > LONG),
         ),
     )
 
 
+def ahead(loaded: Loaded, work: Work) -> list[str]:
+    """Lines for the screen: what is ahead, how long it takes, what would make it shorter. None for a short run."""
+    for count in TOKENS:  # a short pass first: it may be slow, or its answer enough
+        started = time.perf_counter()
+        learning, answering = work.seconds(pass_time(loaded, count), TIMED)
+        whole = (learning[0] + answering[0], learning[1] + answering[1])
+        if whole[1] < LONG:
+            return []
+        if time.perf_counter() - started > PATIENCE:
+            break
+    parts = []
+    if work.how == "finetune":
+        parts.append(f"learning from {work.people} transcripts, {work.epochs} passes, {_spoken(learning)}")
+    elif work.how == "calibrate":
+        parts.append(f"calibrating on {work.people} transcripts, {_spoken(learning)}")
+    parts.append(f"answering {work.interviews} interviews, {_spoken(answering)}")
+    where = f"{loaded.placement.device}, {loaded.placement.dtype}"
+    return [
+        f"about {_spoken(whole)} ahead on this machine ({where}): {'; '.join(parts)}",
+        _sooner(work, learning, answering),
+    ]
+
+
+def _sooner(work: Work, learning: Span, answering: Span) -> str:
+    ways = []
+    if learning[1] > answering[1] / 3 and work.how == "finetune":
+        ways += [f"backend.epochs={max(1, work.epochs // 3)} (now {work.epochs})"] if work.epochs > 1 else []
+        ways += [f"a smaller pilot, such as sampler.n={max(2, work.people // 2)}", "backend.adapt=calibrate"]
+    if answering[1] > learning[1] / 3:
+        ways.append("asking fewer people, such as evaluate=reserved reserve=0.1")
+    return f"sooner with: {', '.join([*ways, 'or no language model at all: backend=tabular'])}"
+
+
+def _spoken(span: Span) -> str:
+    """A range in the largest unit that keeps its low end a number of at least one."""
+    size, unit = next(((s, u) for s, u in ((3600, "hours"), (60, "minutes")) if span[0] >= s), (1, "seconds"))
+    low, high = round(span[0] / size), round(span[1] / size)
+    return f"{low} to {high} {unit}" if low != high else f"{high} {unit}"
+
+
+@torch.inference_mode()
+def pass_time(loaded: Loaded, count: int) -> float:
+    """Seconds per token of a plain forward pass over so many tokens, here and now."""
+    count = min(count, loaded.context)
+    tokens = torch.arange(count, device=loaded.device)[None] % loaded.model.config.get_text_config().vocab_size
+    with loaded.plain() as model, precision(loaded):
+        start = time.perf_counter()
+        float(model(input_ids=tokens, use_cache=False).logits[0, -1, 0])  # waits until a graphics card is done
+        return (time.perf_counter() - start) / count
+
+
 def _weights(source: Source) -> int:
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
-    with torch.device("meta"):
-        return int(AutoModelForCausalLM.from_config(config).num_parameters())
+    return int(outline(source).num_parameters())
 
 
-def _tokens(
-    encoder: Encoder, interviews: Sequence[Interview], batch: int, before: dict[str, list[dict[str, str]]]
-) -> int:
+def _tokens(encoder: Encoder, interviews: Sequence[Interview], batch: int, before: Before = lambda _: ()) -> int:
     """Tokens through the model, from a few people of every group: the shared ones once per ``batch``."""
     groups: dict[str, list[Interview]] = {}
     for interview in interviews:
         groups.setdefault(interview.shared, []).append(interview)
     total = 0.0
     for members in groups.values():
-        told = before.get(members[0].condition, [])
+        told = before(members[0])
         sample = [encoder.interview(each, told) for each in members[:SAMPLE]]
         shared = common_prefix(sample) if len(sample) > 1 else 0
         own = sum(len(prompt) - shared for prompt in sample) / len(sample)

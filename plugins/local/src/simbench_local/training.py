@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from simbench_local.loading import Loaded, quiet_peft
 from simbench_local.packing import Example, examples, packed_loss, padded_loss
 from simbench_local.reading import reading
 
-__all__ = ["Recipe", "recipe_for", "train"]
+__all__ = ["Recipe", "precision", "recipe_for", "train"]
 
 LOG = "training_log.json"
 BETAS = (0.9, 0.95)  # the large gradients of the first steps must not rule the few that follow
@@ -68,11 +68,17 @@ def recipe_for(people: int, settings: Any) -> Recipe:
 
 
 def train(
-    loaded: Loaded, pilot: Sequence[Transcript], recipe: Recipe, seed: int, folder: Path, progress: Progress
+    loaded: Loaded,
+    pilot: Sequence[Transcript],
+    recipe: Recipe,
+    seed: int,
+    folder: Path,
+    progress: Progress,
+    begin: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Train an adapter into ``folder`` and return its log. Goes on from the last finished epoch.
 
-    ``folder`` must belong to this (model, pilot, recipe, seed) alone.
+    ``folder`` must belong to this (model, pilot, recipe, seed) alone. ``begin`` is told how many epochs are ahead.
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,8 +88,10 @@ def train(
         progress.say(note)
     if finished is not None:
         return finished
-    with progress.task("training", recipe.epochs * len(run.learners), "transcripts") as task:
-        task.advance(run.epoch * len(run.learners))
+    if run.epoch:
+        progress.say(f"training goes on after epoch {run.epoch} of {recipe.epochs}")
+    begin(recipe.epochs - run.epoch)
+    with progress.task("training", (recipe.epochs - run.epoch) * len(run.learners), "transcripts") as task:
         while run.epoch < recipe.epochs and not run.stopped:
             for batch, loss in run.steps():
                 task.advance(len(batch))
@@ -155,7 +163,7 @@ class _Run:
     def _gradients(self, part: Sequence[Example], total: int) -> float:
         held = [None if p.grad is None else p.grad.clone() for p in self.weights.values()]
         try:
-            with _precision(self.loaded):
+            with precision(self.loaded):
                 loss = self._loss(part)
             (loss / total).backward()  # type: ignore[no-untyped-call]
         except (RuntimeError, MemoryError) as error:
@@ -226,7 +234,7 @@ class _Run:
             members = [example for example in self.watched if example.group == group]
             for start in range(0, len(members), self.recipe.batch_size):
                 batch = members[start : start + self.recipe.batch_size]
-                with _precision(self.loaded):
+                with precision(self.loaded):
                     total += float(self._loss(batch))
                 count += sum(example.scored for example in batch)
         return total / count
@@ -315,7 +323,8 @@ def _with_lora(loaded: Loaded, recipe: Recipe, seed: int) -> Any:
     return adapted
 
 
-def _precision(loaded: Loaded) -> contextlib.AbstractContextManager[Any]:
+def precision(loaded: Loaded) -> contextlib.AbstractContextManager[Any]:
+    """Passes through a model that is learning, in the placement's number format."""
     if loaded.placement.dtype == "bf16":
         return torch.autocast(loaded.device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
