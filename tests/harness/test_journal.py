@@ -60,12 +60,24 @@ def test_a_later_line_replaces_an_earlier_one(tmp_path: Path) -> None:
     assert {key: a.status for key, a in Journal(path).read().items()} == {("p", 0): "ok", ("p", 1): "ok"}
 
 
-def test_damage_in_the_middle_is_an_error(tmp_path: Path) -> None:
+def test_damage_in_the_middle_counts_as_not_there(tmp_path: Path) -> None:
+    """Whatever a flipped bit makes of a line, it is never taken for an answer, and the others stay."""
     path = tmp_path / "responses.jsonl"
-    write(path, Answer("p", 0, "ok"), Answer("q", 0, "ok"))
-    path.write_bytes(path.read_bytes().replace(b"{", b"#", 1))
-    with pytest.raises(StorageError, match="line 1, is damaged"):
-        Journal(path).read()
+    write(path, *(Answer(name, 0, "ok", {"belief": 3}, cost=0.25) for name in "pqr"))
+    content = path.read_bytes()
+    ends = [number for number, byte in enumerate(content) if byte == ord("\n")]
+    for at in range(ends[1] + 1):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :])
+        hit = 0 if at <= ends[0] else 1
+        lost = {hit, hit + 1} if at in ends else {hit}
+        left = [name for number, name in enumerate("pqr") if number not in lost]
+        journal = Journal(path)
+        assert list(journal.read()) == [(name, 0) for name in left]
+        assert journal.spent() == 0.25 * len(left)
+    assert "damaged in 1 line(s), first line 2; kept as damaged-responses.jsonl" in str(journal.set_aside_damage())
+    assert journal.set_aside_damage() is None
+    write(path, Answer("q", 0, "ok", {"belief": 1}))
+    assert list(Journal(path).read()) == [("p", 0), ("q", 0)]
 
 
 def test_an_unknown_status_is_the_plugins_fault() -> None:

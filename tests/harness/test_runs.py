@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import simbench
-from simbench.errors import ConfigError, DataError, LockedError, StorageError
+from simbench.errors import ConfigError, DataError, LockedError
 from simbench.harness.run import Run
 from simbench.harness.store import RunFolder
 
@@ -168,10 +168,3 @@ def test_a_bad_data_file_names_every_problem(tmp_path: Path) -> None:
     assert "row 4" in str(caught.value)
     assert "'a lot'" in str(caught.value)
     assert not (tmp_path / "y").exists()
-
-
-def test_a_damaged_manifest_is_not_trusted(tmp_path: Path) -> None:
-    run = quick(tmp_path)
-    (run.folder / "manifest.json").write_text("{")
-    with pytest.raises(StorageError, match="damaged"):
-        quick(tmp_path)

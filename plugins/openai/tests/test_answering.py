@@ -188,6 +188,13 @@ def _unknown_models(server, tmp_path) -> None:
     again = backend(server, model="deep", capabilities={}, probe=True, temperature=0.5, on_unsupported="drop")
     answers(again, tmp_path, people=1)
     assert len(server.log) == before + 2  # the model is looked up, one answer is asked; no second probe
+    (probed,) = tmp_path.rglob("probed.json")
+    whole = probed.read_bytes()
+    for torn in (whole[:9], b"", b"[]"):  # as a kill may leave it: probed once more
+        probed.write_bytes(torn)
+        torn_one = backend(server, model="deep", capabilities={}, probe=True, temperature=0.5, on_unsupported="drop")
+        answers(torn_one, tmp_path, people=1)
+        assert probed.read_bytes() == whole
 
 
 def test_openais_own_models_are_declared() -> None:

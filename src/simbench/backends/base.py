@@ -197,14 +197,18 @@ class Backend(ABC, Generic[C]):
     def adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
         """Adapt to the pilot (empty: hand out the unadapted model) and return the handle.
 
-        Called again with the same workspace after a kill: go on from what is in ``workspace.folder``.
+        Called again with the same workspace after a kill, until it has returned once: go on from what is in
+        ``workspace.folder``. Once it has returned, its handle is on disk and it is never called again.
         """
 
     @abstractmethod
     def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
         """Yield exactly one Answer per interview, in any order, as they arrive.
 
-        One that cannot be had is yielded with its status, never raised, unless nothing further can work.
+        Asked of a fresh instance, never of the one that adapted: what it needs is in ``workspace.folder`` and in
+        the handle, so that a run that was killed in between goes on from there. After a kill it is asked for
+        what is still open. One that cannot be had is yielded with its status, never raised, unless nothing further
+        can work.
         """
 
     def record(self) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simbench.errors import ConfigError
-from simbench.harness.store import MANIFEST, RunFolder
+from simbench.harness.store import RunFolder, folders_at
 from simbench.harness.sweeps import STATES, Job, jobs_of, sweeps_in
 
 __all__ = ["main", "status_of"]
@@ -39,7 +39,7 @@ def main(words: Sequence[str]) -> int:
 
 def status_of(folder: Path) -> dict[str, Any]:
     """Counts of runs by state, spend by state, the jobs that sweeps miss, and what is wrong with what failed."""
-    runs = [RunFolder(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))]
+    runs = [RunFolder(path) for path in folders_at(folder)]
     manifests = {run.run_id: run.manifest for run in runs}
     states = {run.run_id: run.state or "missing" for run in runs}
     jobs = jobs_of(sweeps_in(folder))

@@ -29,8 +29,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from simbench.errors import ConfigError, StorageError
-from simbench.harness.provenance import digest
-from simbench.harness.store import now, storage
+from simbench.files import digest, storage
+from simbench.harness.store import now
 
 __all__ = ["CacheLine", "ResponseCache"]
 

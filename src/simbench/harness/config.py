@@ -24,7 +24,8 @@ from simbench.errors import ConfigError, PluginError, closest
 from simbench.experiments.base import Experiment
 from simbench.interview import Style
 from simbench.metrics.base import Metric
-from simbench.plugin.manager import Entry, Registry, distributions
+from simbench.plugin.manager import Entry, Registry
+from simbench.plugin.sources import identities
 from simbench.samplers.base import Sampler
 from simbench.settings import one_of, setting, settings_of
 
@@ -119,7 +120,11 @@ class RunSettings:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Everything one run needs, built and checked."""
+    """Everything one run needs, built and checked.
+
+    ``plugins`` and ``scorers`` identify the code that makes the answers and the scores (see
+    :mod:`simbench.plugin.sources`).
+    """
 
     experiment: Experiment[Any]
     sampler: Sampler[Any]
@@ -128,6 +133,7 @@ class Plan:
     settings: RunSettings
     config: Mapping[str, Any]
     plugins: Mapping[str, str]
+    scorers: Mapping[str, str]
     pilot_from: Experiment[Any] | None = None
 
     @property
@@ -152,7 +158,8 @@ class Plan:
     def scoring(self) -> dict[str, Any]:
         """What decides how answers are scored."""
         study = self.experiment.scoring()
-        return {"metric": self.config["metric"], "scoring": self.config["scoring"], "experiment": study}
+        given = {name: self.config[name] for name in ("metric", "scoring")}
+        return {**given, "experiment": study, "plugins": dict(self.scorers)}
 
 
 def assemble(config: Mapping[str, Any], registry: Registry) -> Plan:
@@ -183,7 +190,8 @@ def assemble(config: Mapping[str, Any], registry: Registry) -> Plan:
         metrics=tuple(metric for _, metric in metrics),
         settings=settings,
         config=resolved,
-        plugins=distributions(entries.values()),
+        plugins=identities(entries.values()),
+        scorers=identities((entry for entry, _ in metrics), scoring=True),
         pilot_from=pilot_from,
     )
 

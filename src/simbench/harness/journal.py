@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
 
 from simbench.backends.base import Answer
-from simbench.errors import StorageError
-from simbench.harness.store import storage
+from simbench.files import storage, write_whole
 
 __all__ = ["Journal"]
+
+CHECK = b',"crc":"'
 
 
 class Journal:
     """Answers on disk, one JSON object a line, each written whole before the next is asked for.
 
-    A torn last line (the process died while writing it) is cut off when the journal is opened for more.
-    A line that is broken anywhere else means the file was damaged, and is an error.
+    Every line ends in a checksum (``crc``, CRC-32 of the rest of it). A torn last line (the process died while
+    writing it) is cut off when the journal is opened for more. Lines that are broken in any other way count as
+    not there, so that their interviews are asked again; the file as it was found is kept beside the new one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,22 +33,33 @@ class Journal:
 
     def read(self) -> dict[tuple[str, int], Answer]:
         """All answers by interview; a later line for the same interview replaces an earlier one."""
-        return {answer.key: answer for answer in map(Answer.from_json, self._lines())}
+        return {answer.key: answer for _, answer in self._lines() if answer is not None}
 
     def spent(self) -> float:
         """US dollars over every line, those replaced by later ones included; unknown costs count as 0."""
-        return sum(line.get("cost") or 0.0 for line in self._lines())
+        return sum(answer.cost or 0.0 for _, answer in self._lines() if answer is not None)
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
+    def set_aside_damage(self) -> str | None:
+        """Leave the whole lines only; what was wrong, in words, or None where nothing was."""
+        lines = list(self._lines())
+        broken = [number for number, (_, answer) in enumerate(lines, 1) if answer is None]
+        if not broken:
+            return None
+        kept = self.path.with_name(f"damaged-{self.path.name}")
+        with storage(kept):
+            shutil.copyfile(self.path, kept)
+        whole = b"".join(line + b"\n" for line, answer in lines if answer is not None)
+        write_whole(self.path, lambda file: file.write(whole))
+        return f"{self.path} is damaged in {len(broken)} line(s), first line {broken[0]}; kept as {kept.name}"
+
+    def _lines(self) -> Iterator[tuple[bytes, Answer | None]]:
+        """Every whole line, and its answer; None where the line is not what was written."""
         if not self.path.exists():
             return
-        whole, _, _ = self.path.read_bytes().rpartition(b"\n")
-        for number, line in enumerate(whole.splitlines(), 1):
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                where = f"{self.path}, line {number}"
-                raise StorageError(f"{where}, is damaged ({error}); move the run folder away to start anew") from None
+        with storage(self.path):
+            whole, _, _ = self.path.read_bytes().rpartition(b"\n")
+        for line in whole.split(b"\n") if whole else ():
+            yield line, _answer(line)
 
     def __enter__(self) -> Journal:
         with storage(self.path):
@@ -60,9 +75,10 @@ class Journal:
         """Write one answer and hand it to the operating system."""
         if self._file is None:
             raise RuntimeError("the journal is not open")
-        line = json.dumps(answer.to_json(), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(answer.to_json(), ensure_ascii=False, separators=(",", ":"))
+        line = text.encode("utf-8", "backslashreplace")
         with storage(self.path):
-            self._file.write(line.encode("utf-8", "backslashreplace") + b"\n")
+            self._file.write(line[:-1] + CHECK + b"%08x" % zlib.crc32(line) + b'"}\n')
             self._file.flush()
 
     def __exit__(
@@ -73,3 +89,11 @@ class Journal:
             with storage(self.path), file:
                 file.flush()
                 os.fsync(file.fileno())
+
+
+def _answer(line: bytes) -> Answer | None:
+    content, found, check = line.rpartition(CHECK)
+    content += b"}"
+    if not found or check != b'%08x"}' % zlib.crc32(content):
+        return None
+    return Answer.from_json(json.loads(content))

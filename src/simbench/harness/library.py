@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.errors import ConfigError, closest
 from simbench.harness.run import Run
-from simbench.harness.store import MANIFEST, RunFolder
+from simbench.harness.store import RunFolder, folders_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def find_folders(places: Sequence[str | Path]) -> list[Path]:
     for place in places:
         text = str(Path(str(place)).expanduser())
         candidates = [Path(text)] if Path(text).exists() else [Path(name) for name in sorted(glob(text))]
-        runs = [run for each in candidates for run in _runs_at(each)]
+        runs = [run for each in candidates for run in folders_at(each)]
         if not runs:
             raise ConfigError(f"{place}: expected a run folder, a folder of runs, or a glob; found no manifest.json")
         found |= dict.fromkeys(runs)
@@ -164,8 +164,8 @@ class Runs(Sequence[Run]):
         import duckdb
         import pandas as pd
 
-        paths = {str(folder / f"{name}.parquet"): folder.run_id for folder in self.done._folders}
-        files = [path for path in paths if Path(path).exists()]
+        paths = {str(folder.verify(f"{name}.parquet")): folder.run_id for folder in self.done._folders}
+        files = list(paths)
         if not files:
             return pd.DataFrame({"run_id": pd.Series(dtype=object)})
         query = f"SELECT * FROM read_parquet(?, union_by_name=true, filename=true) {where}"  # noqa: S608 - callers' own words
@@ -184,12 +184,6 @@ class Runs(Sequence[Run]):
         shown = [name for name in SHOWN if name in table and table[name].notna().any()]
         html: str = table.set_index("run_id")[shown].to_html(escape=True, na_rep="", border=0)
         return html
-
-
-def _runs_at(path: Path) -> list[Path]:
-    if (path / MANIFEST).is_file():
-        return [path]
-    return sorted(each.parent for each in path.glob(f"*/{MANIFEST}")) if path.is_dir() else []
 
 
 def _is_filter(word: str) -> bool:

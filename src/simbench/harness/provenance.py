@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import subprocess
 import sys
@@ -12,22 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from simbench.files import canonical
 from simbench.interview import Interview
 
-__all__ = ["canonical", "digest", "environment", "interviews_digest"]
+__all__ = ["environment", "interviews_digest"]
 
-CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
 PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "torch", "transformers", "peft", "openai", "anthropic")
-
-
-def canonical(content: Any) -> str:
-    """Canonical JSON: sorted keys, no white space, plain ASCII."""
-    return CANONICAL.encode(content)
-
-
-def digest(content: Any) -> str:
-    """sha256 of the canonical JSON, hexadecimal."""
-    return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
 def interviews_digest(interviews: Iterable[Interview]) -> str:
@@ -39,13 +28,14 @@ def interviews_digest(interviews: Iterable[Interview]) -> str:
     return total.hexdigest()
 
 
-def environment(plugins: Mapping[str, str]) -> dict[str, Any]:
+def environment(plugins: Mapping[str, str], scorers: Mapping[str, str]) -> dict[str, Any]:
     """Versions, platform and git state, for the manifest."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "plugins": dict(plugins),
+        "scorers": dict(scorers),
         "git": _git(),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }

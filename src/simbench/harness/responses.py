@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import STATUSES, Answer, Model, Workspace
-from simbench.design import PARTICIPANT, Design, People
+from simbench.design import PARTICIPANT, Design, Item, People
 from simbench.errors import PluginError
 from simbench.harness.config import Plan
 from simbench.harness.journal import Journal
@@ -22,6 +24,7 @@ __all__ = ["JOURNAL", "ask", "outcome_counts", "response_frame", "usage_totals",
 
 JOURNAL = "responses.jsonl"
 AGAIN = ("failed", "expired")
+SUM_TOLERANCE = 1e-6
 
 
 def ask(
@@ -30,17 +33,21 @@ def ask(
     """Ask what is not yet answered, journal every answer as it arrives, return them all.
 
     Interviews that failed in an earlier attempt at this run are asked again; refused or invalid ones are not.
+    The backend is a fresh one, as it is after a kill: what it needs is in its folder and in the model's handle.
     """
-    journal = Journal(folder / JOURNAL)
-    answers = {key: a for key, a in journal.read().items() if a.status not in AGAIN}
-    open_ones = {each.key: each for each in interviews if each.key not in answers}
+    journal, asked = Journal(folder / JOURNAL), {each.key: each for each in interviews}
+    if words := journal.set_aside_damage():
+        workspace.progress.say(words)
+    found = {key: checked(answer, asked[key]) for key, answer in journal.read().items() if key in asked}
+    answers = {key: answer for key, answer in found.items() if answer.status not in AGAIN}
+    open_ones = {key: each for key, each in asked.items() if key not in answers}
     if not open_ones:
         return answers
     with journal:
         for answer in plan.backend.respond(model, list(open_ones.values()), workspace):
-            interview = open_ones.pop(answer.key, None)
-            if interview is None:
-                raise PluginError(f"backend {plan.backend.name!r} answered interview {answer.key} twice or unasked")
+            if not isinstance(answer, Answer) or (interview := open_ones.pop(answer.key, None)) is None:
+                what = f"interview {answer.key}" if isinstance(answer, Answer) else f"with {answer!r:.80}"
+                raise PluginError(f"backend {plan.backend.name!r} answered {what} twice or unasked")
             answers[answer.key] = checked(answer, interview)
             journal.append(answers[answer.key])
         for key in open_ones:
@@ -50,14 +57,66 @@ def ask(
 
 
 def checked(answer: Answer, interview: Interview) -> Answer:
-    """The answer, or an invalid one where it claims to be ok and is not complete."""
-    if answer.status != "ok":
-        return answer
-    wrong = [item.name for item in interview.items if answer.answers.get(item.name) not in item.values]
-    if not wrong:
-        return answer
-    found = ", ".join(f"{name}={answer.answers.get(name)!r}" for name in wrong)
-    return replace(answer, status="invalid", error=f"no option of its item: {found}")
+    """The answer in plain values; one that breaks the contract of an Answer becomes an outcome with the reason.
+
+    Answers that are no option of their item make it ``invalid``. What no model but only a faulty backend can do
+    (probabilities that are none, values that JSON does not hold) makes it ``failed``, so that it is asked again.
+    """
+    if answer.status == "ok":
+        wrong = [item.name for item in interview.items if not _is_option(answer.answers.get(item.name), item)]
+        if wrong:
+            found = ", ".join(f"{name}={answer.answers.get(name)!r:.200}" for name in wrong)
+            return replace(answer, status="invalid", error=f"no option of its item: {found}", probabilities={})
+    try:
+        plain = replace(
+            answer,
+            probabilities={name: _chances(name, p, interview) for name, p in answer.probabilities.items()},
+            valid_mass={name: _share(name, mass) for name, mass in answer.valid_mass.items()},
+            cost=None if answer.cost is None else _amount("cost", answer.cost),
+            usage={kind: int(_amount(f"usage of {kind}", count)) for kind, count in answer.usage.items()},
+        )
+        json.dumps(plain.to_json(), allow_nan=False)
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        known = Answer(answer.participant_id, answer.replicate, "failed", text=str(answer.text or "")[:10_000])
+        return replace(known, error=f"the backend broke its contract: {error}")
+    return plain
+
+
+def _is_option(value: Any, item: Item) -> bool:
+    """Whether this is an option of the item, in the option's own plain type (1 is neither True nor 1.0)."""
+    try:
+        code = item.code(value)
+    except (TypeError, ValueError):  # an array
+        return False
+    return code >= 0 and type(value) is type(item.values[code])
+
+
+def _chances(name: str, given: Sequence[float], interview: Interview) -> list[float]:
+    """Probabilities of an item's options as plain numbers; ValueError where they are none."""
+    item = next((each for each in interview.items if each.name == name), None)
+    if item is None:
+        raise ValueError(f"probabilities of {name!r}, which was not asked")
+    chances = [_amount(f"a probability of {name!r}", each) for each in given]
+    if len(chances) != len(item.options):
+        raise ValueError(f"{len(chances)} probabilities of {name!r}, which has {len(item.options)} options here")
+    if abs(math.fsum(chances) - 1) > SUM_TOLERANCE:
+        raise ValueError(f"probabilities of {name!r} sum to {math.fsum(chances):.8g}, not to 1")
+    return chances
+
+
+def _share(name: str, mass: float) -> float:
+    share = _amount(f"the valid mass of {name!r}", mass)
+    if share > 1 + SUM_TOLERANCE:
+        raise ValueError(f"the valid mass of {name!r} is {share:.8g}, above 1")
+    return share
+
+
+def _amount(what: str, value: Any) -> float:
+    """A number of 0 or more, plain and finite; ValueError elsewhere."""
+    number = float(value)
+    if not math.isfinite(number) or number < 0:
+        raise ValueError(f"{what} is {value!r:.80}")
+    return number
 
 
 def response_frame(

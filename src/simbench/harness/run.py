@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import Model, Progress, Workspace
 from simbench.design import People
-from simbench.errors import FailedBeforeError
+from simbench.errors import FailedBeforeError, StorageError
+from simbench.files import digest, storage
 from simbench.harness.cache import ResponseCache
 from simbench.harness.config import Plan
 from simbench.harness.journal import Journal
 from simbench.harness.pilot import asking_script, draw_pilot, evaluated, training_script
-from simbench.harness.provenance import digest, environment, interviews_digest
+from simbench.harness.provenance import environment, interviews_digest
 from simbench.harness.responses import AGAIN, JOURNAL, ask, outcome_counts, response_frame, usage_totals, valid_mass
 from simbench.harness.scoring import score
-from simbench.harness.store import RunFolder, now
+from simbench.harness.store import MANIFEST, RunFolder, now
 from simbench.metrics.trial import refuse_unfit, weak_regressions
 
 if TYPE_CHECKING:
@@ -110,11 +111,15 @@ def run(plan: Plan, progress: Progress, begun: Callable[[RunFolder], None] | Non
     folder = RunFolder(plan.out / ready.run_id)
     if begun:
         begun(folder)
-    if is_done(folder, plan):
+    if not damage(folder) and is_done(folder, plan):
         return Run(folder)
     refuse_unfit(ready.humans)
     with folder.locked():
-        if not is_done(folder, plan):  # another process may have finished it while this one waited
+        found = damage(folder)
+        if found:
+            folder.set_aside_damage()
+            progress.say(f"damaged, and made again from the rest: {', '.join(found)} of {folder.path}")
+        if found or not is_done(folder, plan):  # another process may have finished it while this one waited
             refuse_failed(folder, plan)
             carry_out(ready, folder, progress)
     return Run(folder)
@@ -170,6 +175,17 @@ def is_done(folder: RunFolder, plan: Plan) -> bool:
     return manifest.get("status") == "done" and manifest.get("scoring_id") == digest(plan.scoring())
 
 
+def damage(folder: RunFolder) -> list[str]:
+    """The files of a run's folder that are not what was written and that figures or answers rest on.
+
+    The journal is not among them: where the answers' frame is whole, nothing has to be asked again for its sake.
+    """
+    try:
+        return [name for name in folder.damaged() if name != JOURNAL]
+    except StorageError:
+        return [MANIFEST]
+
+
 def refuse_failed(folder: RunFolder, plan: Plan) -> None:
     """Raise FailedBeforeError where an earlier attempt failed and nobody asked to try again."""
     manifest = folder.manifest
@@ -200,7 +216,7 @@ def facts(ready: Prepared) -> dict[str, Any]:
             "n_evaluated": len(ready.asked),
         },
         "pilot_notes": list(ready.notes),
-        "environment": environment(plan.plugins),
+        "environment": environment(plan.plugins, plan.scorers),
     }
 
 
@@ -209,6 +225,9 @@ def adapt(ready: Prepared, folder: RunFolder, progress: Progress) -> Model:
     started = time.monotonic()
 
     def make() -> dict[str, Any]:
+        known = folder.manifest.get("model")
+        if known:
+            return dict(known)
         model = ready.plan.backend.adapt(ready.transcripts, _workspace(ready, folder, progress)).to_json()
         folder.update(adapt_seconds=round(time.monotonic() - started, 3))
         return model
@@ -221,15 +240,18 @@ def adapt(ready: Prepared, folder: RunFolder, progress: Progress) -> Model:
 def respond(ready: Prepared, folder: RunFolder, model: Model, progress: Progress) -> pd.DataFrame:
     """Let the model take part as every participant, and keep the answers as a frame."""
     started = time.monotonic()
-    backend = ready.plan.backend
+    adapted = ready.plan.backend
+    backend = type(adapted)(adapted.config)  # what it learned is in its folder and the handle, or lost after a kill
     with ResponseCache(ready.plan.out / CACHE) as cache:
         workspace = _workspace(ready, folder, progress, cache)
         try:
-            answers = ask(ready.plan, folder, model, ready.interviews, workspace)
+            answers = ask(replace(ready.plan, backend=backend), folder, model, ready.interviews, workspace)
         finally:  # also of an attempt that stops, and never less than an earlier attempt told
-            folder.update(backend={**folder.manifest.get("backend", {}), **backend.record()})
+            told = {**folder.manifest.get("backend", {}), **adapted.record(), **backend.record()}
+            folder.update(backend=told)
     frame = response_frame(ready.asked, ready.interviews, answers)
     folder.write_frame("responses.parquet", frame)
+    folder.made(JOURNAL)
     folder.update(
         outcomes=outcome_counts(ready.asked, frame),
         usage=usage_totals(model, answers.values()),
@@ -244,6 +266,7 @@ def _workspace(
 ) -> Workspace:
     settings = ready.plan.settings
     own = folder / "backend"
-    own.mkdir(exist_ok=True)
+    with storage(own):
+        own.mkdir(exist_ok=True)
     spent = Journal(folder / JOURNAL).spent()
     return Workspace(own, settings.seed, progress, ready.run_id, cache, settings.budget, spent)

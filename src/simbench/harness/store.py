@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from simbench.errors import LockedError, StorageError
+from simbench.errors import LockedError, PluginError, StorageError
+from simbench.files import digest, file_digest, storage, write_json, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunFolder", "now", "storage", "write_whole"]
+__all__ = ["MANIFEST", "RunFolder", "folders_at", "now"]
 
 MANIFEST = "manifest.json"
+SEAL = "seal"
 PATIENCE = 1.0
 
 
@@ -31,45 +31,24 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-@contextmanager
-def storage(path: Path) -> Iterator[None]:
-    """Turn what the operating system says of a folder into a StorageError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            why = "the disk is full; free some space and run the same command again, it goes on from here"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            why = "it cannot be written to"
-        elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
-            why = "something else is in its place"
-        else:
-            why = "it cannot be used"
-        raise StorageError(f"{path}: {why} ({error.strerror})") from error
-
-
-def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file so that it is there whole or not at all, also after a kill or a power cut."""
-    with storage(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
+def folders_at(path: Path) -> list[Path]:
+    """The run folder at a path, or those right below it, by name; whatever stands in a manifest's place counts."""
+    if os.path.lexists(path / MANIFEST):
+        return [path]
+    return sorted(each for each in path.iterdir() if os.path.lexists(each / MANIFEST)) if path.is_dir() else []
 
 
 class RunFolder:
-    """``runs/<run_id>/``: the stable folder that tools read."""
+    """``runs/<run_id>/``: the stable folder that tools read.
+
+    The manifest holds size and sha256 of every product, and a seal over itself (the sha256 of the rest of it).
+    Nothing that differs is trusted: reading it is a StorageError that names the file, and the command that made
+    the run makes the file again.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._made: dict[str, dict[str, Any]] = {}
 
     @property
     def run_id(self) -> str:
@@ -81,15 +60,34 @@ class RunFolder:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The manifest as it stands, or an empty one."""
+        """The manifest as it stands, or an empty one. StorageError where it is damaged."""
         path = self / MANIFEST
-        if not path.exists():
+        if not os.path.lexists(path):
             return {}
+        with storage(path):
+            content = path.read_bytes()
         try:
-            stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            stored = json.loads(content)
         except ValueError as error:
-            raise StorageError(f"{path} is damaged ({error}); move the run folder away to start anew") from None
+            raise _damaged(path, str(error)) from None
+        if not isinstance(stored, dict):
+            raise _damaged(path, f"expected an object, found {type(stored).__name__}")
+        if stored.pop(SEAL, None) != digest(stored):
+            raise _damaged(path, "its content is not what was written")
         return stored
+
+    def set_aside_damage(self) -> str | None:
+        """Move a damaged manifest out of the way; what was wrong with it, or None where nothing was."""
+        try:
+            _ = self.manifest
+        except StorageError as error:
+            path = self / MANIFEST
+            if path.is_dir():
+                raise
+            with storage(path):
+                path.replace(self / f"damaged-{MANIFEST}")
+            return str(error)
+        return None
 
     @property
     def status(self) -> str | None:
@@ -112,10 +110,38 @@ class RunFolder:
         return "interrupted"
 
     def update(self, **changes: Any) -> None:
-        """Merge changes into the manifest."""
-        merged = {**self.manifest, **changes}
-        text = json.dumps(merged, indent=2, ensure_ascii=False, default=str) + "\n"
-        write_whole(self / MANIFEST, lambda file: file.write(text.encode()))
+        """Merge changes into the manifest, and the digests of the products written since."""
+        kept = self.manifest
+        products = {**kept.get("products", {}), **self._made}
+        merged = json.loads(json.dumps({**kept, **changes, "products": products}, ensure_ascii=False, default=str))
+        write_json(self / MANIFEST, {**merged, SEAL: digest(merged)})
+
+    def damaged(self) -> list[str]:
+        """Products that the manifest knows and that are gone, or not what was written."""
+        return [name for name in self.manifest.get("products", {}) if self._fault(name)]
+
+    def verify(self, name: str) -> Path:
+        """The path of a product. StorageError where it is not there, or not what was written."""
+        if fault := self._fault(name):
+            raise _damaged(self / name, fault)
+        if not (self / name).exists():
+            raise StorageError(f"{self.path} holds no {name}: the run is not finished")
+        return self / name
+
+    def _fault(self, name: str) -> str | None:
+        known, path = self.manifest.get("products", {}).get(name), self / name
+        if known is None:
+            return None
+        if not path.is_file():
+            return "it is gone" if not path.is_symlink() and not path.exists() else "something else is in its place"
+        if path.stat().st_size != known["bytes"] or file_digest(path) != known["sha256"]:
+            return "its content is not what was written"
+        return None
+
+    def made(self, name: str) -> None:
+        """Take the digest of a product that stands now; the next update of the manifest holds it."""
+        path = self / name
+        self._made[name] = {"bytes": path.stat().st_size, "sha256": file_digest(path)}
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -139,24 +165,29 @@ class RunFolder:
         self.update(**{"run_id": self.run_id, "status": "running", "started": first, "error": None, **facts})
         try:
             yield
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise  # nobody is at it any more: the state is "interrupted"
+        except BaseException as error:
             problem = {"type": type(error).__name__, "message": str(error)}
             with contextlib.suppress(StorageError):  # a full disk must not hide the first error
                 self.update(status="failed", finished=now(), error=problem)
-            raise
+            if isinstance(error, Exception):
+                raise
+            raise PluginError(f"a plugin ended the program ({type(error).__name__}: {error})") from error
 
     def json_once(self, name: str, make: Callable[[], Any]) -> Any:
-        """The JSON product of this name; made and written only where it is not there yet."""
+        """The JSON product of this name; made and written only where it is not there, or not whole."""
         path = self / name
-        if not path.exists():
-            made = make()
-            self.write_json(name, made)
-        return json.loads(path.read_text(encoding="utf-8"))
+        if path.is_file() and not self._fault(name):
+            with contextlib.suppress(ValueError):
+                return json.loads(path.read_bytes())
+        self.write_json(name, make())
+        return json.loads(path.read_bytes())
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a JSON product whole."""
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        write_whole(self / name, lambda file: file.write(text.encode()))
+        write_json(self / name, content)
+        self.made(name)
 
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
         """Write a Parquet product whole, and hand back the memory that this took."""
@@ -164,11 +195,20 @@ class RunFolder:
 
         write_whole(self / name, lambda file: frame.to_parquet(file, index=False))
         pa.default_memory_pool().release_unused()
+        self.made(name)
 
     def read_frame(self, name: str) -> pd.DataFrame:
-        """Read a Parquet product. StorageError where it is not there."""
+        """Read a Parquet product. StorageError where it is not there, or not what was written."""
         import pandas as pd
+        import pyarrow as pa
 
-        if not (self / name).exists():
-            raise StorageError(f"{self.path} holds no {name}: the run is not finished")
-        return pd.read_parquet(self / name)
+        path = self.verify(name)
+        try:
+            with storage(path):
+                return pd.read_parquet(path)
+        except (pa.ArrowException, ValueError) as error:  # a folder from before products had digests
+            raise _damaged(path, str(error).splitlines()[0]) from None
+
+
+def _damaged(path: Path, why: str) -> StorageError:
+    return StorageError(f"{path} is damaged: {why}. The command that made the run makes it again")

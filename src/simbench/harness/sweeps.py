@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from simbench.harness.store import RunFolder, now, write_whole
+from simbench.errors import StorageError
+from simbench.files import storage, write_json
+from simbench.harness.store import RunFolder, now
 
 __all__ = [
     "FOLDER",
@@ -123,8 +125,18 @@ def write_outcome(folder: Path, number: int, outcome: Outcome) -> None:
 
 def _write(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda file: file.write(json.dumps(content, ensure_ascii=False).encode()))
+    write_json(path, content)
 
 
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+def _json(path: Path) -> dict[str, Any] | None:
+    """An object on disk; None where there is none. StorageError where it is damaged."""
+    if not path.exists():
+        return None
+    try:
+        with storage(path):
+            stored = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise StorageError(f"{path} is damaged ({error}); remove it, the same command makes it again") from None
+    if not isinstance(stored, dict):
+        raise StorageError(f"{path} is damaged (no object); remove it, the same command makes it again")
+    return stored

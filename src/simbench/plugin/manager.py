@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
@@ -41,13 +41,17 @@ FIRST_PARTY = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One experiment, sampler, backend or metric that is there to be used."""
+    """One experiment, sampler, backend or metric that is there to be used.
+
+    ``file`` is the ``simbench_plugins.py`` it comes from, None for what a distribution offers.
+    """
 
     kind: str
     name: str
     cls: type[Any]
     distribution: str
     version: str
+    file: Path | None = None
 
     @property
     def summary(self) -> str:
@@ -137,7 +141,7 @@ class _Source:
 
 
 def _sources(folder: Path) -> Iterator[_Source]:
-    yield _Source("builtins", CORE, _core_version(), Builtins())
+    yield _Source("builtins", CORE, core_version(), Builtins())
     points = {(point.name, point.value): point for point in entry_points(group=PROJECT)}
     for _, point in sorted(points.items()):
         owner = point.dist
@@ -147,7 +151,8 @@ def _sources(folder: Path) -> Iterator[_Source]:
         yield _Source(INLINE, str(inline), "0", inline)
 
 
-def _core_version() -> str:
+def core_version() -> str:
+    """Version of the core distribution."""
     try:
         return version(CORE)
     except importlib.metadata.PackageNotFoundError:  # run from a bare checkout
@@ -179,7 +184,8 @@ def _offers(source: _Source) -> Iterator[Entry]:
     for kind in KINDS:
         for classes in getattr(manager.hook, f"{PROJECT}_{kind}s")():
             for cls in classes:
-                yield Entry(kind, _checked(kind, cls), cls, source.distribution, source.version)
+                file = source.plugin if isinstance(source.plugin, Path) else None
+                yield Entry(kind, _checked(kind, cls), cls, source.distribution, source.version, file)
 
 
 def _checked(kind: str, cls: Any) -> str:
@@ -211,8 +217,3 @@ def _add(entries: dict[tuple[str, str], Entry], entry: Entry) -> None:
 
 def _where(entry: Entry) -> str:
     return f"{entry.distribution} {entry.version} ({entry.cls.__module__}.{entry.cls.__qualname__})"
-
-
-def distributions(entries: Iterable[Entry]) -> dict[str, str]:
-    """``{distribution: version}`` of these entries."""
-    return {entry.distribution: entry.version for entry in entries}

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import simbench
+from simbench.files import write_whole
 from simbench.harness.run import Run
-from simbench.harness.store import write_whole
 
 __all__ = ["write_croissant"]
 
@@ -75,7 +75,13 @@ ABOUT = {
 def write_croissant(run: Run, license: str = "", creators: Sequence[str] = ()) -> Path:
     """Write ``croissant.json`` into the run's folder and return its path."""
     folder, manifest = run.folder.path, run.manifest
-    files = [path for path in sorted(folder.iterdir()) if path.suffix in FORMATS and path.name != NAME]
+    for name in manifest["products"]:
+        run.folder.verify(name)
+    files = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix in FORMATS and path.is_file() and path.name != NAME and not path.name.startswith("damaged-")
+    ]
     humans, config = manifest["humans"], manifest["config"]
     kind = "SYNTHETIC people, not real ones" if humans["synthetic"] else "real people"
     described: dict[str, Any] = {

@@ -11,9 +11,10 @@ from typing import Any
 
 import simbench
 from simbench.errors import ConfigError
+from simbench.files import write_whole
 from simbench.harness.library import Runs
 from simbench.harness.run import Run
-from simbench.harness.store import now, write_whole
+from simbench.harness.store import now
 from simbench.plugin.manager import Registry
 from simbench.report import content
 from simbench.report.compare import compare_runs

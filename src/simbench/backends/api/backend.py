@@ -13,6 +13,7 @@ from simbench.backends.api.config import ApiConfig
 from simbench.backends.api.tokens import answer_tokens
 from simbench.backends.base import Answer, Backend, Estimate, Model, Workspace
 from simbench.errors import ConfigError, CredentialsError, DataError, ModelError, Problem, UnsupportedError
+from simbench.files import read_object, write_json
 from simbench.interview import Interview, Message, Transcript
 
 if TYPE_CHECKING:
@@ -156,15 +157,17 @@ class ApiBackend(Backend[A]):
         if not self.config.probe or self._found_out:
             return
         path = workspace.folder / PROBED
-        if not path.exists():
+        found = read_object(path)
+        if found is None:
             from simbench.backends.api.preflight import probe
 
             provider = self.ready()
             try:
-                path.write_text(json.dumps(probe(provider, self)), "utf-8")
+                found = probe(provider, self)
             finally:
                 provider.close()
-        self._found_out = json.loads(path.read_text("utf-8"))
+            write_json(path, found)
+        self._found_out = found
 
     def adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
         """The unadapted model, examples for its prompt, or a finetuned model."""

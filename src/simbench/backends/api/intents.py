@@ -8,7 +8,6 @@ under ``id``), ``over``.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from simbench.errors import StorageError
+from simbench.files import write_json
 
 __all__ = ["Intent", "Intents"]
 
@@ -53,13 +53,7 @@ class Intents:
             setattr(intent, name, value)
         if intent.state == "sent" and not intent.since:
             intent.since = time.time()
-        path = self._path(intent.name)
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(vars(intent), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_json(self._path(intent.name), vars(intent))
         return intent
 
     def _path(self, name: str) -> Path:

@@ -1,0 +1,93 @@
+"""What identifies the code behind a plugin: its version, and where its files can be edited, their content.
+
+A distribution installed from a wheel is what its version says. One installed in editable mode, and a file
+``simbench_plugins.py``, may change under the same version; their identity holds a digest of the sources as well.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from simbench.files import source_digest
+from simbench.plugin.manager import CORE, Entry, core_version
+
+__all__ = ["identities"]
+
+SHOWING = ("report", "cli", "testing")  # parts of the core that decide neither answers nor scores
+
+
+def identities(entries: Iterable[Entry], *, scoring: bool = False) -> dict[str, str]:
+    """``{distribution: identity}`` of what offers these entries, and of the core.
+
+    An identity is the version, with ``+sources.DIGEST`` behind it where the files can be edited. The core's
+    metrics count for scoring alone, and what only shows results counts for nothing.
+    """
+    found = {CORE: _identity(core_version(), _core(scoring) if _editable(CORE) else ())}
+    for entry in entries:
+        if entry.file is not None:
+            found[entry.file.name] = _identity(entry.version, tuple(sorted(_with_neighbours(entry.file))))
+        elif entry.distribution != CORE:
+            places = (_package(entry.cls.__module__),) if _editable(entry.distribution) else ()
+            found[entry.distribution] = _identity(entry.version, places)
+    return dict(sorted(found.items()))
+
+
+def _identity(version: str, places: tuple[Path, ...]) -> str:
+    return f"{version}+sources.{source_digest(places)[:12]}" if places else version
+
+
+@cache
+def _editable(name: str) -> bool:
+    """Whether a distribution's files are those of a working folder."""
+    try:
+        told = distribution(name).read_text("direct_url.json")
+    except PackageNotFoundError:  # run from a bare checkout
+        return True
+    return bool(told and json.loads(told).get("dir_info", {}).get("editable"))
+
+
+def _package(module: str) -> Path:
+    """Folder of the top package that a module belongs to, or the file of a lone module."""
+    file = Path(str(sys.modules[module.partition(".")[0]].__file__))
+    return file.parent if file.name == "__init__.py" else file
+
+
+def _core(scoring: bool) -> tuple[Path, ...]:
+    left_out = SHOWING if scoring else (*SHOWING, "metrics")
+    inside = _package("simbench").iterdir()
+    return tuple(sorted(each for each in inside if each.name not in left_out and not each.name.startswith("_conf")))
+
+
+def _with_neighbours(file: Path) -> set[Path]:
+    """A file, and the modules and packages in its folder that it imports, directly or by way of others."""
+    found: set[Path] = set()
+    waiting = [file]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for name in _imported(path):
+            beside = (file.parent / f"{name}.py", file.parent / name)
+            waiting += [each for each in beside if each.is_file() or (each / "__init__.py").is_file()]
+    return found
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """Top names that a module, or any module of a package, imports."""
+    for each in path.rglob("*.py") if path.is_dir() else (path,):
+        try:
+            tree = ast.parse(each.read_bytes())
+        except SyntaxError:  # whoever imports it will hear of it
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield node.module.partition(".")[0]
