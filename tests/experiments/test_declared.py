@@ -124,7 +124,7 @@ def test_all_faults_of_a_file_are_named_at_once(tmp_path: Path) -> None:
     told = str(caught.value)
     for fault in (
         "introduction: expected a text",
-        "items.cong_mesg.options: expected text or a whole number, found False; put yes and no in quotes",
+        "items.cong_mesg.options: expected text or a number, found False; put yes and no in quotes",
         "items.immigr.role: expected text, found nothing",
         "items.immigr.rolle: there is no such key; did you mean 'role'?",
         "items.share.bins: expected whole numbers",

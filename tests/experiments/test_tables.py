@@ -59,7 +59,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"experiment\.data"):
         read_table(tmp_path / "folder.csv", "experiment.data")
     with pytest.raises(ConfigError, match=r"ends in \.csv, \.tsv, \.parquet"):
-        read_table(tmp_path / "people.xlsx", "experiment.data")
+        read_table(tmp_path / "people.ods", "experiment.data")
 
 
 def test_empty_files_and_repeated_columns(tmp_path: Path) -> None:

@@ -31,11 +31,16 @@ class People:
     frame: pd.DataFrame
 
     @classmethod
-    def of(cls, design: Design, frame: pd.DataFrame, source: str = "") -> People:
-        """Validate a frame, naming every problem in one DataError."""
+    def of(
+        cls, design: Design, frame: pd.DataFrame, source: str = "", expected: Mapping[str, str] | None = None
+    ) -> People:
+        """Validate a frame, naming every problem in one DataError.
+
+        ``expected`` says in words what the answers to some items can be.
+        """
         from simbench.design.validate import validated
 
-        return cls(design, validated(design, frame, source or design.name))
+        return cls(design, validated(design, frame, source or design.name, expected))
 
     def __len__(self) -> int:
         return len(self.frame)

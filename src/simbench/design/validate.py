@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from simbench.design.design import PARTICIPANT, Design
+from simbench.design.numbers import LARGEST, as_number
 from simbench.design.words import Item, Value
 from simbench.errors import DataError, Problem
 
@@ -17,11 +18,15 @@ __all__ = ["validated"]
 MOST_PER_COLUMN = 10
 
 
-def validated(design: Design, frame: pd.DataFrame, source: str) -> pd.DataFrame:
+def validated(
+    design: Design, frame: pd.DataFrame, source: str, expected: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Return the design's columns of ``frame`` in canonical types, or raise DataError with all problems.
 
     Ids become strings; whole numbers stored as floats or as text become integers where options or levels
-    are integers; empty text in such columns is missing; rows keep their order and get a range index.
+    are integers; empty text in such columns is missing; rows keep their order and get a range index. A truth
+    value is no number, nor is a date; an id is text or a number. ``expected`` says in words what items' answers can
+    be, where the list of options does not (bins).
     """
     if not len(frame):
         raise DataError(source, [Problem("(all)", "at least one row", "an empty table")])
@@ -37,8 +42,8 @@ def validated(design: Design, frame: pd.DataFrame, source: str) -> pd.DataFrame:
     for name, words in allowed.items():
         clean[name] = _canonical(clean[name], words)
     for name in (PARTICIPANT, *([design.person] if design.person else [])):
-        clean[name] = clean[name].map(lambda value: None if _missing(value) else str(_plain(value)))
-    problems = list(_problems(design, clean))
+        clean[name] = clean[name].astype(object).map(_id)
+    problems = list(_problems(design, clean, expected or {}))
     if problems:
         raise DataError(source, problems)
     for variable in design.profile:
@@ -51,8 +56,26 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _spelled(value: Any) -> str:
+    """How a value would be written; a very long number as nothing that anything is called."""
+    return "" if isinstance(value, int) and abs(value) > LARGEST else str(_plain(value))
+
+
 def _missing(value: Any) -> bool:
-    return bool(pd.api.types.is_scalar(value) and (pd.isna(value) or value == ""))
+    return bool(pd.api.types.is_scalar(value) and (pd.isna(value) or (isinstance(value, str) and not value)))
+
+
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_)
+
+
+def _id(value: Any) -> Any:
+    """An id as text; what can be none stays, to be named."""
+    if _missing(value):
+        return None
+    if isinstance(value, str) or as_number(value) == as_number(value):
+        return str(_plain(value))
+    return value
 
 
 def _each(column: pd.Series, judge: Callable[[Any], Any]) -> pd.Series:
@@ -75,7 +98,7 @@ def _canonical(column: pd.Series, words: dict[Value, str]) -> pd.Series:
     spelled = {str(value): value for value in words}
 
     def canonical(value: Any) -> Any:
-        return None if _missing(value) else spelled.get(str(_plain(value)), value)
+        return None if _missing(value) else spelled.get(_spelled(value), value)
 
     mapped = _each(column, canonical)
     fits, _ = _among(words)
@@ -84,10 +107,13 @@ def _canonical(column: pd.Series, words: dict[Value, str]) -> pd.Series:
     return mapped.astype(object).where(mapped.notna(), None)
 
 
-def _problems(design: Design, frame: pd.DataFrame) -> Iterator[Problem]:
+def _problems(design: Design, frame: pd.DataFrame, expected: Mapping[str, str]) -> Iterator[Problem]:
     ids = frame[PARTICIPANT]
+    for name in (PARTICIPANT, *([design.person] if design.person else [])):
+        yield from _outside(frame[name], lambda value: isinstance(value, str), "text or a number as an id")
     yield from _bad(ids, ids.isna(), "an id for every participant", PARTICIPANT)
-    yield from _bad(ids, ids.notna() & ids.duplicated(keep="first"), "ids that occur once", PARTICIPANT)
+    twice = ids.map(str).duplicated(keep="first")
+    yield from _bad(ids, ids.notna() & twice, "ids that occur once", PARTICIPANT)
     if design.person:
         column = frame[design.person]
         yield from _bad(column, column.isna(), "the person this row belongs to", design.person)
@@ -98,8 +124,11 @@ def _problems(design: Design, frame: pd.DataFrame) -> Iterator[Problem]:
             yield from _outside(frame[variable.name], *_among(variable.words))
         if variable.bins:
             yield from _outside(frame[variable.name], _is_number, "a number")
+        elif variable.words is None:
+            yield from _outside(frame[variable.name], _is_word, "text or a number")
     for item in design.items:
-        yield from _outside(frame[item.name], *_among(item.values))
+        fits, words = _among(item.values)
+        yield from _outside(frame[item.name], fits, expected.get(item.name, words))
         yield from _not_offered(design, item, frame)
         if frame[item.name].isna().all():
             yield Problem(item.name, "at least one answer", "none")
@@ -116,15 +145,19 @@ def _not_offered(design: Design, item: Item, frame: pd.DataFrame) -> Iterator[Pr
             yield from _bad(column, wrong, f"this answer with {where} only", item.name)
 
 
-def _among(values: Iterable[Value]) -> tuple[Callable[[Any], bool], str]:
-    allowed = tuple(values)
-    expected = f"one of {', '.join(map(repr, allowed))}"
-    return lambda value: isinstance(value, Hashable) and value in allowed, expected
+def _among(values: Collection[Value]) -> tuple[Callable[[Any], bool], str]:
+    allowed = frozenset(values)
+    expected = f"one of {', '.join(map(repr, list(values)))}"
+    return lambda value: isinstance(value, Hashable) and not _is_truth(value) and value in allowed, expected
 
 
 def _is_number(value: Any) -> bool:
-    scalar = pd.api.types.is_scalar(value) and not isinstance(value, bool)
-    return scalar and bool(np.isfinite(pd.to_numeric(value, errors="coerce")))
+    number = as_number(value)
+    return number == number
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) or _is_truth(value) or _is_number(value)
 
 
 def _outside(
@@ -134,11 +167,18 @@ def _outside(
     yield from _bad(column, wrong, expected, str(column.name))
 
 
+def _shown(value: Any) -> str:
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return "a whole number beyond 1e+15"
+    words = repr(value).replace("\n", " ")
+    return words if len(words) <= 80 else f"{words[:77]}..."
+
+
 def _bad(column: pd.Series, wrong: pd.Series, expected: str, name: str) -> Iterator[Problem]:
     rows = list(column.index[wrong.to_numpy()])
     for row in rows[:MOST_PER_COLUMN]:
         value = column[row]
-        found = repr(value.item() if isinstance(value, np.generic) else value)
+        found = _shown(value.item() if isinstance(value, np.generic) else value)
         yield Problem(name, expected, "nothing" if _missing(value) else found, str(row + 1))
     if len(rows) > MOST_PER_COLUMN:
         yield Problem(name, expected, f"{len(rows) - MOST_PER_COLUMN} more such rows")

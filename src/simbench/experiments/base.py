@@ -93,9 +93,14 @@ class Experiment(ABC, Generic[C]):
         """What decides, besides the answers, how they are scored. A change of it scores a finished run anew."""
         return {"design": repr(self.design)}
 
+    @property
+    def ranges(self) -> Mapping[str, str]:
+        """What the answers to items can be, in words, where the list of options does not say it (bins)."""
+        return {}
+
     def people(self) -> People:
         """Load and validate. Raises DataError that names every problem."""
-        return People.of(self.design, self.load(), self.source)
+        return People.of(self.design, self.load(), self.source, self.ranges)
 
     def script(self, style: Style | None = None, ask: Sequence[str] = ()) -> Script:
         """What writes this experiment's interviews."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simbench.design import Value
+from simbench.design.numbers import as_number
 from simbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class Bins:
         lasts = [*(edge - 1 for edge in self.edges[1:]), self.top]
         return {low: (low + last) / 2 for low, last in zip(self.edges, lasts, strict=True)}
 
+    @property
+    def expected(self) -> str:
+        """What people can have answered, in words."""
+        return f"a number from {self.edges[0]} to {self.top}"
+
     def cut(self, numbers: pd.Series) -> pd.Series:
         """Lower edge of the bin (n,) of each number (n,), text that spells a number included.
 
@@ -51,9 +57,8 @@ class Bins:
         validation names it. Cutting twice changes nothing.
         """
         import numpy as np
-        import pandas as pd
 
-        found = pd.to_numeric(numbers.astype(object), errors="coerce").to_numpy(dtype=float)
+        found = np.array([as_number(value) for value in numbers.astype(object)], dtype=float)
         inside = (found >= self.edges[0]) & (found <= self.top)
         position = np.searchsorted(np.asarray(self.edges, dtype=float), found, side="right") - 1
         cut = numbers.astype(object)

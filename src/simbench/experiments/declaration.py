@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -12,9 +13,14 @@ from simbench.design import Design, Factor, Item, Profile, Regression, Value
 from simbench.errors import ConfigError, PluginError, closest
 from simbench.experiments.bins import Bins
 from simbench.experiments.expressions import Rule
-from simbench.experiments.sections import Section, read_yaml, words
+from simbench.experiments.files import user_path
+from simbench.experiments.sections import MOST_WORDS, Section, kind_of, number_of, read_yaml, words
 
 __all__ = ["Declaration", "read_declaration"]
+
+
+MOST_SHOWN = 20
+MOST_CONDITIONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def read_declaration(path: Path) -> Declaration:
     _refuse(path, problems)
     try:
         design = Design(**parts)
-    except PluginError as error:
+    except (PluginError, ConfigError) as error:
         raise ConfigError(f"{path}: {error}") from error
     _check_formulas(top, design)
     parsed = {key: _rule(top, key, text, design) for key, text in rules.items()}
@@ -76,7 +82,7 @@ def read_declaration(path: Path) -> Declaration:
     _refuse(path, problems)
     return Declaration(
         design,
-        (path.parent / data) if data else None,
+        (path.parent / user_path(data, f"{path}: data")) if data else None,
         {str(ours): theirs for ours, theirs in columns.items()},
         bins,
         introductions,
@@ -90,30 +96,46 @@ def read_declaration(path: Path) -> Declaration:
 
 def _refuse(path: Path, problems: list[str]) -> None:
     if problems:
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise ConfigError(f"{path}: {len(problems)} problem(s)\n{lines}")
+        shown = [f"  {problem}" for problem in problems[:MOST_SHOWN]]
+        more = [f"  and {len(problems) - MOST_SHOWN} more"] if len(problems) > MOST_SHOWN else []
+        raise ConfigError("\n".join([f"{path}: {len(problems)} problem(s)", *shown, *more]))
 
 
 def _factors(top: Section) -> tuple[Factor, ...]:
     found = top.take("factors", dict, {})
-    return tuple(Factor(str(name), words(top, f"factors.{name}", levels)) for name, levels in found.items())
+    factors = []
+    for name, levels in found.items():
+        if not isinstance(name, str) or not name.isidentifier():
+            top.note("factors", f"expected names of letters, digits and '_', found {name!r}")
+        if not isinstance(levels, dict | list):
+            top.note(f"factors.{name}", f"expected its levels, found {kind_of(levels)}")
+            continue
+        factors.append(Factor(str(name), words(top, f"factors.{name}", levels)))
+    conditions = prod(len(factor.words) for factor in factors)
+    if conditions > MOST_CONDITIONS:
+        top.note("factors", f"they make {conditions:,} conditions; expected at most {MOST_CONDITIONS:,}")
+    return tuple(factors)
 
 
 def _profile(top: Section) -> tuple[Profile, ...]:
     variables = []
     for name, section in top.sections("profile").items():
-        levels = section.any("levels")
-        variables.append(
-            Profile(
-                name,
-                section.take("label", str, ""),
-                None if levels is None else words(section, "levels", levels),
-                tuple(section.take("bins", list, [])),
-                section.take("subgroup", bool, True),
-                section.take("in_persona", bool, True),
-            )
-        )
+        levels, bins = section.any("levels"), section.take("bins", list, [])
+        if any(number_of(edge) is None for edge in bins) or len(bins) > MOST_WORDS:
+            section.note("bins", f"expected up to {MOST_WORDS} finite numbers below 1e+15, as lower edges")
+            bins = []
+        given: dict[str, Any] = {
+            "label": section.take("label", str, ""),
+            "levels": None if levels is None else words(section, "levels", levels),
+            "bins": tuple(bins),
+            "subgroup": section.take("subgroup", bool, True),
+            "in_persona": section.take("in_persona", bool, True),
+        }
         section.done()
+        try:
+            variables.append(Profile(name, **given))
+        except ConfigError as error:
+            section.problems.append(str(error))
     return tuple(variables)
 
 
@@ -138,17 +160,21 @@ def _items(top: Section, bins: dict[str, Bins]) -> tuple[Item, ...]:
 def _only(section: Section) -> dict[Value, dict[str, list[Value]]]:
     """Options that some treatment groups only are offered: ``leave: {participation: [voluntary]}``."""
     found = section.take("only", dict, {})
-    for limits in found.values():
+    only: dict[Value, dict[str, list[Value]]] = {}
+    for option, limits in found.items():
         if not isinstance(limits, dict) or not all(isinstance(values, list) for values in limits.values()):
             section.note("only", "expected 'option: {factor: [values]}'")
             return {}
-    return found
+        (named,) = words(section, "only", [option]) or ("",)
+        only[named] = {str(factor): [*words(section, "only", values)] for factor, values in limits.items()}
+    return only
 
 
 def _bins(section: Section, edges: list[Any], top: Any, options: bool) -> Bins:
     if options:
         section.note("bins", "give either options or bins, not both")
-    if not all(type(edge) is int for edge in [*edges, top]):
+    whole = all(type(edge) is int and number_of(edge) is not None for edge in [*edges, top])
+    if not whole or len(edges) > MOST_WORDS:
         section.note("bins", "expected whole numbers as lower edges, and 'top', the highest possible answer")
         return Bins((0,), 0)
     return Bins(tuple(edges), top)
@@ -225,6 +251,7 @@ def _vignettes(top: Section, given: Any, design: Design) -> str | dict[str, str]
         return given
     texts = {str(name): text for name, text in given.items()} if isinstance(given, dict) else {}
     if set(texts) != set(design.conditions) or not all(isinstance(text, str) for text in texts.values()):
-        expected = ", ".join(map(repr, design.conditions))
+        some = [*map(repr, design.conditions[:MOST_SHOWN]), *(["..."] if len(design.conditions) > MOST_SHOWN else [])]
+        expected = ", ".join(some)
         top.note("vignettes", f"expected a template, or one text for each of {expected}")
     return texts

@@ -12,6 +12,7 @@ from simbench.design import PARTICIPANT, Design, Item, People, Value
 from simbench.errors import ConfigError, DataError, Problem
 from simbench.experiments.base import Experiment
 from simbench.experiments.declaration import Declaration, read_declaration
+from simbench.experiments.files import user_path
 from simbench.experiments.tables import read_table
 from simbench.interview import Script, Style
 from simbench.settings import setting
@@ -47,7 +48,7 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
         """The checked file."""
         if not self.config.file:
             raise ConfigError("experiment.file: expected the YAML file that declares the experiment")
-        return read_declaration(Path(self.config.file).expanduser())
+        return read_declaration(user_path(self.config.file, "experiment.file"))
 
     @cached_property
     def design(self) -> Design:
@@ -68,10 +69,15 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
     def data(self) -> Path:
         """The table's path."""
         if self.config.data:
-            return Path(self.config.data).expanduser()
+            return user_path(self.config.data, "experiment.data")
         if self.declaration.data is None:
             raise ConfigError("experiment.data: expected a CSV or Parquet file; the YAML file names none")
         return self.declaration.data
+
+    @property
+    def ranges(self) -> Mapping[str, str]:
+        """The range of every item that is binned."""
+        return {name: bins.expected for name, bins in self.declaration.bins.items()}
 
     def load(self) -> pd.DataFrame:
         """The table, with its columns under our names and numbers binned where the file says so."""

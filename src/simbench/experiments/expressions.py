@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Rule"]
 
 Columns = Mapping[str, Collection[Value] | None]
+
+LONGEST, DEEPEST, LARGEST = 4000, 50, 10**15
 
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -61,24 +64,39 @@ class Rule:
         that the column can never take.
         """
         tree = _parsed(text)
+        said = _short(text)
         if not _is_truth(tree):
-            raise ConfigError(f"{text!r} is neither true nor false: expected a comparison")
-        _check(tree, columns, text)
+            raise ConfigError(f"{said!r} is neither true nor false: expected a comparison")
+        _check(tree, columns, said)
         used = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
         if not used:
-            raise ConfigError(f"{text!r} speaks of no column{closest('', columns)}")
+            raise ConfigError(f"{said!r} speaks of no column{closest('', columns)}")
         return cls(text, tree, used)
+
+    @property
+    def calculated(self) -> frozenset[str]:
+        """The columns that it calculates with, and not only compares."""
+        sums = [node for node in ast.walk(self.tree) if isinstance(node, ast.BinOp | ast.UnaryOp)]
+        sums = [node for node in sums if not (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))]
+        return frozenset(each.id for node in sums for each in ast.walk(node) if isinstance(each, ast.Name))
 
     def holds(self, frame: pd.DataFrame) -> pd.Series:
         """Whether the rule holds: boolean (n,), <NA> in rows where any column it speaks of is missing.
 
         Raises ConfigError where it compares what cannot be compared (a number with a text).
         """
-        used = frame[sorted(self.columns)]
+        import pandas as pd
+
+        used = frame[sorted(self.columns)].convert_dtypes()
+        numbers = [name for name in used if pd.api.types.is_numeric_dtype(used[name].dtype)]
+        used = used.astype(dict.fromkeys(numbers, "Float64"))  # whole numbers would overflow without a word
+        for name in sorted(self.calculated - set(numbers)):
+            raise ConfigError(f"{_short(self.text)!r} calculates with {name!r}, which holds text")
         try:
-            held = _value(self.tree, used.convert_dtypes())
+            held = _value(self.tree, used)
         except TypeError as error:
-            raise ConfigError(f"{self.text!r} cannot be evaluated on these columns: {error}") from error
+            words = str(error).splitlines()[0]
+            raise ConfigError(f"{_short(self.text)!r} cannot be evaluated on these columns: {words}") from error
         result: pd.Series = held.astype("boolean").mask(used.isna().any(axis=1))
         return result
 
@@ -98,11 +116,25 @@ def _is_number(value: Any) -> bool:
 
 
 def _parsed(text: str) -> ast.expr:
+    if len(text) > LONGEST:
+        raise ConfigError(f"{_short(text)!r} has {len(text)} characters; expected at most {LONGEST}")
     try:
-        tree: ast.expr = _Negatives().visit(ast.parse(text.strip(), mode="eval")).body
-        return tree
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what Python's parser merely warns of is no expression either
+            tree: ast.AST = ast.parse(text.strip(), mode="eval").body
+        level = [tree]
+        for _ in range(DEEPEST):
+            level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if level:
+            raise ConfigError(f"{_short(text)!r} nests more than {DEEPEST} deep")
+        checked: ast.expr = _Negatives().visit(tree)
+        return checked
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ConfigError(f"{text!r} is not an expression: {error}") from error
+        raise ConfigError(f"{_short(text)!r} is not an expression: {str(error) or 'too deep'}") from error
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _is_truth(node: ast.AST) -> bool:
@@ -122,6 +154,8 @@ def _check(node: ast.expr, columns: Columns, text: str) -> None:
             parts = [left, right]
             if any(map(_is_truth, parts)):
                 raise ConfigError(f"{text!r} calculates with what is true or false")
+            if any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in parts):
+                raise ConfigError(f"{text!r} calculates with text")
         case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in COMPARISONS for op in ops):
             parts = [left, *(each for each in others if not isinstance(each, ast.List | ast.Tuple))]
             _check_values(node, columns, text)
@@ -130,6 +164,7 @@ def _check(node: ast.expr, columns: Columns, text: str) -> None:
                 raise ConfigError(f"{text!r}: no column {name!r}{closest(name, columns)}")
             parts = []
         case ast.Constant(value=value) if isinstance(value, str) or _is_number(value):
+            _check_size(value, text)
             parts = []
         case _:
             raise ConfigError(
@@ -138,6 +173,11 @@ def _check(node: ast.expr, columns: Columns, text: str) -> None:
             )
     for part in parts:
         _check(part, columns, text)
+
+
+def _check_size(value: Any, text: str) -> None:
+    if not isinstance(value, str) and abs(value) > LARGEST:
+        raise ConfigError(f"{text!r} holds a number beyond {LARGEST:.0e}")
 
 
 def _check_values(node: ast.Compare, columns: Columns, text: str) -> None:
@@ -165,6 +205,8 @@ def _constants(node: ast.expr, text: str, listed: bool) -> list[Any]:
     values = node.elts if isinstance(node, ast.List | ast.Tuple) else []
     if not all(isinstance(each, ast.Constant) for each in values):
         raise ConfigError(f"{text!r}: expected numbers and texts in a list")
+    for each in values:
+        _check(each, {}, text)
     return [each.value for each in values if isinstance(each, ast.Constant)]
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simbench.design import PARTICIPANT, Factor, Item, Profile, Regression, Value
 from simbench.experiments.base import Experiment
 from simbench.experiments.bins import PERCENT
+from simbench.experiments.files import user_path
 from simbench.experiments.reference_population import (
     BELIEFS,
     ETHNICITIES,
@@ -164,11 +164,16 @@ class InformationDisclosure(Experiment[InformationDisclosureConfig]):
         """The user's file, or the generative model."""
         return self.config.data or f"generative model of simbench, seed {Parameters().seed}"
 
+    @property
+    def ranges(self) -> Mapping[str, str]:
+        """Beliefs are given in percent."""
+        return dict.fromkeys(BELIEFS, PERCENT.expected)
+
     def load(self) -> pd.DataFrame:
         """The people in the user's file, percentages binned; else the 929 of the reference population."""
         if not self.config.data:
             return reference_population()
-        path = Path(self.config.data).expanduser()
+        path = user_path(self.config.data, "experiment.data")
         frame = read_table(path, "experiment.data", text=(PARTICIPANT,))
         binned = {name: PERCENT.cut(frame[name]) for name in BELIEFS if name in frame.columns}
         return frame.assign(**binned)

@@ -11,6 +11,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from simbench.errors import ConfigError
+from simbench.experiments.files import user_path
 
 __all__ = ["ATTRIBUTES", "COMMIT", "FILES", "FOLDER", "RESULTS", "download", "find"]
 
@@ -35,11 +36,11 @@ def find(given: str, environ: Mapping[str, str] | None = None) -> Path:
     """
     environ = os.environ if environ is None else environ
     if given:
-        folder = Path(given).expanduser()
+        folder = user_path(given, "experiment.data")
         nested = folder / FOLDER
         return _checked(nested if nested.is_dir() else folder, "experiment.data")
     if environ.get("SIMBENCH_DATA"):
-        folder = Path(environ["SIMBENCH_DATA"]).expanduser() / FOLDER
+        folder = user_path(environ["SIMBENCH_DATA"], "SIMBENCH_DATA") / FOLDER
         if folder.is_dir():
             return _checked(folder, "SIMBENCH_DATA")
     from platformdirs import user_cache_path

@@ -1,8 +1,7 @@
 """From a formula and data frames to numbers: outcome, design matrix, names.
 
-Formulas are those of patsy, which statsmodels uses by default. They are checked before they are evaluated:
-only columns of the frame and a few known functions may occur, so a formula in a YAML file can compute, and
-nothing else.
+Formulas are those of patsy, which statsmodels uses by default, within the bounds of
+:mod:`simbench.stats.regression.language`.
 """
 
 from __future__ import annotations
@@ -10,12 +9,21 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simbench.errors import ConfigError, closest
 from simbench.stats._arrays import Floats, Ints
+from simbench.stats.regression.language import (
+    MOST_KNOTS,
+    SPLINES,
+    TRANSFORMS,
+    called,
+    columns_of,
+    model_terms,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,23 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Design", "formula_columns", "formula_designs"]
 
 INTERCEPT = "Intercept"
-TRANSFORMS: dict[str, Any] = {
-    name: getattr(np, name) for name in ("abs", "exp", "log", "log1p", "log2", "log10", "sqrt", "where")
-}
-PATSY_FUNCTIONS = (
-    "C",
-    "I",
-    "Q",
-    "bs",
-    "center",
-    "cr",
-    "standardize",
-    "scale",
-    "Treatment",
-    "Sum",
-    "Poly",
-    "Diff",
-)
+MOST_COLUMNS = 2000
+UNFIT = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, NameError, SyntaxError, AssertionError)
 
 
 @dataclass(frozen=True)
@@ -85,11 +78,11 @@ def formula_columns(formula: str) -> tuple[str, ...]:
     Raises:
         ConfigError: a formula that cannot be read, has not exactly one outcome, or uses an unknown function.
     """
-    description = _parse(formula)
+    description = model_terms(formula)
     terms = [*description.lhs_termlist, *description.rhs_termlist]
     found: set[str] = set()
     for factor in {factor for term in terms for factor in term.factors}:
-        found |= _names(factor.code, formula)
+        found |= columns_of(factor.code, formula)
     return tuple(sorted(found))
 
 
@@ -121,55 +114,42 @@ def formula_designs(
             if name not in frame.columns:
                 near = closest(name, map(str, frame.columns))
                 raise ConfigError(f"formula {formula!r} uses {name!r}, which is no column{near}")
-    description = _parse(formula)
+    description = model_terms(formula)
     outcome = description.lhs_termlist[0]
     orders = orders or {}
     _refuse_unknown_values(description, formula, frames, orders)
     prepared, complete = _prepare(frames, columns, outcome.name(), _named_levels(description), orders)
+    _refuse_too_wide(description, formula, prepared[0])
     right = patsy.ModelDesc([], description.rhs_termlist)
     try:
-        info = patsy.dmatrix(right, prepared[0], eval_env=_environment(), NA_action="raise").design_info
-        return tuple(_design(outcome, info, frame, rows) for frame, rows in zip(prepared, complete))
-    except patsy.PatsyError as error:
-        raise ConfigError(f"formula {formula!r} cannot be evaluated: {error.message}") from error
+        with np.errstate(all="ignore"):  # log(0) leaves the row out, see below
+            info = patsy.dmatrix(right, prepared[0], eval_env=_environment(), NA_action=_keep_all()).design_info
+            return tuple(_design(outcome, info, frame, rows) for frame, rows in zip(prepared, complete))
+    except (patsy.PatsyError, *UNFIT) as error:
+        words = str(getattr(error, "message", error)).splitlines() or [type(error).__name__]
+        raise ConfigError(f"formula {formula!r} cannot be evaluated: {words[0]}") from error
 
 
-def _parse(formula: str) -> Any:
-    import patsy
-
-    try:
-        description = patsy.ModelDesc.from_formula(formula)
-    except (patsy.PatsyError, SyntaxError) as error:
-        words = getattr(error, "message", str(error))
-        raise ConfigError(f"formula {formula!r} cannot be read: {words}") from error
-    if len(description.lhs_termlist) != 1 or len(description.lhs_termlist[0].factors) != 1:
-        raise ConfigError(f"formula {formula!r} must have one outcome: 'outcome ~ predictors'")
-    return description
+def _refuse_too_wide(description: Any, formula: str, frame: pd.DataFrame) -> None:
+    """Raise ConfigError where the design would have too many columns to be built, let alone be fitted."""
+    columns = sum(prod(_width(factor.code, frame) for factor in term.factors) for term in description.rhs_termlist)
+    if columns > MOST_COLUMNS:
+        raise ConfigError(
+            f"formula {formula!r} comes to up to {columns:,} columns; expected at most {MOST_COLUMNS:,}"
+        )
 
 
-def _names(code: str, formula: str) -> set[str]:
-    """Columns used by one factor; any other way to reach Python is an error."""
-    found: set[str] = set()
+def _width(code: str, frame: pd.DataFrame) -> int:
+    """At most how many columns one factor comes to."""
     tree = ast.parse(code, mode="eval").body
-    known = {*TRANSFORMS, *PATSY_FUNCTIONS}
-    called: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            function = _function_name(node.func)
-            if function not in known:
-                raise ConfigError(
-                    f"formula {formula!r} calls {ast.unparse(node.func)!r}, which is not allowed"
-                    f"{closest(function or '', known)}"
-                )
-            called |= {id(part) for part in ast.walk(node.func)}
-            if function == "Q" and len(node.args) == 1 and isinstance(node.args[0], ast.Constant):
-                found.add(str(node.args[0].value))
-        elif isinstance(node, (ast.Attribute, ast.Lambda, ast.Subscript, ast.comprehension, ast.NamedExpr)):
-            if id(node) not in called:
-                raise ConfigError(f"formula {formula!r} uses {ast.unparse(tree)!r}, which is not allowed")
-        elif isinstance(node, ast.Name) and id(node) not in called and node.id not in known:
-            found.add(node.id)
-    return found
+    functions = {called(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    if functions & {*SPLINES}:
+        return MOST_KNOTS
+    if isinstance(tree, (ast.Compare, ast.BoolOp)):
+        return 2
+    names = [name for name in sorted(columns_of(code, code)) if name in frame]
+    levels = functions & {"C", "where"} or any(hasattr(frame[name], "cat") for name in names)
+    return len(frame[names].drop_duplicates()) if names and levels else 1
 
 
 def _refuse_unknown_values(
@@ -210,16 +190,10 @@ def _named_levels(description: Any) -> set[str]:
     outside: set[str] = set()
     for code in codes:
         tree = ast.parse(code, mode="eval").body
-        named = isinstance(tree, ast.Call) and _function_name(tree.func) == "C" and isinstance(tree.args[0], ast.Name)
-        (inside if named else outside).update(_names(code, code))
+        named = isinstance(tree, ast.Call) and called(tree.func) == "C"
+        named = named and bool(tree.args) and isinstance(tree.args[0], ast.Name)
+        (inside if named else outside).update(columns_of(code, code))
     return inside - outside
-
-
-def _function_name(node: ast.expr) -> str | None:
-    """``log`` for ``log`` and ``np.log``; None for anything else."""
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy"):
-        return node.attr if node.attr in TRANSFORMS else None
-    return node.id if isinstance(node, ast.Name) else None
 
 
 def _environment() -> Any:
@@ -274,21 +248,18 @@ def _design(outcome: Any, info: Any, frame: pd.DataFrame, rows: Ints) -> Design:
 
     name = outcome.name()
     levels: tuple[Any, ...] = ()
-    with np.errstate(invalid="ignore", divide="ignore"):  # log(0) leaves the row out, see below
-        if name not in frame:
-            built = patsy.dmatrix(
-                patsy.ModelDesc([], [outcome]), frame, eval_env=_environment(), NA_action=_keep_all()
-            )
-            truth = [each.categories for each in built.design_info.factor_infos.values()] == [(False, True)]
-            if built.shape[1] != 1 and not truth:
-                raise ConfigError(f"the outcome {name!r} must be one number per row")
-            left = np.asarray(built, dtype=np.float64)[:, -1]
-        elif hasattr(frame[name], "cat"):
-            levels = tuple(frame[name].cat.categories)
-            left = frame[name].cat.codes.to_numpy(dtype=np.float64)
-        else:
-            left = frame[name].to_numpy(dtype=np.float64)
-        right = np.asarray(patsy.build_design_matrices([info], frame, NA_action=_keep_all())[0], dtype=np.float64)
+    if name not in frame:
+        built = patsy.dmatrix(patsy.ModelDesc([], [outcome]), frame, eval_env=_environment(), NA_action=_keep_all())
+        truth = [each.categories for each in built.design_info.factor_infos.values()] == [(False, True)]
+        if built.shape[1] != 1 and not truth:
+            raise ConfigError(f"the outcome {name!r} must be one number per row")
+        left = np.asarray(built, dtype=np.float64)[:, -1]
+    elif hasattr(frame[name], "cat"):
+        levels = tuple(frame[name].cat.categories)
+        left = frame[name].cat.codes.to_numpy(dtype=np.float64)
+    else:
+        left = frame[name].to_numpy(dtype=np.float64)
+    right = np.asarray(patsy.build_design_matrices([info], frame, NA_action=_keep_all())[0], dtype=np.float64)
     finite = np.isfinite(left) & np.isfinite(right).all(axis=1)
     spans = info.term_name_slices.values()
     first = 0 if INTERCEPT in info.column_names else 1

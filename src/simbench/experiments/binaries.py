@@ -1,0 +1,130 @@
+"""Tables in binary files: Parquet, Excel workbooks, SPSS and Stata files. What they unpack to is bounded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
+
+from simbench.errors import ConfigError, DataError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MOST_BYTES", "MOST_CELLS", "read_parquet", "read_statistical", "read_workbook"]
+
+MOST_CELLS = 50_000_000
+MOST_BYTES = 2**30
+LARGEST_SHEET = 2**28
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """The table in a Parquet file. Raises ValueError, before unpacking it, for more than the stated bounds.
+
+    Texts are kept as a dictionary until their whole length is known, so that a small file that repeats a long
+    text a million times does not fill the memory first.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path)
+    about = file.metadata
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    cells = sum(group.column(number).num_values for group in groups for number in range(group.num_columns))
+    _refuse_more(max(cells, about.num_rows * about.num_columns), MOST_CELLS, "cells")
+    _refuse_more(sum(group.total_byte_size for group in groups), MOST_BYTES, "bytes")
+    nested = [each.name for each in file.schema_arrow if pa.types.is_nested(each.type)]
+    if nested:
+        raise ValueError(f"column {nested[0]!r} holds lists or structures; expected one value in every cell")
+    kinds = {each.name: _plain_kind(each.type) for each in file.schema_arrow}
+    texts = [name for name, kind in kinds.items() if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)]
+    file.close()
+    table = pq.read_table(path, read_dictionary=texts, partitioning=None)
+    length = table.nbytes
+    for name in texts:
+        for chunk in table[name].chunks:
+            sizes = pc.cast(pc.binary_length(chunk.dictionary), pa.int64())
+            length += pc.sum(pc.take(sizes, chunk.indices)).as_py() or 0
+    _refuse_more(length, MOST_BYTES, "bytes")
+    plain = pa.schema([pa.field(name, kinds[name]) for name in table.column_names])
+    frame: pd.DataFrame = table.replace_schema_metadata(None).cast(plain).to_pandas()
+    return frame
+
+
+def _plain_kind(kind: Any) -> Any:
+    """The Arrow type that a column is read as: of categories, that of their values."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_string(kind):
+        return pa.large_string()
+    return pa.large_binary() if pa.types.is_binary(kind) else kind
+
+
+def read_workbook(path: Path, setting: str, sheet: str) -> pd.DataFrame:
+    """The table on the named sheet of an Excel workbook, else on the first: a header, then rows."""
+    import pandas as pd
+
+    openpyxl = _imported("openpyxl", setting, path)
+    try:
+        with ZipFile(path) as packed:
+            _refuse_more(sum(part.file_size for part in packed.infolist()), LARGEST_SHEET, "bytes")
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (BadZipFile, KeyError) as error:
+        raise ValueError(str(error).strip("'")) from None
+    try:
+        if sheet and sheet not in book.sheetnames:
+            raise ValueError(f"there is no sheet {sheet!r}; there are {', '.join(book.sheetnames)}")
+        page = book[sheet] if sheet else book.worksheets[0]
+        rows = [list(row) for row in page.iter_rows(values_only=True)]
+    finally:
+        book.close()
+    rows = [row for row in rows if any(cell is not None and cell != "" for cell in row)]
+    header = rows[0] if rows else []
+    while header and header[-1] is None:
+        header.pop()
+    if not header:
+        raise DataError(str(path), [Problem("(all)", "a table", "an empty sheet")])
+    for number, row in enumerate(rows[1:], start=1):
+        if any(cell is not None for cell in row[len(header) :]):
+            raise DataError(
+                str(path), [Problem("(all)", f"{len(header)} cells, as in the header", "more", str(number))]
+            )
+    names = ["" if name is None else str(name) for name in header]
+    body = [[*row[: len(names)], *[None] * (len(names) - len(row))] for row in rows[1:]]
+    table = pd.DataFrame(body, dtype=object, columns=range(len(names)))
+    return table.infer_objects().set_axis(names, axis=1)
+
+
+def read_statistical(path: Path, setting: str) -> pd.DataFrame:
+    """The table in an SPSS (.sav) or Stata (.dta) file: its values, not its value labels.
+
+    Values that the file itself declares missing are missing.
+    """
+    pyreadstat = _imported("pyreadstat", setting, path)
+    read = pyreadstat.read_sav if path.suffix.lower() == ".sav" else pyreadstat.read_dta
+    try:
+        _, about = read(str(path), metadataonly=True)
+        _refuse_more((about.number_rows or 0) * about.number_columns, MOST_CELLS, "cells")
+        frame: pd.DataFrame = read(str(path), output_format="pandas")[0]
+    except (pyreadstat.PyreadstatError, pyreadstat.ReadstatError) as error:
+        raise ValueError(str(error)) from None
+    return frame
+
+
+def _imported(name: str, setting: str, path: Path) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ImportError:
+        raise ConfigError(
+            f"{setting}: {str(path)!r} needs {name}: pip install 'simbench-eval[files]', or save the table as CSV"
+        ) from None
+
+
+def _refuse_more(found: int, most: int, what: str) -> None:
+    if found > most:
+        raise ValueError(f"it unpacks to {found:,} {what}; expected at most {most:,}")
