@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from simbench.errors import ConfigError
@@ -36,7 +37,7 @@ class NoSettings:
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting, as ``simbench show`` prints it."""
+    """One setting, as ``simbench show`` prints it; ``default`` is ``dataclasses.MISSING`` where there is none."""
 
     name: str
     type: str
@@ -52,6 +53,8 @@ def settings_of(config: type[Any]) -> Iterator[Setting]:
         if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+        if isinstance(default, Enum):  # set by the names of its members
+            kind, default = " | ".join(type(default).__members__), default.name
         yield Setting(field.name, kind, default, field.metadata.get("help", ""), field.metadata.get("runtime", False))
 
 

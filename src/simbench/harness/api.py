@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,4 +32,7 @@ def run(
         simbench.errors.UserError: bad settings, data or pilot, before anything is spent.
     """
     config = {"experiment": experiment, "backend": backend, "sampler": sampler, **settings}
-    return carry_out(assemble(config, load_plugins()), Silent())
+    registry = load_plugins()
+    for lost in registry.broken:
+        warnings.warn(str(lost), UserWarning, stacklevel=2)
+    return carry_out(assemble(config, registry), Silent())

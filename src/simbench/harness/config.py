@@ -13,7 +13,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, make_dataclass
-from pathlib import Path
+from enum import Enum
+from pathlib import Path, PurePath
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -24,6 +25,7 @@ from simbench.errors import ConfigError, PluginError, closest
 from simbench.experiments.base import Experiment
 from simbench.interview import Style
 from simbench.metrics.base import Metric
+from simbench.plugin.blame import blamed
 from simbench.plugin.manager import Entry, Registry
 from simbench.plugin.sources import identities
 from simbench.samplers.base import Sampler
@@ -135,6 +137,7 @@ class Plan:
     plugins: Mapping[str, str]
     scorers: Mapping[str, str]
     pilot_from: Experiment[Any] | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def out(self) -> Path:
@@ -176,15 +179,13 @@ def assemble(config: Mapping[str, Any], registry: Registry) -> Plan:
         entries[kind], parts[kind] = _part(kind, config.get(kind, default), registry)
     metrics = _metrics(config.get("metric"), registry)
     settings = typed(RunSettings, {k: v for k, v in config.items() if k in own}, "")
-    resolved: dict[str, Any] = {
-        kind: {"name": parts[kind].name, **dataclasses.asdict(parts[kind].config)} for kind in parts
-    }
-    resolved["metric"] = {metric.name: dataclasses.asdict(metric.config) for _, metric in metrics}
+    resolved: dict[str, Any] = {kind: {"name": parts[kind].name, **_stored(parts[kind].config)} for kind in parts}
+    resolved["metric"] = {metric.name: _stored(metric.config) for _, metric in metrics}
     resolved |= dataclasses.asdict(settings)
     pilot_from = None
     if settings.adapt_on is not None:
         entries["adapt_on"], pilot_from = _part("experiment", settings.adapt_on, registry)
-        resolved["adapt_on"] = {"name": pilot_from.name, **dataclasses.asdict(pilot_from.config)}
+        resolved["adapt_on"] = {"name": pilot_from.name, **_stored(pilot_from.config)}
     return Plan(
         **parts,
         metrics=tuple(metric for _, metric in metrics),
@@ -193,6 +194,7 @@ def assemble(config: Mapping[str, Any], registry: Registry) -> Plan:
         plugins=identities(entries.values()),
         scorers=identities((entry for entry, _ in metrics), scoring=True),
         pilot_from=pilot_from,
+        left_out=tuple(map(str, registry.broken)),
     )
 
 
@@ -224,7 +226,9 @@ def _part(kind: str, given: Any, registry: Registry) -> tuple[Entry, Any]:
     if not isinstance(name, str):
         raise ConfigError(f"{kind}: expected a name or a mapping with one; found {given!r}")
     entry = registry.get(kind, name)
-    return entry, entry.cls(typed(entry.cls.Config, settings, f"{kind}."))
+    config = typed(entry.cls.Config, settings, f"{kind}.")
+    with blamed(kind, entry.cls, "__init__"):
+        return entry, entry.cls(config)
 
 
 def _metrics(given: Any, registry: Registry) -> list[tuple[Entry, Metric[Any]]]:
@@ -239,7 +243,9 @@ def _metrics(given: Any, registry: Registry) -> list[tuple[Entry, Metric[Any]]]:
     for name in sorted(wanted):
         entry = registry.get("metric", name)
         settings = {key: value for key, value in (wanted[name] or {}).items() if key != "name"}
-        built.append((entry, entry.cls(typed(entry.cls.Config, settings, f"metric.{name}."))))
+        config = typed(entry.cls.Config, settings, f"metric.{name}.")
+        with blamed("metric", entry.cls, "__init__"):
+            built.append((entry, entry.cls(config)))
     return built
 
 
@@ -252,7 +258,13 @@ def typed(config: type[Any], given: Mapping[str, Any], prefix: str) -> Any:
             schema.merge_with({name: value})
         except OmegaConfBaseException as error:
             raise ConfigError(f"{prefix}{name}: {str(error).splitlines()[0]}") from None
-    return OmegaConf.to_object(schema)
+    lacking = sorted(OmegaConf.missing_keys(schema))
+    if lacking:
+        raise ConfigError(f"{prefix}{lacking[0]} has no default: give {prefix}{lacking[0]}=VALUE")
+    try:
+        return OmegaConf.to_object(schema)
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:  # __post_init__'s refusal
+        raise ConfigError(f"{prefix.rstrip('.') or 'settings'}: {error}") from error
 
 
 def _known(config: type[Any], name: str, value: Any, prefix: str) -> None:
@@ -264,6 +276,22 @@ def _known(config: type[Any], name: str, value: Any, prefix: str) -> None:
     if isinstance(value, Mapping) and is_dataclass(default):
         for inner, inside in value.items():
             _known(type(default), inner, inside, f"{prefix}{name}.")
+
+
+def _stored(config: Any) -> dict[str, Any]:
+    """Settings as plain values, which give the same settings when they are read again."""
+    found: dict[str, Any] = _plain(dataclasses.asdict(config))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(_plain(name)): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Enum):
+        return value.name
+    return str(value) if isinstance(value, PurePath) else value
 
 
 def _without_runtime(config: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

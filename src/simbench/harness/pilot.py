@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from simbench.design import People, Profile
 from simbench.errors import PilotError, PluginError
 from simbench.harness.config import Plan
 from simbench.interview import Script, Style
+from simbench.plugin.blame import blamed
 from simbench.samplers.base import Draw
 from simbench.stats.rng import generator
 
@@ -29,9 +31,8 @@ def draw_pilot(plan: Plan, people: People) -> Draw:
         free = ~reserved(people, plan.settings.reserve)
     first = np.flatnonzero(~people.person.duplicated().to_numpy() & free)
     rng = generator(plan.settings.seed, "pilot", people.design.name, plan.sampler.name)
-    drawn = plan.sampler.draw(people.at(first), rng)
-    if len(set(drawn)) != len(drawn) or not all(0 <= position < len(first) for position in drawn):
-        raise PluginError(f"sampler {plan.sampler.name!r} drew a row twice or one that is not there")
+    with blamed("sampler", plan.sampler, "draw"):
+        drawn = _drawn(plan.sampler.draw(people.at(first), rng), len(first))
     humans = set(people.person.iloc[first[list(drawn)]])
     pilot = Draw(np.flatnonzero(people.person.isin(humans).to_numpy()), drawn.notes)
     if plan.backend.needs_pilot and not pilot:
@@ -39,6 +40,19 @@ def draw_pilot(plan: Plan, people: People) -> Draw:
             f"backend {plan.backend.name!r} learns from a pilot, and sampler {plan.sampler.name!r} draws none"
         )
     return pilot
+
+
+def _drawn(drawn: object, people: int) -> Draw:
+    """What a sampler returned, where that can be a pilot of some of so many people."""
+    if not isinstance(drawn, Draw):
+        raise PluginError(f"draw returns a simbench.Draw(positions); found {type(drawn).__name__}")
+    twice = [position for position, next_one in pairwise(drawn) if position == next_one]
+    if twice:
+        raise PluginError(f"draw returned row {twice[0]} twice; a person is in the pilot once")
+    outside = [position for position in drawn if not 0 <= position < people]
+    if outside:
+        raise PluginError(f"draw returned row {outside[0]}; there are {people} people, rows 0 to {people - 1}")
+    return drawn
 
 
 def reserved(people: People, share: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

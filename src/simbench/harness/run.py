@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import Model, Progress, Workspace
 from simbench.design import People
-from simbench.errors import FailedBeforeError, StorageError
+from simbench.errors import FailedBeforeError, PluginError, StorageError
+from simbench.experiments.base import Experiment
 from simbench.files import digest, storage
 from simbench.harness.cache import ResponseCache
 from simbench.harness.config import Plan
@@ -19,9 +20,10 @@ from simbench.harness.journal import Journal
 from simbench.harness.pilot import asking_script, draw_pilot, evaluated, training_script
 from simbench.harness.provenance import environment, interviews_digest
 from simbench.harness.responses import AGAIN, JOURNAL, ask, outcome_counts, response_frame, usage_totals, valid_mass
-from simbench.harness.scoring import score
+from simbench.harness.scoring import scored
 from simbench.harness.store import MANIFEST, RunFolder, now
 from simbench.metrics.trial import refuse_unfit, weak_regressions
+from simbench.plugin.blame import blamed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,16 +138,17 @@ def carry_out(ready: Prepared, folder: RunFolder, progress: Progress) -> None:
         folder.write_frame("people.parquet", ready.asked.frame)
         model = adapt(ready, folder, progress)
         responses = respond(ready, folder, model, progress)
-        scores, resamples = score(plan, ready.asked, responses, ready.pilot)
-        folder.write_frame("resamples.parquet", resamples)
-        folder.write_frame("scores.parquet", scores)
-        folder.update(status="done", finished=now(), scoring_id=digest(plan.scoring()))
+        found = scored(plan, ready.asked, responses, ready.pilot)
+        folder.write_frame("resamples.parquet", found.resamples)
+        folder.write_frame("scores.parquet", found.scores)
+        told = {"metric_faults": list(found.faults), "findings": list(found.findings)}
+        folder.update(status="done", finished=now(), scoring_id=digest(plan.scoring()), **told)
 
 
 def prepare(plan: Plan) -> Prepared:
     """Load the people, draw the pilot, write the interviews. Spends nothing, writes nothing."""
-    people = plan.experiment.people()
-    others = plan.pilot_from.people() if plan.pilot_from else people
+    people = _people(plan.experiment)
+    others = _people(plan.pilot_from) if plan.pilot_from else people
     pilot = draw_pilot(plan, others)
     learned_from = others.at(pilot)
     asked = evaluated(plan, people, learned_from)
@@ -161,6 +164,14 @@ def prepare(plan: Plan) -> Prepared:
     }
     run_id = f"{plan.experiment.name}-{plan.backend.name}-{plan.sampler.name}-{digest(identity)[:12]}"
     return Prepared(plan, people, learned_from, pilot.notes, asked, transcripts, interviews, run_id)
+
+
+def _people(experiment: Experiment[Any]) -> People:
+    with blamed("experiment", experiment, "people"):
+        found = experiment.people()
+        if not isinstance(found, People):
+            raise PluginError(f"people returns simbench.People; found {type(found).__name__}")
+        return found
 
 
 def is_done(folder: RunFolder, plan: Plan) -> bool:
@@ -216,6 +227,7 @@ def facts(ready: Prepared) -> dict[str, Any]:
             "n_evaluated": len(ready.asked),
         },
         "pilot_notes": list(ready.notes),
+        "plugins_left_out": list(plan.left_out),
         "environment": environment(plan.plugins, plan.scorers),
     }
 

@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,12 +35,13 @@ from simbench.harness.comparisons import (
 )
 from simbench.harness.config import Plan
 from simbench.harness.estimates import corrected, estimates
-from simbench.metrics.base import Comparison, Floats, Metric, Score, loss
+from simbench.harness.figures import Asked, Key
+from simbench.metrics.base import Comparison, Floats, Score, loss
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "score"]
+__all__ = ["COLUMNS", "Scored", "score", "scored"]
 
 COLUMNS = (
     "metric",
@@ -70,17 +72,36 @@ COLUMNS = (
     "synthetic_humans",
     "reason",
 )
-Key = tuple[str, str | None, str | None, str | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What scoring gives: ``scores`` in the columns of ``scores.parquet``, and what belongs to them.
+
+    ``resamples``: resampled values of the whole-sample figures that have a better and a worse: columns ``metric``,
+    ``item`` and ``value`` (list of R; the first is the estimate). ``faults``: what went wrong with which metric.
+    ``findings``: the verdict as data (:class:`simbench.metrics.verdict.Finding`), for the manifest.
+    """
+
+    scores: pd.DataFrame
+    resamples: pd.DataFrame
+    faults: tuple[str, ...] = ()
+    findings: tuple[Mapping[str, Any], ...] = ()
 
 
 def score(
     plan: Plan, people: People, responses: pd.DataFrame, pilot: People | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The two frames of :func:`scored` alone: scores and resamples."""
+    found = scored(plan, people, responses, pilot)
+    return found.scores, found.resamples
+
+
+def scored(plan: Plan, people: People, responses: pd.DataFrame, pilot: People | None = None) -> Scored:
     """Score every metric of the plan on the people and their simulated counterparts.
 
-    Returns the tidy scores, and the resampled values of the whole-sample figures that have a better and a
-    worse: columns ``metric``, ``item`` and ``value`` (list of R; the first is the estimate). Runs on the same
-    people with the same ``scoring.seed`` share their resamples, so their differences are paired.
+    Runs on the same people with the same ``scoring.seed`` share their resamples, so their differences are paired.
+    A metric that raises, or yields what is no figure, leaves rows with the reason and a line in ``faults``.
     """
     from threadpoolctl import threadpool_limits
 
@@ -88,42 +109,36 @@ def score(
         return _scored(plan, people, responses, pilot)
 
 
-def _scored(
-    plan: Plan, people: People, responses: pd.DataFrame, pilot: People | None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _scored(plan: Plan, people: People, responses: pd.DataFrame, pilot: People | None) -> Scored:
     import pandas as pd
 
     settings = plan.settings.scoring
     weights = human_weights(plan, people)
     comparison = against_humans(plan, people, responses, weights, pilot)
-    better = {name: way for metric in plan.metrics for name, way in metric.better.items()}
-    scores = list(_scores(plan.metrics, comparison))
+    asked = Asked(plan.metrics)
+    scores = asked.scores(comparison)
     strata = _unit_strata(people, len(weights) - settings.resamples - 1)
-    frame = estimates(scores, better, settings.confidence, settings.resamples, strata)
-    frame["ceiling"] = _means(scores, _scores(plan.metrics, human_halves(plan, people)))
-    frame["ceiling_same_n"] = _means(scores, _scores(plan.metrics, human_bootstraps(plan, people)))
-    frame["floor"] = _means(scores, _scores(plan.metrics, uniform(plan, people, pilot)))
-    _add_baselines(frame, plan, people, pilot, weights, scores, better)
+    frame = estimates(scores, asked.better, settings.confidence, settings.resamples, strata)
+    frame["ceiling"] = _means(scores, asked.scores(human_halves(plan, people), "ceiling"))
+    frame["ceiling_same_n"] = _means(scores, asked.scores(human_bootstraps(plan, people), "ceiling"))
+    frame["floor"] = _means(scores, asked.scores(uniform(plan, people, pilot), "floor"))
+    _add_baselines(frame, plan, people, pilot, weights, scores, asked)
     ok = responses[responses["status"] == "ok"]
     if ok["replicate"].nunique() > 1:
-        frame["generation_sd"] = _generation_sd(plan, comparison, ok["replicate"].to_numpy(), scores)
-    concluded = [each for metric in plan.metrics for each in metric.conclude(frame)]
+        frame["generation_sd"] = _generation_sd(asked, comparison, ok["replicate"].to_numpy(), scores)
+    concluded = asked.conclusions(frame)
     if concluded:
-        frame = pd.concat([frame, estimates(concluded, better, settings.confidence, 0)], ignore_index=True)
+        frame = pd.concat([frame, estimates(concluded, asked.better, settings.confidence, 0)], ignore_index=True)
     frame["evaluated"] = plan.settings.evaluate
     frame["synthetic_humans"] = plan.experiment.synthetic
     kept = [
         {"metric": each.metric, "item": each.item, "value": draws.astype(np.float32)}
         for each in scores
-        if each.subgroup is None and each.metric in better
+        if each.subgroup is None and each.metric in asked.better
         for draws in (corrected(each, resamples=settings.resamples),)
     ]
-    return frame.reindex(columns=list(COLUMNS)), pd.DataFrame(kept, columns=["metric", "item", "value"])
-
-
-def _scores(metrics: Iterable[Metric[Any]], comparison: Comparison) -> Iterable[Score]:
-    for metric in metrics:
-        yield from metric.score(comparison)
+    resamples = pd.DataFrame(kept, columns=["metric", "item", "value"])
+    return Scored(frame.reindex(columns=list(COLUMNS)), resamples, tuple(asked.faults))
 
 
 def _unit_strata(people: People, units: int) -> Sequence[Any] | None:
@@ -152,7 +167,7 @@ def _add_baselines(
     pilot: People | None,
     weights: Floats,
     scores: Sequence[Score],
-    better: Mapping[str, str],
+    asked: Asked,
 ) -> None:
     """Columns of the baselines' figures, and of the simulation's margin over them."""
     from simbench.stats.intervals import percentile_interval
@@ -161,13 +176,14 @@ def _add_baselines(
     rows = min(settings.resamples, settings.baseline_resamples)
     for name, answers in baseline_answers(plan, people, pilot).items():
         once = weights[: rows + 1] if f"{name}_margin" in COLUMNS else weights[:1]
-        rival = {each.key: each for each in _scores(plan.metrics, against_humans(plan, people, answers, once, pilot))}
+        against = against_humans(plan, people, answers, once, pilot)
+        rival = {each.key: each for each in asked.scores(against, f"baseline {name}")}
         frame[name] = [rival[each.key].value[0] if each.key in rival else np.nan for each in scores]
         if f"{name}_margin" not in COLUMNS:
             continue
         margins = np.full((rows + 1, len(scores)), np.nan)
         for position, each in enumerate(scores):
-            way = better.get(each.metric)
+            way = asked.better.get(each.metric)
             if each.key in rival and way and each.interval is None:
                 own, other = corrected(each, resamples=rows), corrected(rival[each.key])
                 with np.errstate(invalid="ignore"):  # infinitely far on both sides: no margin
@@ -177,10 +193,10 @@ def _add_baselines(
         frame[f"{name}_margin_low"], frame[f"{name}_margin_high"] = ends.low, ends.high
 
 
-def _generation_sd(plan: Plan, comparison: Comparison, replicates: Any, scores: Sequence[Score]) -> list[float]:
+def _generation_sd(asked: Asked, comparison: Comparison, replicates: Any, scores: Sequence[Score]) -> list[float]:
     """Standard deviation of every figure between replicates; NaN where one of them has none."""
     values: dict[Key, list[float]] = {}
     for each in each_replicate(comparison, replicates):
-        for found in _scores(plan.metrics, each):
+        for found in asked.scores(each, "single replicates"):
             values.setdefault(found.key, []).append(float(found.value[0]))
     return [float(np.std(values[each.key], ddof=1)) if each.key in values else float("nan") for each in scores]

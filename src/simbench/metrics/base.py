@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "BIASES",
+    "DIRECTIONS",
     "LINEAR",
     "SQUARED",
     "Bools",
@@ -38,6 +40,8 @@ __all__ = [
 ]
 
 C = TypeVar("C")
+DIRECTIONS = ("lower", "higher", "zero", "one")
+BIASES = ("none", "sample", "population")
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points, version
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +23,9 @@ import pluggy
 
 from simbench.errors import ConfigError, PluginError, closest
 from simbench.plugin import hookspecs
+from simbench.plugin.blame import told
 from simbench.plugin.builtins import Builtins
+from simbench.plugin.contract import check_class, check_settings, classes_of
 from simbench.plugin.hookspecs import KINDS
 from simbench.plugin.marker import PROJECT
 
@@ -37,6 +40,9 @@ FIRST_PARTY = {
     ("experiment", "framing"): "simbench-framing",
     ("experiment", "voluntary_collaboration"): "simbench-public-goods",
 }
+
+TRUSTED = frozenset({CORE, *FIRST_PARTY.values()})
+"""Their settings are tried by their own tests, not at every start."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +67,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class Broken:
-    """A plugin that was left out, and why."""
+    """What was left out, and why: a whole plugin, or one part (``kind``, ``offered``) of it."""
 
     name: str
     distribution: str
     error: str
+    kind: str = ""
+    offered: str = ""
 
     def __str__(self) -> str:
-        return f"plugin {self.name!r} of {self.distribution} was left out: {self.error}"
+        part = f"{self.kind} {self.offered!r} of " if self.offered else ""
+        return f"{part}plugin {self.name!r} of {self.distribution} was left out: {self.error}"
+
+    def concerns(self, kind: str, name: str) -> bool:
+        """Whether who asks for this name should hear of it."""
+        return name in (self.name, self.distribution) or (kind, name) == (self.kind, self.offered)
 
 
 @dataclass(frozen=True)
@@ -92,7 +105,7 @@ class Registry:
         known = [entry.name for entry in self.of(kind)]
         if name in known:
             return self.entries[kind, name]
-        lost = [broken for broken in self.broken if name in (broken.name, broken.distribution)]
+        lost = [broken for broken in self.broken if broken.concerns(kind, name)]
         if lost:
             raise ConfigError(f"there is no {kind} {name!r}: {lost[0]}")
         if (kind, name) in FIRST_PARTY:
@@ -106,25 +119,23 @@ class Registry:
 def load_plugins(folder: Path | None = None, environ: Mapping[str, str] | None = None) -> Registry:
     """Load every plugin and return what they offer.
 
-    A plugin that fails to import, or whose hooks fail, is in ``registry.broken`` and leaves the others
-    alone. Two plugins that offer the same name raise PluginError naming both.
+    What cannot be used is in ``registry.broken`` and leaves everything else alone: a plugin that fails to import,
+    a hook that fails, a class that breaks the contract of its kind, and a name that two plugins offer (then
+    neither has it).
     """
     environ = os.environ if environ is None else environ
     words = environ.get("SIMBENCH_DISABLE_PLUGINS", "").split(",")
     blocked = {name.strip() for name in words} - {""}
-    entries: dict[tuple[str, str], Entry] = {}
+    entries: dict[tuple[str, str], list[Entry]] = {}
     broken: list[Broken] = []
     for found in _sources(folder or Path.cwd()):
         if blocked & {found.name, found.distribution}:
             continue
-        try:
-            offered = list(_offers(found))
-        except Exception as error:  # noqa: BLE001 - a stranger's plugin may fail in any way; it is reported
-            broken.append(Broken(found.name, found.distribution, f"{type(error).__name__}: {error}"))
-            continue
-        for entry in offered:
-            _add(entries, entry)
-    return Registry(entries, tuple(broken))
+        for entry in _offers(found, broken):
+            entries.setdefault((entry.kind, entry.name), []).append(entry)
+    clashes = {key: several for key, several in entries.items() if len(several) > 1}
+    broken += [_clash(several) for several in clashes.values()]
+    return Registry({key: several[0] for key, several in entries.items() if key not in clashes}, tuple(broken))
 
 
 @dataclass(frozen=True)
@@ -176,43 +187,74 @@ def _from_file(path: Path) -> ModuleType:
     return module
 
 
-def _offers(source: _Source) -> Iterator[Entry]:
+def _offers(source: _Source, broken: list[Broken]) -> list[Entry]:
+    """What a plugin offers and may be used; what may not is added to ``broken``."""
+    hooks: dict[str, Callable[[], Any]] = {}
+    with _noted(source, broken):
+        hooks = _hooks(source)
+    entries: list[Entry] = []
+    for kind, hook in hooks.items():
+        classes: list[Any] = []
+        with _noted(source, broken, kind):
+            classes = classes_of(_hook(kind), hook())
+        for cls in classes:
+            with _noted(source, broken, kind, cls):
+                name = check_class(kind, cls)
+                if source.distribution not in TRUSTED:
+                    check_settings(kind, cls)
+                file = source.plugin if isinstance(source.plugin, Path) else None
+                entries.append(Entry(kind, name, cls, source.distribution, source.version, file))
+    return entries
+
+
+@contextmanager
+def _noted(source: _Source, broken: list[Broken], kind: str = "", cls: Any = None) -> Iterator[None]:
+    """Keep whatever goes wrong with a plugin, or with one class of it, as words: a stranger may fail in any way."""
+    try:
+        yield
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit too
+        name = getattr(cls, "name", None)
+        words = str(error) if isinstance(error, PluginError) else told(error)
+        offered = name if isinstance(name, str) else ""
+        broken.append(Broken(source.name, source.distribution, words, kind, offered))
+
+
+def _hooks(source: _Source) -> dict[str, Callable[[], Any]]:
+    """The hooks that a plugin implements, by kind. PluginError where one cannot have been meant like this."""
+    plugin = source.load()
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
-    manager.register(source.load(), source.name)
+    manager.register(plugin, source.name)
     manager.check_pending()
+    found = {}
     for kind in KINDS:
-        for classes in getattr(manager.hook, f"{PROJECT}_{kind}s")():
-            for cls in classes:
-                file = source.plugin if isinstance(source.plugin, Path) else None
-                yield Entry(kind, _checked(kind, cls), cls, source.distribution, source.version, file)
+        implementations = getattr(manager.hook, _hook(kind)).get_hookimpls()
+        if implementations:
+            found[kind] = implementations[0].function
+        elif callable(getattr(plugin, _hook(kind), None)):
+            raise PluginError(f"{_hook(kind)} lacks its mark: write @hookimpl (from simbench) above it")
+    if not found:
+        raise PluginError(f"it offers nothing: expected a function {', '.join(map(_hook, KINDS))} with @hookimpl")
+    return found
 
 
-def _checked(kind: str, cls: Any) -> str:
-    """The name of an offered class; PluginError where it breaks the contract."""
-    bases = {base.__name__.lower() for base in inspect.getmro(cls)} if isinstance(cls, type) else set()
-    if kind not in bases:
-        raise PluginError(f"{cls!r} is not a subclass of simbench.{kind.capitalize()}")
-    name = getattr(cls, "name", None)
-    if not isinstance(name, str) or not name.replace("_", "").isalnum():
-        raise PluginError(f"{cls.__qualname__}.name is letters, digits and underscores; found {name!r}")
-    if not is_dataclass(cls.Config) or not isinstance(cls.Config, type):
-        raise PluginError(f"{cls.__qualname__}.Config is not a dataclass")
-    if inspect.isabstract(cls):
-        lacking = ", ".join(sorted(cls.__abstractmethods__))
-        raise PluginError(f"{cls.__qualname__} does not implement {lacking}")
-    return name
+def _hook(kind: str) -> str:
+    return f"{PROJECT}_{kind}s"
 
 
-def _add(entries: dict[tuple[str, str], Entry], entry: Entry) -> None:
-    key = (entry.kind, entry.name)
-    if key in entries:
-        other = entries[key]
-        raise PluginError(
-            f"two plugins offer the {entry.kind} {entry.name!r}: {_where(other)} and {_where(entry)}; "
-            f"block one by SIMBENCH_DISABLE_PLUGINS"
-        )
-    entries[key] = entry
+def _clash(several: Sequence[Entry]) -> Broken:
+    """A name that more than one plugin offers, which nobody then has."""
+    first = several[0]
+    return Broken(
+        " and ".join(entry.distribution for entry in several),
+        "different origin",
+        f"{len(several)} plugins offer the {first.kind} {first.name!r}: {' and '.join(map(_where, several))}; "
+        "neither is used; rename one, or block one by SIMBENCH_DISABLE_PLUGINS",
+        first.kind,
+        first.name,
+    )
 
 
 def _where(entry: Entry) -> str:

@@ -15,7 +15,7 @@ from simbench.harness.run import Run
 from simbench.interview import Interview, Style
 from simbench.plugin.manager import Registry
 from simbench.report.formats import number
-from simbench.report.outcomes import unsent
+from simbench.report.outcomes import faults, unsent
 from simbench.report.table import headline_rows
 from simbench.report.verdict import Statement
 
@@ -88,6 +88,7 @@ def facts(manifest: Mapping[str, Any]) -> list[str]:
         f"pilot of {humans['n_pilot']}{learned} by sampler {config['sampler']['name']}, seed {manifest['seed']}.",
         f"{humans['n_evaluated']} simulated and compared: {scope}.",
         *(f"Pilot: {note}." for note in manifest["pilot_notes"]),
+        *(f"FIGURES ARE MISSING: {fault}." for fault in faults(manifest)),
         *(f"ASKED FOR AND NOT SENT, since the model does not take it: {each}." for each in unsent(manifest)),
     ]
 
@@ -174,6 +175,8 @@ def _provenance(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "backend's record", _brief(manifest["backend"])
     yield "versions", ", ".join(f"{name} {found}" for name, found in environment["packages"].items())
     yield "plugins", ", ".join(f"{name} {found}" for name, found in environment["plugins"].items())
+    if manifest.get("plugins_left_out"):
+        yield "plugins left out", "; ".join(manifest["plugins_left_out"])
     yield "Python, platform", f"{environment['python']}, {environment['platform']}"
     git = environment["git"]
     if git:

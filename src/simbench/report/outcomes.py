@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["headline_counts", "outcomes", "troubled", "unsent"]
+__all__ = ["faults", "headline_counts", "outcomes", "troubled", "unsent"]
 
 ALWAYS = ("ok", "invalid", "refused", "failed")
 
@@ -29,6 +29,11 @@ def headline_counts(manifest: Mapping[str, Any]) -> str:
 def troubled(manifest: Mapping[str, Any]) -> bool:
     """Whether any interview ended otherwise than ok."""
     return set(manifest["outcomes"]["all"]) != {"ok"}
+
+
+def faults(manifest: Mapping[str, Any]) -> list[str]:
+    """Metrics that went wrong: one line for each fault. Their figures are missing, with the same reason."""
+    return [str(each) for each in manifest.get("metric_faults") or ()]
 
 
 def unsent(manifest: Mapping[str, Any]) -> list[str]:

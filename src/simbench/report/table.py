@@ -16,7 +16,7 @@ from simbench.harness.baselines import BASELINES
 from simbench.harness.conclusions import against_the_pilot, verdicts
 from simbench.harness.config import RunSettings
 from simbench.plugin.manager import Registry, load_plugins
-from simbench.report.outcomes import headline_counts, outcomes, troubled, unsent
+from simbench.report.outcomes import faults, headline_counts, outcomes, troubled, unsent
 from simbench.settings import settings_of
 
 if TYPE_CHECKING:
@@ -194,6 +194,7 @@ def _footer(run: Run, manifest: dict[str, Any], registry: Registry) -> list[str]
         for item, share in manifest.get("valid_mass", {}).items()
         if share < LOW_MASS
     ]
+    lines += [f"warning: {fault}" for fault in faults(manifest)]
     scores = run.scores
     lines += _conclusions(scores, manifest, registry)
     partly = scores[scores["reason"].notna() & scores["metric"].isin(["f1_sign"])]

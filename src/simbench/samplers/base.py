@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from operator import index
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
 from simbench.design import People
+from simbench.errors import PluginError
 from simbench.settings import NoSettings
 
 __all__ = ["Draw", "Sampler"]
@@ -17,11 +20,23 @@ Positions = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Draw(list[int]):
-    """Row positions of the pilot, with ``notes``: what the reader must know of how they were drawn."""
+    """Row positions of the pilot, with ``notes``: what the reader must know of how they were drawn.
 
-    def __init__(self, positions: Any = (), notes: tuple[str, ...] = ()) -> None:
-        super().__init__(sorted(int(position) for position in positions))
-        self.notes = notes
+    Raises PluginError where a position is no whole number: ids, labels and masks are not positions.
+    """
+
+    def __init__(self, positions: Iterable[Any] = (), notes: str | Sequence[str] = ()) -> None:
+        super().__init__(sorted(map(_position, positions)))
+        self.notes = (notes,) if isinstance(notes, str) else tuple(map(str, notes))
+
+
+def _position(given: Any) -> int:
+    try:
+        if not isinstance(given, bool | np.bool_):
+            return index(given)
+    except TypeError:
+        pass
+    raise PluginError(f"Draw: expected row positions, whole numbers from 0; found {given!r}")
 
 
 class Sampler(ABC, Generic[C]):

@@ -1,0 +1,146 @@
+"""Asks metrics for their figures. One that goes wrong costs its own figures only, and never silently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simbench.errors import PluginError
+from simbench.metrics.base import BIASES, Comparison, Metric, Score
+from simbench.plugin.blame import owner, told
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Asked", "Key"]
+
+Key = tuple[str, str | None, str | None, str | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The metrics of a run, and what went wrong with them: ``faults`` holds one line for each metric and fault."""
+
+    metrics: Sequence[Metric[Any]]
+    faults: list[str] = field(default_factory=list)
+
+    @cached_property
+    def better(self) -> dict[str, str]:
+        """Which way is closer to human, by metric id."""
+        return {name: way for metric in self.metrics for name, way in metric.better.items()}
+
+    def scores(self, comparison: Comparison, of: str = "") -> list[Score]:
+        """Every figure of every metric; what a metric owes and did not give is missing with the reason.
+
+        ``of`` says what is compared where that is not the simulation, as ``ceiling``.
+        """
+        where = f" (asked for the {of})" if of else ""
+        return self._collected("score", lambda metric: metric.score(comparison), comparison.resamples, where)
+
+    def conclusions(self, frame: pd.DataFrame) -> list[Score]:
+        """What follows from all figures together."""
+        return self._collected("conclude", lambda metric: metric.conclude(frame), 1, "")
+
+    def _collected(
+        self, doing: str, ask: Callable[[Metric[Any]], Iterable[Score]], rows: int, where: str
+    ) -> list[Score]:
+        found: dict[Key, Score] = {}
+        for metric in self.metrics:
+            own: dict[Key, Score] = {}
+            try:
+                for each in ask(metric):
+                    score = _checked(each, rows)
+                    self._refuse_foreign(score, metric)
+                    if score.key in own or score.key in found:
+                        raise PluginError(f"it yields the figure {_words(score)!r}, which has been given before")
+                    own[score.key] = score
+            except (KeyboardInterrupt, MemoryError):
+                raise
+            except BaseException as error:  # noqa: BLE001 - any metric may fail in any way; its figures say so
+                said = f"{doing} raised {told(error, type(metric))}"
+                said = str(error) if isinstance(error, PluginError) else said
+                fault = f"{owner('metric', type(metric))}: {said}{where}"
+                self.faults.extend([fault] if fault not in self.faults else [])
+                own |= {each.key: each for each in _owed(metric, own, fault, rows) if each.key not in found}
+            found |= own
+        return list(found.values())
+
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        return {name: each.name for each in reversed(self.metrics) for name in (*each.better, each.name)}
+
+    def _refuse_foreign(self, score: Score, metric: Metric[Any]) -> None:
+        """PluginError where a figure is announced by another metric."""
+        if score.metric != metric.name and score.metric not in metric.better:
+            owned_by = self._owners.get(score.metric, metric.name)
+            if owned_by != metric.name:
+                raise PluginError(f"it yields {_words(score)!r}, which is a figure of metric {owned_by!r}")
+
+
+def _words(score: Score) -> str:
+    return " ".join(part for part in score.key if part is not None)
+
+
+def _owed(metric: Metric[Any], given: Mapping[Key, Score], fault: str, rows: int) -> Iterator[Score]:
+    """The figures that a metric announces and has not given, as missing ones; at least one."""
+    headline = {name for name, _ in metric.headline}
+    announced = [*metric.headline, *((name, None) for name in metric.better if name not in headline)]
+    told_of = {key[0] for key in given}
+    wanted = [pair for pair in announced if (*pair, None, None) not in given and pair[0] not in told_of - headline]
+    for name, item in wanted or [(metric.name, None)]:
+        yield Score.missing(name, fault, rows, item=item)
+
+
+def _checked(given: Any, rows: int) -> Score:
+    """A figure whose parts are what they must be, numbers as floats. PluginError names what is not."""
+    if not isinstance(given, Score):
+        raise PluginError(f"score yields simbench.Score objects; found {type(given).__name__}")
+    if not isinstance(given.metric, str) or not given.metric:
+        raise PluginError(f"Score.metric is the figure's name; found {given.metric!r}")
+    for name in ("item", "subgroup", "level", "reason"):
+        if not isinstance(getattr(given, name), str | None):
+            raise PluginError(f"{given.metric}: Score.{name} is text or None; found {getattr(given, name)!r}")
+    if given.bias not in BIASES:
+        raise PluginError(f"{given.metric}: Score.bias is one of {', '.join(BIASES)}; found {given.bias!r}")
+    arrays: dict[str, Any] = {name: _array(given, name, rows) for name in ("value", "human", "simulated")}
+    counts: dict[str, Any] = {name: _count(given, name) for name in ("n_human", "n_simulated")}
+    return replace(given, **arrays, **counts, interval=_ends(given))
+
+
+def _array(given: Score, name: str, rows: int) -> Any:
+    values = getattr(given, name)
+    if values is None and name != "value":
+        return None
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise PluginError(f"{given.metric}: Score.{name} holds numbers; found {values!r:.60}") from None
+    if numbers.shape != (rows,):
+        raise PluginError(
+            f"{given.metric}: Score.{name} has one number per row of weights, shape ({rows},); "
+            f"found shape {numbers.shape}"
+        )
+    return numbers
+
+
+def _count(given: Score, name: str) -> int:
+    number = getattr(given, name)
+    if isinstance(number, bool) or not isinstance(number, int | np.integer):
+        raise PluginError(f"{given.metric}: Score.{name} is a whole number; found {number!r}")
+    return int(number)
+
+
+def _ends(given: Score) -> tuple[float, float] | None:
+    if given.interval is None:
+        return None
+    try:
+        low, high = map(float, given.interval)
+    except (TypeError, ValueError):
+        raise PluginError(
+            f"{given.metric}: Score.interval is (low, high) or None; found {given.interval!r}"
+        ) from None
+    return low, high
