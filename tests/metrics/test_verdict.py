@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ def row(metric: str, value: float, low: float, high: float, **more: Any) -> dict
     return {**ROW, "metric": metric, "value": value, "ci_low": low, "ci_high": high, **more}
 
 
+NONE = pd.DataFrame(columns=["metric", "item", "value", "reason"])
 GOOD = [
     row("js_distance", 0.1, 0.05, 0.15, item="mean"),
     row("js_excess", 0.02, -0.03, 0.06, item="mean", subgroup="g", level="a"),
@@ -121,6 +123,34 @@ def test_sentences_about_the_pilot() -> None:
     assert against_the_pilot(scores.drop(columns="resample_margin"), [("fpr", None)]) == []
 
 
-def test_verdicts_in_words() -> None:
-    scores = pd.DataFrame([{"metric": "verdict", "item": "inference", "reason": "no: because"}])
-    assert verdicts(scores) == {"inference": "no: because"}
+def test_findings_are_data_and_the_words_follow_from_them() -> None:
+    findings = Verdict(VerdictSettings()).findings(pd.DataFrame(GOOD))
+    stored = json.loads(json.dumps([each.to_json() for each in findings], allow_nan=False))
+    signs = stored[[each["purpose"] for each in stored].index("effect signs")]
+    assert signs == {
+        **dict.fromkeys(("subgroup", "level", "n")),
+        **{"purpose": "effect signs", "answer": "yes", "figure": "F1-Sign", "note": ""},
+        **{"value": 0.9, "low": 0.85, "high": 1.0, "threshold": 0.8, "bound": "at least"},
+    }
+    told = verdicts({"findings": stored}, NONE)
+    assert {purpose: f"{answer}: {words}" for purpose, (answer, words) in told.items()} == {
+        purpose: words for purpose, (_, words) in verdict(GOOD).items()
+    }
+    old = pd.DataFrame([{"metric": "verdict", "item": "inference", "value": 0.0, "reason": "no: because"}])
+    assert verdicts({}, old) == {"inference": ("no", "no: because")}
+
+
+def test_a_colon_in_a_reason_is_no_answer() -> None:
+    lost = row("f1_sign", np.nan, np.nan, np.nan, reason="no: such: words")
+    findings = Verdict(VerdictSettings()).findings(pd.DataFrame([lost]))
+    assert verdicts({"findings": [each.to_json() for each in findings]}, NONE)["effect signs"][0] == "not shown"
+
+
+def test_many_levels_are_counted_and_the_worst_named() -> None:
+    worse = {"item": "mean", "subgroup": "g"}
+    levels = [row("js_excess", 0.3 + n / 100, 0.2, 0.4 + n / 100, level=str(n), **worse) for n in range(5)]
+    value, words = verdict([*GOOD, *levels])["distribution by subgroup"]
+    assert value == 0.0
+    assert "for g 4 (n = 100)" in words
+    assert "2 more subgroup levels (failed)" in words
+    assert "1 of 6 subgroup levels (met)" in words

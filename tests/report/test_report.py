@@ -10,11 +10,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import simbench
 from simbench.cli import main
+from simbench.harness.conclusions import verdicts
 from simbench.harness.library import Runs, load_runs
 from simbench.plugin.manager import load_plugins
 from simbench.report.curves import learning_curve
 from simbench.report.page import write_report
+from simbench.report.verdict import verdict
 
 
 class Tags(HTMLParser):
@@ -123,3 +126,34 @@ def test_a_plugin_that_is_gone_leaves_a_report_without_transcripts(
     text = write_report(away, load_plugins(), tmp_path, figures=False).read_text()
     assert "<article" not in text
     assert text.count("<svg") >= 4
+
+
+def test_terminal_and_page_word_the_findings_of_the_manifest(runs: Runs, home: Path, odd: Path) -> None:
+    (run,) = load_runs(str(home / "runs"), backend="odd")
+    found = verdicts(run.manifest, run.scores)
+    assert set(found) == {each["purpose"] for each in run.manifest["findings"]}
+    said = {each.topic: each.standing for each in verdict(run.manifest, run.scores)}
+    assert {f"For {purpose}": answer for purpose, (answer, _) in found.items()}.items() <= said.items()
+    rows = run.scores[run.scores["metric"] == "verdict"]
+    assert {row.item: row.value for row in rows.itertuples()} == pytest.approx(
+        {purpose: {"yes": 1.0, "no": 0.0}.get(answer, float("nan")) for purpose, (answer, _) in found.items()},
+        nan_ok=True,
+    )
+    page = (odd / "report.html").read_text()
+    assert "nsuitable" not in page
+    assert not [topic for topic in said if topic in ("Hypothesis tests", "Distributions", "Subgroups")]
+
+
+def test_a_persona_that_nobody_was_given_is_not_shown(home: Path, tmp_path: Path) -> None:
+    with contextlib.chdir(home):
+        kept = {
+            "scoring": {"resamples": 5, "splits": 2, "floors": 2},
+            "metric": ["js_distance"],
+            "out": str(tmp_path),
+        }
+        blind = simbench.run("tiny", "uniform", {"name": "none"}, ask_without=["demographics"], **kept)
+        page = write_report(Runs([blind.folder]), load_plugins(), tmp_path / "a", figures=False).read_text()
+        seen = simbench.run("tiny", "uniform", {"name": "none"}, **kept)
+        shown = write_report(Runs([seen.folder]), load_plugins(), tmp_path / "b", figures=False).read_text()
+    assert re.search(r"<pre>[^<]*woman", shown)
+    assert not re.search(r"<pre>[^<]*(woman|Age)", page)

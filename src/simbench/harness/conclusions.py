@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from simbench.metrics.verdict import NO, NOT_SHOWN, YES, Finding, answer_of, by_purpose, in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +51,14 @@ def _said(row: dict[str, Any]) -> str:
     return f"{name} {row['value']:.3g} against {row['resample']:.3g}, margin {row['resample_margin']:.3g} {ends}"
 
 
-def verdicts(scores: pd.DataFrame) -> dict[str, str]:
-    """The verdict by purpose in words: what it is, then the numbers and thresholds behind it."""
-    rows = scores[scores["metric"] == "verdict"]
-    return dict(zip(rows["item"].astype(str), rows["reason"].astype(str), strict=True))
+def verdicts(manifest: Mapping[str, Any], scores: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Answer and words of every purpose, from the findings that the run's manifest holds. Nothing is judged here.
+
+    Runs of earlier versions hold no findings: theirs are the rows of ``scores``.
+    """
+    if "findings" not in manifest:
+        rows = scores[scores["metric"] == "verdict"].to_dict("records")
+        answers = {1.0: YES, 0.0: NO}
+        return {str(row["item"]): (answers.get(row["value"], NOT_SHOWN), str(row["reason"])) for row in rows}
+    found = by_purpose(Finding(**each) for each in manifest["findings"])
+    return {purpose: (answer_of(each), in_words(each)) for purpose, each in found.items()}

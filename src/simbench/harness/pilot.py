@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from simbench.plugin.blame import blamed
 from simbench.samplers.base import Draw
 from simbench.stats.rng import generator
 
-__all__ = ["SEEN", "asking_script", "draw_pilot", "evaluated", "training_script"]
+__all__ = ["SEEN", "asking_script", "draw_pilot", "evaluated", "style_without", "training_script"]
 
 SEEN = "treatment_group"
 ROLE_OF = {"beliefs": "belief", "attitudes": "attitude", "decisions": "decision"}
@@ -90,16 +91,16 @@ def training_script(plan: Plan) -> Script:
     kept = [item.name for item in experiment.design.items if item.role not in roles]
     if not kept:
         raise PilotError("train_without leaves no question in the training transcripts")
-    return experiment.script(_style(plan, without), kept if roles else ())
+    return experiment.script(style_without(plan.settings.interview, without), kept if roles else ())
 
 
 def asking_script(plan: Plan) -> Script:
     """What writes the interviews of simulated participants."""
-    return plan.experiment.script(_style(plan, set(plan.settings.ask_without)))
+    return plan.experiment.script(style_without(plan.settings.interview, plan.settings.ask_without))
 
 
-def _style(plan: Plan, without: set[str]) -> Style:
-    given = plan.settings.interview
+def style_without(given: Style, without: Collection[str]) -> Style:
+    """How interviews are worded once parts are left out."""
     return replace(given, persona="none") if "demographics" in without else given
 
 

@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ from simbench.harness.config import Plan
 from simbench.harness.estimates import corrected, estimates
 from simbench.harness.figures import Asked, Key
 from simbench.metrics.base import Comparison, Floats, Score, loss
+from simbench.metrics.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +139,14 @@ def _scored(plan: Plan, people: People, responses: pd.DataFrame, pilot: People |
         for draws in (corrected(each, resamples=settings.resamples),)
     ]
     resamples = pd.DataFrame(kept, columns=["metric", "item", "value"])
-    return Scored(frame.reindex(columns=list(COLUMNS)), resamples, tuple(asked.faults))
+    return Scored(frame.reindex(columns=list(COLUMNS)), resamples, tuple(asked.faults), tuple(_findings(plan, frame)))
+
+
+def _findings(plan: Plan, frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """What the verdict found, from the very rows that it concluded from."""
+    for metric in plan.metrics:
+        if isinstance(metric, Verdict):
+            yield from (each.to_json() for each in metric.findings(frame))
 
 
 def _unit_strata(people: People, units: int) -> Sequence[Any] | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from simbench.settings import setting
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Verdict", "VerdictSettings"]
+__all__ = ["NO", "NOT_SHOWN", "YES", "Finding", "Verdict", "VerdictSettings", "answer_of", "by_purpose", "in_words"]
 
 YES, NO, NOT_SHOWN = "yes", "no", "not shown"
 MET = {YES: "met", NO: "failed", NOT_SHOWN: "not shown"}
@@ -43,11 +43,63 @@ class VerdictSettings:
 
 
 @dataclass(frozen=True)
-class _Finding:
-    """One criterion: how it came out, and the numbers behind it."""
+class Finding:
+    """One criterion of a purpose: its figure, the threshold it was held against, and how that came out.
 
+    ``answer``: ``yes`` (met), ``no`` (failed) or ``not shown``. ``bound``: ``at least`` or ``at most``. ``value``,
+    ``low``, ``high``: None where there is none, and then ``note`` says why. ``subgroup``, ``level``, ``n``: of
+    criteria that every subgroup level has to meet.
+    """
+
+    purpose: str
     answer: str
-    words: str
+    figure: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    threshold: float | None = None
+    bound: str = ""
+    note: str = ""
+    subgroup: str | None = None
+    level: str | None = None
+    n: int | None = None
+
+    @property
+    def words(self) -> str:
+        """The finding in a line, without its answer."""
+        name = f"{self.figure} for {self.subgroup} {self.level} (n = {self.n})" if self.subgroup else self.figure
+        if self.value is None:
+            return f"{name}: {self.note}"
+        ends = f"[{self.low:.3g}, {self.high:.3g}]" if self.low is not None and self.high is not None else ""
+        held = f"{self.bound} {self.threshold:g}" if self.threshold is not None else ""
+        return " ".join(part for part in (name, f"{self.value:.3g}", ends) if part) + "".join(
+            f", {part}" for part in (self.note, held) if part
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for the manifest."""
+        return asdict(self)
+
+
+def in_words(findings: Iterable[Finding]) -> str:
+    """All criteria of a purpose and how each came out; of many subgroup levels the worst by name."""
+    findings = list(findings)
+    parts = [f"{each.words} ({MET[each.answer]})" for each in findings if each.subgroup is None]
+    levels = [each for each in findings if each.subgroup is not None]
+    for answer in (NO, NOT_SHOWN):
+        same = [each for each in levels if each.answer == answer]
+        parts += [f"{each.words} ({MET[answer]})" for each in same[:NAMED]]
+        if same[NAMED:]:
+            parts.append(f"{len(same) - NAMED} more subgroup levels ({MET[answer]})")
+    if fine := [each for each in levels if each.answer == YES]:
+        parts.append(f"{len(fine)} of {len(levels)} subgroup levels ({MET[YES]})")
+    return "; ".join(parts)
+
+
+def answer_of(findings: Iterable[Finding]) -> str:
+    """The answer for a purpose: no where one criterion has failed, yes where all are met."""
+    answers = {each.answer for each in findings}
+    return NO if NO in answers else YES if answers == {YES} else NOT_SHOWN
 
 
 class Verdict(Metric[VerdictSettings]):
@@ -82,6 +134,14 @@ class Verdict(Metric[VerdictSettings]):
 
     def conclude(self, scores: pd.DataFrame) -> Iterator[Score]:
         """One row per purpose."""
+        for purpose, findings in by_purpose(self.findings(scores)).items():
+            answer = answer_of(findings)
+            value = {YES: 1.0, NO: 0.0, NOT_SHOWN: math.nan}[answer]
+            words = f"{answer}: {in_words(findings)}"
+            yield Score("verdict", np.array([value]), item=purpose, reason=words)
+
+    def findings(self, scores: pd.DataFrame) -> list[Finding]:
+        """Every criterion of every purpose, from the columns of ``scores.parquet``. The only place that judges."""
         signs = [
             _against(_one(scores, "f1_sign"), "F1-Sign", self.config.f1, higher=True),
             _against(_one(scores, "fpr"), "false positives", self.config.fpr, higher=False),
@@ -92,14 +152,13 @@ class Verdict(Metric[VerdictSettings]):
             "effect signs": signs,
             "inference": [*signs, *self._inference(scores)],
         }
-        for purpose, findings in purposes.items():
-            yield _verdict(purpose, findings)
+        return [replace(each, purpose=purpose) for purpose, found in purposes.items() for each in found]
 
-    def _way(self, row: pd.Series | None) -> _Finding:
+    def _way(self, row: pd.Series | None) -> Finding:
         """How far from uniform answers to the human ceiling, with the interval's ends carried along."""
         name = "way from uniform answers to the human ceiling"
         if row is None or not np.isfinite([row["floor"], row["ceiling"]]).all() or row["floor"] <= row["ceiling"]:
-            return _Finding(NOT_SHOWN, f"{name}: no floor and ceiling to measure against")
+            return Finding("", NOT_SHOWN, name, note="no floor and ceiling to measure against")
         span = row["floor"] - row["ceiling"]
         moved = {
             to: (row["floor"] - row[of]) / span
@@ -107,41 +166,41 @@ class Verdict(Metric[VerdictSettings]):
         }
         return _against({**moved, "reason": row["reason"]}, name, self.config.way, higher=True)
 
-    def _levels(self, scores: pd.DataFrame) -> Iterator[_Finding]:
-        """The levels that failed or are in doubt, the worst by name, and how many are fine."""
+    def _levels(self, scores: pd.DataFrame) -> Iterator[Finding]:
+        """Every subgroup level, the furthest first."""
+        name = "distance beyond chance"
         rows = scores[(scores["metric"] == "js_excess") & scores["value"].notna()]
         if rows.empty:
-            yield _Finding(NOT_SHOWN, "no subgroup level with enough people")
-            return
-        found: dict[str, list[_Finding]] = {NO: [], NOT_SHOWN: [], YES: []}
+            yield Finding("", NOT_SHOWN, name, note="no subgroup level with enough people")
         for row in rows.sort_values("ci_high", ascending=False).to_dict("records"):
-            name = f"distance beyond chance for {row['subgroup']} {row['level']} (n = {row['n_human']})"
-            finding = _against(row, name, self.config.excess, higher=False)
-            found[finding.answer].append(finding)
-        for answer in (NO, NOT_SHOWN):
-            yield from found[answer][:NAMED]
-            if rest := found[answer][NAMED:]:
-                yield _Finding(answer, f"{len(rest)} more subgroup levels")
-        if found[YES]:
-            yield _Finding(YES, f"{len(found[YES])} of {len(rows)} subgroup levels")
+            found = _against(row, name, self.config.excess, higher=False)
+            where = {"subgroup": str(row["subgroup"]), "level": str(row["level"]), "n": int(row["n_human"])}
+            yield replace(found, **where)  # type: ignore[arg-type]
 
-    def _inference(self, scores: pd.DataFrame) -> Iterator[_Finding]:
+    def _inference(self, scores: pd.DataFrame) -> Iterator[Finding]:
         """What inference needs beyond signs."""
         compatible = _one(scores, "compatible_share")
         yield _against(compatible, "compatible coefficients", self.config.compatible, higher=True)
         for row in scores[scores["metric"] == "joint_test"].to_dict("records"):
-            name = f"joint test of {row['item']}"
-            if not math.isfinite(row["value"]):
-                yield _Finding(NOT_SHOWN, f"{name}: {row['reason']}")
+            name, p = f"joint test of {row['item']}: p =", float(row["value"])
+            if not math.isfinite(p):
+                yield Finding("", NOT_SHOWN, f"joint test of {row['item']}", note=str(row["reason"]))
             else:
-                rejected = row["value"] < self.config.alpha
-                words = f"{name}: p = {row['value']:.3g}, threshold {self.config.alpha:g}"
-                yield _Finding(NO if rejected else YES, words)
+                answer = NO if p < self.config.alpha else YES
+                yield Finding("", answer, name, p, threshold=self.config.alpha, bound="at least")
         gap = _one(scores, "value_action_gap")
         if gap is not None and math.isfinite(gap["value"]):
             ends = {"value": "simulated", "ci_low": "simulated_ci_low", "ci_high": "simulated_ci_high"}
             row = {to: gap[of] for to, of in ends.items()} | {"reason": gap["reason"]}
             yield _against(row, "simulated value-action gap", self.config.gap, higher=False)
+
+
+def by_purpose(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """Findings in their order, by purpose."""
+    found: dict[str, list[Finding]] = {}
+    for each in findings:
+        found.setdefault(each.purpose, []).append(each)
+    return found
 
 
 def _one(scores: pd.DataFrame, metric: str, item: str | None = None) -> pd.Series | None:
@@ -151,26 +210,15 @@ def _one(scores: pd.DataFrame, metric: str, item: str | None = None) -> pd.Serie
     return rows.iloc[0] if len(rows) else None
 
 
-def _against(row: object, name: str, threshold: float, higher: bool) -> _Finding:
+def _against(row: Any, figure: str, threshold: float, higher: bool) -> Finding:
     """Hold a figure with its interval against a threshold."""
-    bound = f"{'at least' if higher else 'at most'} {threshold:g}"
+    held: dict[str, Any] = {"threshold": threshold, "bound": "at least" if higher else "at most"}
     if row is None:
-        return _Finding(NOT_SHOWN, f"{name}: not among the metrics of this run")
-    value, low, high = (float(row[key]) for key in ("value", "ci_low", "ci_high"))  # type: ignore[index]
+        return Finding("", NOT_SHOWN, figure, note="not among the metrics of this run", **held)
+    value, low, high = (float(row[key]) for key in ("value", "ci_low", "ci_high"))
     if not math.isfinite(value):
-        return _Finding(NOT_SHOWN, f"{name}: {row['reason']}")  # type: ignore[index]
+        return Finding("", NOT_SHOWN, figure, note=str(row["reason"]), **held)
     if not (math.isfinite(low) and math.isfinite(high)):
-        return _Finding(NOT_SHOWN, f"{name} {value:.3g}, no interval, {bound}")
+        return Finding("", NOT_SHOWN, figure, value, note="no interval", **held)
     good, bad = (low >= threshold, high < threshold) if higher else (high <= threshold, low > threshold)
-    answer = YES if good else NO if bad else NOT_SHOWN
-    return _Finding(answer, f"{name} {value:.3g} [{low:.3g}, {high:.3g}], {bound}")
-
-
-def _verdict(purpose: str, findings: Iterable[_Finding]) -> Score:
-    """All criteria together."""
-    findings = list(findings)
-    answers = {each.answer for each in findings}
-    answer = NO if NO in answers else YES if answers == {YES} else NOT_SHOWN
-    parts = "; ".join(f"{each.words} ({MET[each.answer]})" for each in findings)
-    value = {YES: 1.0, NO: 0.0, NOT_SHOWN: math.nan}[answer]
-    return Score("verdict", np.array([value]), item=purpose, reason=f"{answer}: {parts}")
+    return Finding("", YES if good else NO if bad else NOT_SHOWN, figure, value, low, high, **held)

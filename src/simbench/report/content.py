@@ -11,6 +11,7 @@ from simbench.design import PARTICIPANT, Design, Item, People
 from simbench.errors import ConfigError, PluginError
 from simbench.experiments.base import Experiment
 from simbench.harness.journal import Journal
+from simbench.harness.pilot import style_without
 from simbench.harness.run import Run
 from simbench.interview import Interview, Style
 from simbench.plugin.manager import Registry
@@ -122,7 +123,7 @@ def pairs(run: Run, experiment: Experiment[Any] | None) -> list[Pair]:
     first = people.where(~people.condition.duplicated())
     first = first.at(range(min(SAMPLES, len(first))))
     config = run.manifest["config"]
-    style = Style(**config["interview"])
+    style = style_without(Style(**config["interview"]), config.get("ask_without") or ())
     interviews = experiment.script(style).interviews(first)
     said = Journal(run.folder / "responses.jsonl").read()
     return [

@@ -204,7 +204,7 @@ def _footer(run: Run, manifest: dict[str, Any], registry: Registry) -> list[str]
 
 def _conclusions(scores: pd.DataFrame, manifest: dict[str, Any], registry: Registry) -> list[str]:
     """The verdict in a line, and how the simulation stands against copies of the pilot's people."""
-    found = [f"{purpose}: {words.split(':')[0]}" for purpose, words in verdicts(scores).items()]
+    found = [f"{purpose}: {answer}" for purpose, (answer, _) in verdicts(manifest, scores).items()]
     lines = [f"may it be used? {'; '.join(found)}"] if found else []
     if manifest["config"]["backend"]["name"] not in BASELINES:
         headline = [figure for entry in registry.of("metric") for figure in entry.cls.headline]
