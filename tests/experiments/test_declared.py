@@ -58,7 +58,7 @@ def test_the_example_of_the_docs(people_file: Path) -> None:
     people, given = experiment.people(), table()
     assert experiment.design.name == "immigration"
     assert experiment.design.default_subgroup == "education"
-    assert not experiment.synthetic
+    assert experiment.synthetic
     assert experiment.source == str(people_file)
     assert people.ids.tolist() == given["case"].tolist()
     assert people.frame["share"].tolist() == (given["share"] // 25 * 25).clip(upper=75).astype(int).tolist()

@@ -146,3 +146,45 @@ def test_largest_remainder_keeps_quota(shares: list[float], n: int) -> None:
 def test_largest_remainder_on_a_published_example() -> None:
     votes = np.array([47_000, 16_000, 15_800, 12_000, 6_100, 3_100])  # Hamilton method, 10 seats
     assert largest_remainder(votes, 10).tolist() == [5, 2, 1, 1, 1, 0]
+
+
+TWO = Design(
+    "two",
+    (Factor("tone", {0: "good", 1: "bad"}), Factor("who", {"a": "me", "b": "you"})),
+    (Profile("origin"),),
+    (Item("belief", "belief", "?", (1, 2)),),
+)
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        ({"tone": 1}, {"bad/me", "bad/you"}),
+        ({"tone": "bad"}, {"bad/me", "bad/you"}),
+        ({"tone": ["good", 1], "who": "b"}, {"good/you", "bad/you"}),
+        ("bad", {"bad/me", "bad/you"}),
+        (["bad", "good/me"], {"bad/me", "bad/you", "good/me"}),
+    ],
+)
+def test_groups_by_level(groups: Any, expected: set[str]) -> None:
+    n = 40
+    cells = {"tone": [k % 2 for k in range(n)], "who": ["ab"[k // 2 % 2] for k in range(n)]}
+    frame = pd.DataFrame({"participant_id": [str(k) for k in range(n)], "origin": "x", **cells, "belief": 1})
+    pool = People.of(TWO, frame)
+    draw = Random(RandomConfig(fraction=1.0, groups=groups)).draw(pool, np.random.default_rng(0))
+    assert set(pool.condition.iloc[list(draw)]) == expected
+    assert len(draw) == 10 * len(expected)
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ({"tine": 1}, "there is no factor 'tine'; did you mean 'tone'"),
+        ({"tone": "bed"}, "'tone' has no level 'bed'; did you mean 'bad'"),
+        (["bed"], "there is no treatment group 'bed'; did you mean 'bad'"),
+    ],
+)
+def test_groups_that_are_none(groups: Any, said: str) -> None:
+    frame = pd.DataFrame({"participant_id": ["1"], "origin": "x", "tone": [0], "who": ["a"], "belief": [1]})
+    with pytest.raises(PilotError, match=said):
+        Random(RandomConfig(n=1, groups=groups)).draw(People.of(TWO, frame), np.random.default_rng(0))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LARGEST", "as_number"]
+__all__ = ["LARGEST", "as_number", "spelled"]
 
 LARGEST = 1e15
 PLAIN = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*", re.ASCII)
@@ -27,3 +27,10 @@ def as_number(value: Any) -> float:
     if not isinstance(value, int | float | np.integer | np.floating):
         return float("nan")
     return float(value) if -LARGEST <= value <= LARGEST else float("nan")
+
+
+def spelled(value: Any) -> str:
+    """How a value would be written, ``3`` for 3.0; a very long number as nothing that anything is called."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if isinstance(value, int) and abs(value) > LARGEST else str(value)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from simbench.design.design import PARTICIPANT, Design
-from simbench.design.numbers import LARGEST, as_number
+from simbench.design.numbers import LARGEST, as_number, spelled
 from simbench.design.words import Item, Value
 from simbench.errors import DataError, Problem
 
@@ -56,11 +56,6 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _spelled(value: Any) -> str:
-    """How a value would be written; a very long number as nothing that anything is called."""
-    return "" if isinstance(value, int) and abs(value) > LARGEST else str(_plain(value))
-
-
 def _missing(value: Any) -> bool:
     return bool(pd.api.types.is_scalar(value) and (pd.isna(value) or (isinstance(value, str) and not value)))
 
@@ -95,10 +90,10 @@ def _each(column: pd.Series, judge: Callable[[Any], Any]) -> pd.Series:
 
 def _canonical(column: pd.Series, words: dict[Value, str]) -> pd.Series:
     """Bring values to the declared ones where they only differ in type (``3.0`` or ``"3"`` for 3)."""
-    spelled = {str(value): value for value in words}
+    known = {str(value): value for value in words}
 
     def canonical(value: Any) -> Any:
-        return None if _missing(value) else spelled.get(_spelled(value), value)
+        return None if _missing(value) else known.get(spelled(value), value)
 
     mapped = _each(column, canonical)
     fits, _ = _among(words)

@@ -92,6 +92,8 @@ class Item:
             raise ConfigError(f"item {name!r} has no options")
         if not name or ":" in name or "\n" in name:
             raise ConfigError(f"item {name!r}: a name is not empty and has no colon or line break")
+        if len({isinstance(value, str) for value in self.values}) > 1:
+            raise ConfigError(f"item {name!r}: values are all text or all whole numbers; found {self.values}")
         spoken = [label.casefold() for label in self.labels]
         for what, words in (("values", self.values), ("labels", tuple(spoken))):
             if len(set(words)) != len(words):

@@ -94,6 +94,11 @@ class Experiment(ABC, Generic[C]):
         return {"design": repr(self.design)}
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of how the people were read. Loads them."""
+        return ()
+
+    @property
     def ranges(self) -> Mapping[str, str]:
         """What the answers to items can be, in words, where the list of options does not say it (bins)."""
         return {}

@@ -65,6 +65,24 @@ class Bins:
         cut[inside] = self._values(position[inside])
         return cut
 
+    def loss(self, name: str, numbers: pd.Series) -> list[str]:
+        """What becomes of the mean when every number (n,) counts as its bin's lower edge, in a sentence, if any."""
+        import numpy as np
+
+        given = np.array([as_number(value) for value in numbers.astype(object)], dtype=float)
+        given = given[(given >= self.edges[0]) & (given <= self.top)]
+        if not given.size:
+            return []
+        counted = np.asarray(self.edges)[
+            np.searchsorted(np.asarray(self.edges, dtype=float), given, side="right") - 1
+        ]
+        if np.array_equal(given, counted):
+            return []
+        return [
+            f"{name}: binned; a bin counts as its lower edge, and the mean of {given.mean():.4g} becomes "
+            f"{counted.mean():.4g}"
+        ]
+
     def _values(self, positions: Iterable[Any]) -> list[int]:
         return [self.edges[int(position)] for position in positions]
 

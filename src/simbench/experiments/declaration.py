@@ -9,12 +9,14 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from simbench.design import Design, Factor, Item, Profile, Regression, Value
+from simbench.design import Design, Factor, Profile, Regression, Value
 from simbench.errors import ConfigError, PluginError, closest
 from simbench.experiments.bins import Bins
-from simbench.experiments.expressions import Rule
+from simbench.experiments.expressions import Amount, Rule
 from simbench.experiments.files import user_path
+from simbench.experiments.questions import Computed, check_scores, expanded, read_items, read_scores
 from simbench.experiments.sections import MOST_WORDS, Section, kind_of, number_of, read_yaml, words
+from simbench.experiments.tables import Layout
 
 __all__ = ["Declaration", "read_declaration"]
 
@@ -25,7 +27,11 @@ MOST_CONDITIONS = 100_000
 
 @dataclass(frozen=True)
 class Declaration:
-    """What the file says. ``columns`` maps our names to the table's; ``bins`` maps items to their bins."""
+    """What the file says. ``columns`` maps our names to the table's; ``bins`` maps items to their bins.
+
+    ``computed`` holds what is computed from the table's columns; ``missing`` the values, as they are spelled, that
+    stand for no answer, by our name, those under "" for every column.
+    """
 
     design: Design
     data: Path | None
@@ -37,6 +43,9 @@ class Declaration:
     undefined: Rule | None
     synthetic: bool
     citation: str
+    computed: Mapping[str, Amount]
+    missing: Mapping[str, frozenset[str]]
+    layout: Layout
 
     def vignette(self, treatment: Mapping[str, Value]) -> str:
         """The text of a treatment group: its own, or the template filled with the levels' words."""
@@ -50,21 +59,24 @@ def read_declaration(path: Path) -> Declaration:
     """Read and check a file. Raises ConfigError that names every fault with its place in the file."""
     problems: list[str] = []
     top = Section(read_yaml(path, "experiment.file"), "", problems)
-    bins: dict[str, Bins] = {}
+    more = Computed({}, {"": _missing_values(top)}, {})
+    scores = read_scores(top)
     parts: dict[str, Any] = {
         "name": top.take("name", str),
         "factors": _factors(top),
-        "profile": _profile(top),
-        "items": _items(top, bins),
-        "regressions": _regressions(top),
+        "profile": _profile(top, more),
+        "items": read_items(top, more),
+        "regressions": _regressions(top, scores),
         "main_subgroup": top.take("main_subgroup", str, "") or None,
         "person": top.take("person", str, "") or None,
     }
     data = top.take("data", str, "")
     columns = words(top, "columns", top.take("columns", dict, {}))
     introductions = _introductions(top)
-    vignettes = top.any("vignettes")
-    rules = {key: top.take(key, str, "") for key in ("coherence", "undefined")}
+    vignettes = top.any("vignettes") if parts["factors"] else top.content.get("vignettes", "")
+    top.taken.add("vignettes")
+    rules = {key: expanded(top.take(key, str, ""), scores, "({})") for key in ("coherence", "undefined")}
+    layout = Layout(*(top.take(key, str, "") for key in ("separator", "encoding", "sheet")))
     synthetic, citation = top.take("synthetic", bool, False), top.take("citation", str, "")
     top.done()
     _refuse(path, problems)
@@ -73,6 +85,7 @@ def read_declaration(path: Path) -> Declaration:
     except (PluginError, ConfigError) as error:
         raise ConfigError(f"{path}: {error}") from error
     _check_formulas(top, design)
+    check_scores(top, scores, design)
     parsed = {key: _rule(top, key, text, design) for key, text in rules.items()}
     if rules["undefined"] and not rules["coherence"]:
         top.note("undefined", "says where the coherence rule is undefined, but there is no 'coherence'")
@@ -84,14 +97,21 @@ def read_declaration(path: Path) -> Declaration:
         design,
         (path.parent / user_path(data, f"{path}: data")) if data else None,
         {str(ours): theirs for ours, theirs in columns.items()},
-        bins,
+        more.bins,
         introductions,
         vignettes,
         parsed["coherence"],
         parsed["undefined"],
         synthetic,
         citation,
+        more.amounts,
+        more.missing,
+        layout,
     )
+
+
+def _missing_values(section: Section) -> frozenset[str]:
+    return frozenset(str(value) for value in words(section, "missing", section.any("missing")))
 
 
 def _refuse(path: Path, problems: list[str]) -> None:
@@ -117,7 +137,7 @@ def _factors(top: Section) -> tuple[Factor, ...]:
     return tuple(factors)
 
 
-def _profile(top: Section) -> tuple[Profile, ...]:
+def _profile(top: Section, more: Computed) -> tuple[Profile, ...]:
     variables = []
     for name, section in top.sections("profile").items():
         levels, bins = section.any("levels"), section.take("bins", list, [])
@@ -131,6 +151,7 @@ def _profile(top: Section) -> tuple[Profile, ...]:
             "subgroup": section.take("subgroup", bool, True),
             "in_persona": section.take("in_persona", bool, True),
         }
+        more.take(section, name)
         section.done()
         try:
             variables.append(Profile(name, **given))
@@ -139,48 +160,7 @@ def _profile(top: Section) -> tuple[Profile, ...]:
     return tuple(variables)
 
 
-def _items(top: Section, bins: dict[str, Bins]) -> tuple[Item, ...]:
-    items = []
-    for name, section in top.sections("items", required=True).items():
-        role, text = section.take("role", str), section.take("text", str)
-        ordered = section.take("ordered", bool, True)
-        edges, top_edge = section.take("bins", list, []), section.any("top")
-        options, only = words(section, "options", section.any("options")), _only(section)
-        section.done()
-        try:
-            if edges:
-                bins[name] = _bins(section, edges, top_edge, bool(options))
-                options = bins[name].options
-            items.append(Item(name, role, text, options, ordered, only))
-        except ConfigError as error:
-            section.problems.append(str(error))
-    return tuple(items)
-
-
-def _only(section: Section) -> dict[Value, dict[str, list[Value]]]:
-    """Options that some treatment groups only are offered: ``leave: {participation: [voluntary]}``."""
-    found = section.take("only", dict, {})
-    only: dict[Value, dict[str, list[Value]]] = {}
-    for option, limits in found.items():
-        if not isinstance(limits, dict) or not all(isinstance(values, list) for values in limits.values()):
-            section.note("only", "expected 'option: {factor: [values]}'")
-            return {}
-        (named,) = words(section, "only", [option]) or ("",)
-        only[named] = {str(factor): [*words(section, "only", values)] for factor, values in limits.items()}
-    return only
-
-
-def _bins(section: Section, edges: list[Any], top: Any, options: bool) -> Bins:
-    if options:
-        section.note("bins", "give either options or bins, not both")
-    whole = all(type(edge) is int and number_of(edge) is not None for edge in [*edges, top])
-    if not whole or len(edges) > MOST_WORDS:
-        section.note("bins", "expected whole numbers as lower edges, and 'top', the highest possible answer")
-        return Bins((0,), 0)
-    return Bins(tuple(edges), top)
-
-
-def _regressions(top: Section) -> tuple[Regression, ...]:
+def _regressions(top: Section, scores: Mapping[str, str]) -> tuple[Regression, ...]:
     regressions = []
     for number, given in enumerate(top.take("regressions", list, []), start=1):
         content = {"formula": given} if isinstance(given, str) else given
@@ -192,7 +172,10 @@ def _regressions(top: Section) -> tuple[Regression, ...]:
         title = section.take("name", str, "")
         section.done()
         try:
-            regressions.append(Regression(formula, family, title))
+            written = expanded(formula, scores, "I({})")
+            if written != formula and not title:
+                title = Regression(formula, family).title
+            regressions.append(Regression(written, family, title))
         except ConfigError as error:
             section.problems.append(str(error))
     return tuple(regressions)

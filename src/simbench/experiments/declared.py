@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from simbench.design import PARTICIPANT, Design, Item, People, Value
+from simbench.design.numbers import spelled
 from simbench.errors import ConfigError, DataError, Problem
 from simbench.experiments.base import Experiment
 from simbench.experiments.declaration import Declaration, read_declaration
@@ -28,15 +29,18 @@ class DeclaredConfig:
     """Settings of a declared experiment."""
 
     file: str = setting("", "the YAML file that declares the experiment")
-    data: str = setting("", "CSV, TSV or Parquet file of its people; empty: the one the YAML file names")
+    data: str = setting(
+        "", "CSV, TSV, Parquet, Excel, SPSS or Stata file of its people; empty: the one the YAML file names"
+    )
 
 
 class DeclaredExperiment(Experiment[DeclaredConfig]):
     """An experiment declared in a YAML file over a CSV or Parquet file: no Python needed.
 
     The file's keys: ``name``, ``introduction``, ``vignettes`` (a template over the factors, or a text per
-    condition), ``factors``, ``profile``, ``items``, ``data``, and if wanted ``columns``, ``person``,
-    ``main_subgroup``, ``coherence``, ``undefined``, ``regressions``, ``synthetic``, ``citation``.
+    condition; none where there are no factors), ``factors``, ``profile``, ``items``, ``data``, and if wanted
+    ``columns``, ``missing``, ``separator``, ``encoding``, ``sheet``, ``person``, ``main_subgroup``, ``scores``,
+    ``coherence``, ``undefined``, ``regressions``, ``synthetic``, ``citation``.
     """
 
     name = "yaml"
@@ -71,7 +75,9 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
         if self.config.data:
             return user_path(self.config.data, "experiment.data")
         if self.declaration.data is None:
-            raise ConfigError("experiment.data: expected a CSV or Parquet file; the YAML file names none")
+            raise ConfigError(
+                "experiment.data: expected a file of people, such as people.csv; the YAML file names none"
+            )
         return self.declaration.data
 
     @property
@@ -79,20 +85,44 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
         """The range of every item that is binned."""
         return {name: bins.expected for name, bins in self.declaration.bins.items()}
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was made of the table: ids, and the numbers that bins stand for."""
+        return tuple(self._loaded[1])
+
     def load(self) -> pd.DataFrame:
-        """The table, with its columns under our names and numbers binned where the file says so."""
-        theirs = {name: self.declaration.columns.get(name, name) for name in self.design.columns}
+        """The table under our names: missing values taken out, what is computed computed, numbers binned."""
+        return self._loaded[0].copy()
+
+    @cached_property
+    def _loaded(self) -> tuple[pd.DataFrame, list[str]]:
+        told = self.declaration
+        theirs = {name: told.columns.get(name, name) for name in self.design.columns}
         ids = [PARTICIPANT, *([self.design.person] if self.design.person else [])]
         setting = "experiment.data" if self.config.data else f"{self.config.file}: data"
-        frame = read_table(self.data, setting, text=[theirs[name] for name in ids])
-        lost = {name: column for name, column in theirs.items() if column not in frame.columns}
+        frame = read_table(self.data, setting, [theirs[name] for name in ids], told.layout)
+        notes = []
+        if PARTICIPANT not in told.columns and PARTICIPANT not in frame.columns:
+            frame = frame.assign(**{PARTICIPANT: [str(row) for row in range(1, len(frame) + 1)]})
+            notes.append(f"{self.data.name} has no {PARTICIPANT}: every row is taken for one, named by its number")
+        read = {name: column for name, column in theirs.items() if name not in told.computed}
+        lost = {name: column for name, column in read.items() if column not in frame.columns}
         if lost:
             found = f"columns {', '.join(map(str, frame.columns))}"
             problems = [Problem(column, f"this column, for {name!r}", found) for name, column in lost.items()]
             raise DataError(str(self.data), problems)
-        ours = {name: frame[column] for name, column in theirs.items()}
-        ours |= {name: bins.cut(ours[name]) for name, bins in self.declaration.bins.items()}
-        return frame[[]].assign(**ours)
+        raw = {name for amount in told.computed.values() for name in amount.columns if name in frame.columns}
+        clean = frame.assign(**{name: _without(frame[name], told.missing[""]) for name in raw})
+        ours = {name: frame[column] for name, column in read.items()}
+        ours |= {name: amount.value(clean) for name, amount in told.computed.items()}
+        for name in set(ours) - {*ids}:
+            declared = () if name in told.bins else self.design.orders.get(name, ())
+            gone = told.missing.get(name, frozenset()) | (told.missing[""] - {str(value) for value in declared})
+            ours[name] = _without(ours[name], gone) if gone else ours[name]
+        for name, bins in told.bins.items():
+            notes += bins.loss(name, ours[name])
+            ours[name] = bins.cut(ours[name])
+        return frame[[]].assign(**ours), notes
 
     def people(self) -> People:
         """Load and validate, and try the coherence rule on what was loaded."""
@@ -122,3 +152,9 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
         style = style or Style()
         wordings = self.declaration.introductions
         return Script(self.design, wordings[style.wording % len(wordings)], self.vignette, style, tuple(ask))
+
+
+def _without(column: pd.Series, values: frozenset[str]) -> pd.Series:
+    """The column (n,) with some values, as they are spelled, missing."""
+    gone = column.astype(object).map(lambda value: spelled(value) in values)
+    return column.astype(object).mask(gone.astype(bool), None).infer_objects()

@@ -16,12 +16,13 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from simbench.design import Value
+from simbench.design.numbers import as_number
 from simbench.errors import ConfigError, closest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Rule"]
+__all__ = ["Amount", "Rule"]
 
 Columns = Mapping[str, Collection[Value] | None]
 
@@ -31,6 +32,7 @@ ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
 }
 COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
@@ -48,7 +50,7 @@ COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 class Rule:
     """A condition on the columns of a frame, such as ``(p_harm > 5) == (cong_mesg == 1)``.
 
-    Allowed: column names, numbers, text in quotes, ``+ - *``, comparisons (chained ones too), ``in`` and
+    Allowed: column names, numbers, text in quotes, ``+ - * /``, comparisons (chained ones too), ``in`` and
     ``not in`` with a list, ``and``, ``or``, ``not``, brackets.
     """
 
@@ -87,17 +89,64 @@ class Rule:
         """
         import pandas as pd
 
-        used = frame[sorted(self.columns)].convert_dtypes()
-        numbers = [name for name in used if pd.api.types.is_numeric_dtype(used[name].dtype)]
-        used = used.astype(dict.fromkeys(numbers, "Float64"))  # whole numbers would overflow without a word
+        used = frame[sorted(self.columns)]
+        complete = used.dropna()
+        kinds = complete.convert_dtypes()
+        numbers = [name for name in kinds if pd.api.types.is_numeric_dtype(kinds[name].dtype)]
+        complete = complete.astype(object).astype(dict.fromkeys(numbers, float))  # whole numbers would overflow
         for name in sorted(self.calculated - set(numbers)):
-            raise ConfigError(f"{_short(self.text)!r} calculates with {name!r}, which holds text")
+            if len(complete):
+                raise ConfigError(f"{_short(self.text)!r} calculates with {name!r}, which holds text")
         try:
-            held = _value(self.tree, used)
+            held = _value(self.tree, complete)
         except TypeError as error:
             words = str(error).splitlines()[0]
             raise ConfigError(f"{_short(self.text)!r} cannot be evaluated on these columns: {words}") from error
-        result: pd.Series = held.astype("boolean").mask(used.isna().any(axis=1))
+        result: pd.Series = held.astype("boolean").reindex(used.index)
+        return result
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A number computed from columns, such as ``2024 - birth_year``: columns, numbers, ``+ - * /``, brackets."""
+
+    text: str
+    tree: ast.expr
+    columns: frozenset[str]
+
+    @classmethod
+    def parse(cls, text: str) -> Amount:
+        """Check an expression. Raises ConfigError for what is not allowed."""
+        tree, said = _parsed(text), _short(text)
+        used = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+        if _is_truth(tree) or not used or (isinstance(tree, ast.Constant)):
+            raise ConfigError(f"{said!r} is no number computed from columns")
+        _check(tree, dict.fromkeys(used), said)
+        return cls(text, tree, used)
+
+    def value(self, frame: pd.DataFrame) -> pd.Series:
+        """The number (n,) in every row, missing where any column it speaks of is missing or the result not finite.
+
+        Raises ConfigError for columns that are not there or hold text.
+        """
+        import numpy as np
+        import pandas as pd
+
+        numbers = {}
+        for name in sorted(self.columns):
+            if name not in frame:
+                raise ConfigError(
+                    f"{_short(self.text)!r}: no column {name!r}{closest(name, map(str, frame.columns))}"
+                )
+            numbers[name] = frame[name].astype(object).map(as_number).astype(float)
+            lost = numbers[name].isna() & frame[name].notna() & (frame[name].astype(object) != "")
+            if lost.any():
+                row = int(np.flatnonzero(lost.to_numpy())[0])
+                found = _short(repr(frame[name].iloc[row]))
+                raise ConfigError(f"{_short(self.text)!r} calculates with {name!r}; row {row + 1} holds {found}")
+        with np.errstate(all="ignore"):
+            found = _value(self.tree, pd.DataFrame(numbers, index=frame.index))
+        result: pd.Series = found.where(np.isfinite(found))
         return result
 
 
@@ -169,7 +218,7 @@ def _check(node: ast.expr, columns: Columns, text: str) -> None:
         case _:
             raise ConfigError(
                 f"{text!r}: {type(node).__name__} is not allowed; expected columns, numbers, text in quotes, "
-                "+ - *, comparisons, in, and, or, not"
+                "+ - * /, comparisons, in, and, or, not"
             )
     for part in parts:
         _check(part, columns, text)

@@ -150,7 +150,7 @@ def words(section: Section, key: str, content: Any) -> dict[Value, str]:
     """``{value: words}`` from a list of values or a mapping; faults are written down.
 
     YAML reads a bare ``yes``, ``no``, ``on`` or ``off`` as true or false, which is no value here. A number with
-    a fraction is the name of what it spells.
+    a fraction is the name of what it spells, and where one value is a name all are.
     """
     if content is None:
         return {}
@@ -171,6 +171,8 @@ def words(section: Section, key: str, content: Any) -> dict[Value, str]:
             section.note(key, f"two of them are called {str(plain[-1])!r}")
         else:
             found[plain[0]] = str(plain[-1])
+    if len({isinstance(value, str) for value in found}) > 1:
+        return {str(value): label for value, label in found.items()}
     return found
 
 

@@ -130,7 +130,7 @@ def run(plan: Plan, progress: Progress, begun: Callable[[RunFolder], None] | Non
 def carry_out(ready: Prepared, folder: RunFolder, progress: Progress) -> None:
     """Every step that is not on disk yet, each product written before the next step begins."""
     plan = ready.plan
-    for words in weak_regressions(ready.humans):
+    for words in (*plan.experiment.notes, *weak_regressions(ready.humans)):
         progress.say(f"note: {words}")
     with folder.recording(facts(ready)):
         plan.backend.check(ready.transcripts, ready.interviews)
@@ -218,6 +218,7 @@ def facts(ready: Prepared) -> dict[str, Any]:
         "evaluated": plan.settings.evaluate,
         "humans": {
             "source": plan.experiment.source,
+            "notes": list(plan.experiment.notes),
             "synthetic": plan.experiment.synthetic,
             "sha256": ready.humans.digest,
             "evaluated_sha256": ready.asked.digest,

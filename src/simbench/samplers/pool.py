@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,9 @@ class SizeConfig:
 
     n: int | None = setting(None, "people in the pilot; give this or fraction")
     fraction: float | None = setting(None, "share of the people of the groups drawn from, in (0, 1]")
-    groups: Any = setting(None, "treatment groups to draw from: how many, or a list of names; empty: all")
+    groups: Any = setting(
+        None, "treatment groups to draw from: how many, a list of names or of levels, or {factor: level}; empty: all"
+    )
 
     def __post_init__(self) -> None:
         if self.n is not None and self.fraction is not None:
@@ -66,13 +68,47 @@ def _groups(wanted: Any, people: People, rng: np.random.Generator) -> list[str]:
         if not 1 <= wanted <= len(known):
             raise PilotError(f"sampler.groups: expected 1 to {len(known)} groups; found {wanted}")
         return sorted(rng.choice(known, size=wanted, replace=False).tolist(), key=known.index)
+    if isinstance(wanted, Mapping):
+        return _with_levels(wanted, people)
     names = [wanted] if isinstance(wanted, str) else list(wanted) if isinstance(wanted, Sequence) else None
     if not names:
-        raise ConfigError(f"sampler.groups: expected a number or a list of names; found {wanted!r}")
+        raise ConfigError(
+            f"sampler.groups: expected a number, a list of names, or {{factor: level}}; found {wanted!r}"
+        )
+    chosen: set[str] = set()
     for name in names:
-        if name not in known:
-            raise PilotError(f"sampler.groups: there is no treatment group {name!r}{closest(str(name), known)}")
-    return sorted(set(names), key=known.index)
+        having = [factor.name for factor in people.design.factors if name in factor.words.values()]
+        if name in known:
+            chosen.add(name)
+        elif len(having) == 1:
+            chosen.update(_with_levels({having[0]: name}, people))
+        else:
+            words = [word for factor in people.design.factors for word in factor.words.values()]
+            raise PilotError(
+                f"sampler.groups: there is no treatment group {name!r}{closest(str(name), [*known, *words])}"
+            )
+    return sorted(chosen, key=known.index)
+
+
+def _with_levels(wanted: Mapping[Any, Any], people: People) -> list[str]:
+    """The treatment groups with these levels, ``{factor: level or levels}``, by value or in words."""
+    fits = np.ones(len(people), dtype=bool)
+    factors = {factor.name: factor for factor in people.design.factors}
+    for name, levels in wanted.items():
+        if name not in factors:
+            raise PilotError(f"sampler.groups: there is no factor {name!r}{closest(str(name), factors)}")
+        words = factors[name].words
+        meant = {str(value): value for value in words} | {word: value for value, word in words.items()}
+        values = []
+        for level in [levels] if isinstance(levels, str | int) else levels:
+            if str(level) not in meant:
+                raise PilotError(f"sampler.groups: {name!r} has no level {level!r}{closest(str(level), meant)}")
+            values.append(meant[str(level)])
+        fits &= people.frame[name].isin(values).to_numpy(dtype=bool)
+    found = set(people.condition[fits])
+    if not found:
+        raise PilotError(f"sampler.groups: nobody is in a treatment group with {dict(wanted)}")
+    return [name for name in people.levels("condition") if name in found]
 
 
 def largest_remainder(shares: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, np.dtype[np.int64]]:
