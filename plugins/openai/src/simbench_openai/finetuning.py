@@ -73,7 +73,7 @@ class Finetuning:
         self.jobs = provider.client.fine_tuning.jobs
         self.files = provider.client.files
         self.workspace = workspace
-        self.intents = Intents(workspace.folder)
+        self.intents = Intents(workspace.folder, provider.redact)
 
     def run(self, pilot: Sequence[Transcript]) -> Model:
         """The handle of the model finetuned on the pilot."""

@@ -6,6 +6,7 @@ import json
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from simbench.backends.api.capabilities import Capabilities, Declared, Settled, settle
@@ -130,19 +131,25 @@ class ApiBackend(Backend[A]):
     # -- at the point of sending
 
     def key(self) -> str:
-        """The API key. CredentialsError names the variable it should be in, never its value."""
-        key = os.environ.get(self.config.key_env, "").strip()
+        """The API key, without white space around it. CredentialsError names its variable, never its value."""
+        name = self.config.key_env
+        key = os.environ.get(name, "").strip()
         if not key:
+            raise CredentialsError(f"backend {self.name!r} needs an API key in the environment variable {name}")
+        if any(not "!" <= character <= "~" for character in key):
             raise CredentialsError(
-                f"backend {self.name!r} needs an API key in the environment variable {self.config.key_env}"
+                f"the environment variable {name} holds no key that can be sent: expected plain ASCII without white "
+                f"space or line breaks inside, found another character. Set it again, the key alone"
             )
         return key
 
     def ready(self, model: str | None = None) -> Provider:
         """The provider, after the free checks that need the network: key, model, shutdown date."""
         from simbench.backends.api.preflight import look_up
+        from simbench.backends.api.redact import Redactor, guarded
 
-        provider = self.provider(self.key())
+        key = self.key()
+        provider = guarded(self.provider(key), Redactor(key))
         if not self._looked_up:
             try:
                 self._record["model_found"] = look_up(provider, model or self.config.model, self)
@@ -178,7 +185,11 @@ class ApiBackend(Backend[A]):
         if not pilot or config.adapt == "none":
             return Model(self.name, config.model, parameters=parameters | {"adapt": "none"})
         if config.adapt == "finetune":
-            return self.finetune(pilot, workspace)
+            from simbench.backends.api.redact import Redactor
+
+            redact = Redactor(self.key())
+            with redact.cleaning():
+                return self.finetune(pilot, replace(workspace, progress=redact.progress(workspace.progress)))
         from simbench.backends.api.fewshot import choose, example_messages
 
         chosen = choose(pilot, config.elicitation, config.few_shot_tokens, workspace.seed)

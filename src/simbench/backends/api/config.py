@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from simbench.backends.api.redact import shown_url
 from simbench.errors import ConfigError
 from simbench.interview import FORMS
 from simbench.settings import one_of, setting
@@ -84,18 +86,35 @@ class ApiConfig:
             ("requests_per_minute", 0.1),
         ):
             self._within(name, least, float("inf"))
-        parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"backend.base_url: expected http(s)://host/..., found {self.base_url!r}")
+        self._check_address()
+        if not self.model:
+            raise ConfigError("backend.model: expected a model's name, found nothing")
+
+    def _check_address(self) -> None:
+        """Refuse what is no address, and secrets in it or in the name of the key's variable, which stay unsaid."""
+        shown = shown_url(self.base_url)
+        try:
+            parts = urlsplit(self.base_url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ConfigError(f"backend.base_url: expected http(s)://host/..., found {shown!r}")
         if parts.query or parts.fragment:
             raise ConfigError(
-                f"backend.base_url: expected no '?' or '#', found {self.base_url!r}. Azure's endpoint without an "
+                f"backend.base_url: expected no '?' or '#', found {shown!r}. A key belongs into the environment "
+                f"variable that backend.key_env names. Azure's endpoint without an "
                 f"api-version is https://NAME.openai.azure.com/openai/v1, with the deployment's name as model"
             )
         if parts.username or parts.password:
             raise ConfigError("backend.base_url: a user or password does not belong there; use backend.key_env")
-        if not self.model:
-            raise ConfigError("backend.model: expected a model's name, found nothing")
+        name = self.key_env
+        secret = len(name) >= 20 and re.search("[a-z]", name) and re.search("[A-Z0-9]", name)
+        if secret or not re.fullmatch(r"([A-Za-z_]\w*)?", name, re.ASCII):
+            raise ConfigError(
+                "backend.key_env: expected the name of an environment variable, such as OPENAI_API_KEY, found "
+                "something else (not shown, as it may be a key)"
+            )
 
     def _within(self, name: str, low: float, high: float) -> None:
         value = getattr(self, name)

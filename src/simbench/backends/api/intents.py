@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,9 @@ class Intent:
 class Intents:
     """The intentions of one run, in its folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, redact: Callable[[str], str] = str) -> None:
         self.folder = folder
+        self.redact = redact
 
     def __iter__(self) -> Iterator[Intent]:
         """All intentions, oldest first."""
@@ -51,6 +52,8 @@ class Intents:
         """Change an intention and write it, whole or not at all, through to the disk."""
         for name, value in changes.items():
             setattr(intent, name, value)
+        if "error" in intent.facts:
+            intent.facts = {**intent.facts, "error": self.redact(str(intent.facts["error"]))}
         if intent.state == "sent" and not intent.since:
             intent.since = time.time()
         write_json(self._path(intent.name), vars(intent))

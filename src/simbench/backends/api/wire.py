@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,10 +131,12 @@ class Provider(ABC):
     """One API as the machinery sees it. Every method may raise :class:`Trouble`, and nothing else.
 
     Retries, concurrency, money, caching and resumption are the machinery's: a provider sends one request
-    once. The methods on batches are needed only where the capability ``batch`` is declared.
+    once. The methods on batches are needed only where the capability ``batch`` is declared. What the methods
+    return and raise is cleaned of the key by the machinery; ``redact`` does so for texts that come another way.
     """
 
     name: str
+    redact: Callable[[str], str] = str
 
     @abstractmethod
     async def send(self, body: Mapping[str, Any]) -> Reply:
