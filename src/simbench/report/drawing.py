@@ -7,12 +7,16 @@ drawings do not meet; and text stays text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from simbench.files import write_whole
+from simbench.report.formats import as_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +29,7 @@ __all__ = ["CEILING", "FLOOR", "GRID", "HUMAN", "INK", "SIMULATED", "Chart", "cl
 HUMAN, SIMULATED, CEILING, FLOOR = "#0072b2", "#d55e00", "#009e73", "#767676"
 INK, GRID = "#1b1b1b", "#d9d9d9"
 VARIABLES = {HUMAN: "human", SIMULATED: "simulated", CEILING: "ceiling", FLOOR: "floor", INK: "ink", GRID: "grid"}
+NO_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "simbench",
@@ -64,17 +69,49 @@ class Chart:
 
 
 def svg(chart: Chart, prefix: str) -> str:
-    """The figure as an inline SVG element that follows the page's colours."""
-    text = StringIO()
+    """The figure as an inline SVG element that follows the page's colours.
+
+    Only attributes of the drawn shapes are changed, never text: a label stays what it is, whatever it looks like.
+    """
+    from xml.etree import ElementTree
+
+    drawn = StringIO()
     with _styled():
-        _figure(chart).savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    drawn = text.getvalue()
-    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
-    drawn = re.sub(r"font-family: [^;\"]*", "font-family: inherit", drawn)
-    drawn = re.sub(r"(\bid=\"|url\(#|href=\"#)", rf"\g<1>{prefix}-", drawn)
-    for colour, variable in VARIABLES.items():
-        drawn = drawn.replace(colour, f"var(--{variable})")
-    return drawn.replace("<svg ", f'<svg role="img" aria-label="{escape(chart.alt)}" ', 1)
+        _figure(chart).savefig(drawn, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    root = ElementTree.fromstring(NO_XML.sub("\ufffd", drawn.getvalue()))  # noqa: S314 - our own drawing
+    for element in root.iter():
+        element.tag = _local(element.tag)
+        attributes = {_local(name): value for name, value in element.attrib.items()}
+        element.attrib.clear()
+        element.attrib.update({name: _themed(name, value, prefix) for name, value in attributes.items()})
+    for found in root.findall("metadata"):
+        root.remove(found)
+    root.attrib.update({"role": "img", "aria-label": NO_XML.sub("\ufffd", chart.alt)})
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
+
+
+def _themed(name: str, value: str, prefix: str) -> str:
+    """An attribute of a shape, with the page's colours and fonts and with ids of this drawing's own."""
+    if name == "id":
+        return f"{prefix}-{value}"
+    if name == "href":
+        return value.replace("#", f"#{prefix}-", 1)
+    if name == "style":
+        pairs = (each.partition(":") for each in value.split(";") if each.strip())
+        return "; ".join(f"{key.strip()}: {_style(key.strip(), word.strip(), prefix)}" for key, _, word in pairs)
+    return value.replace("url(#", f"url(#{prefix}-") if value.startswith("url(#") else value
+
+
+def _style(key: str, word: str, prefix: str) -> str:
+    if key == "font-family":
+        return "inherit"
+    if word.startswith("url(#"):
+        return word.replace("url(#", f"url(#{prefix}-")
+    return f"var(--{VARIABLES[word]})" if word in VARIABLES else word
 
 
 def save(chart: Chart, folder: Path) -> list[Path]:
@@ -86,7 +123,7 @@ def save(chart: Chart, folder: Path) -> list[Path]:
         figure = _figure(chart)
         for path in paths[:3]:
             figure.savefig(path, dpi=200, facecolor="white", metadata=dates[path.suffix[1:]])
-    chart.data.to_csv(paths[3], index=False)
+    write_whole(paths[3], lambda file: file.write(as_csv(chart.data).encode("utf-8", "replace")))
     return paths
 
 
@@ -96,10 +133,14 @@ def clean(axes: Axes, grid: str) -> None:
     axes.tick_params(length=0)
 
 
-def _styled() -> Any:
+@contextmanager
+def _styled() -> Iterator[None]:
+    """Our style; a letter that the font lacks is drawn as a box, and nobody need be told."""
     import matplotlib
 
-    return matplotlib.rc_context(STYLE)  # type: ignore[arg-type]
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        yield
 
 
 def _figure(chart: Chart) -> Figure:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import RenderableType
+    from rich.text import Text
 
-__all__ = ["FORMATS", "as_csv", "as_latex", "as_markdown", "as_table", "number"]
+__all__ = ["FORMATS", "as_csv", "as_latex", "as_markdown", "as_table", "number", "plain"]
 
 FORMATS = ("table", "csv", "markdown", "latex")
 SPECIAL = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}
 SPECIAL |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+NUMERIC = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+MARKDOWN = re.compile(r"[\\`*<>|~&]|(?<!\w)_|_(?!\w)|(?<=\])\(|^(?=[#+-]\s)")
 
 
 def number(value: Any) -> str:
@@ -28,31 +34,58 @@ def number(value: Any) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
+def plain(text: str) -> Text:
+    """Text for the terminal as it is: no markup of rich's, and no control characters but line ends."""
+    from rich.text import Text
+
+    return Text(CONTROL.sub("\ufffd", text))
+
+
 def as_table(frame: pd.DataFrame, title: str) -> RenderableType:
     """For the terminal."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
-    from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=plain(title), title_justify="left")
     for position, name in enumerate(frame.columns):
-        table.add_column(str(name), justify="left" if _words(frame, position) else "right", overflow="fold")
+        table.add_column(plain(str(name)), justify="left" if _words(frame, position) else "right", overflow="fold")
     for row in _cells(frame):
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*map(plain, row))
     return table
 
 
 def as_csv(frame: pd.DataFrame) -> str:
-    """Full precision, missing cells empty."""
-    return frame.to_csv(index=False, lineterminator="\n")
+    """Full precision, missing cells empty; a text that a spreadsheet would run has an apostrophe before it.
+
+    Those are texts that start with ``=``, ``+``, ``-``, ``@``, a tab or a line end and are no plain numbers.
+    """
+    inert = frame.copy()
+    inert.columns = [_inert(str(name)) for name in frame.columns]
+    for position in range(inert.shape[1]):
+        column = frame.iloc[:, position]
+        if column.dtype.kind not in "iufbM":
+            inert.isetitem(position, column.map(_inert).to_numpy(dtype=object))
+    return inert.to_csv(index=False, lineterminator="\n")
+
+
+def _inert(cell: Any) -> Any:
+    if not isinstance(cell, str) or not cell or NUMERIC.fullmatch(cell):
+        return cell
+    cell = cell.replace("\r\n", "\n").replace("\r", "\n")  # else left bare, and read as the end of a row
+    return f"'{cell}" if cell[0] in "\t\n" or cell.lstrip()[:1] in ("=", "+", "-", "@") else cell
 
 
 def as_markdown(frame: pd.DataFrame, title: str) -> str:
     """A pipe table under its title."""
     head = [str(name) for name in frame.columns]
     marks = ["---" if _words(frame, position) else "---:" for position in range(len(head))]
-    lines = [head, marks, *([cell.replace("|", "\\|") for cell in row] for row in _cells(frame))]
-    return f"**{title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    lines = [[*map(_markdown, head)], marks, *([*map(_markdown, row)] for row in _cells(frame))]
+    return f"**{_markdown(title)}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _markdown(text: str) -> str:
+    """Text that no renderer takes for markup, on one line."""
+    return MARKDOWN.sub(r"\\\g<0>", CONTROL.sub("\ufffd", " ".join(text.splitlines()) if text.strip() else text))
 
 
 def as_latex(frame: pd.DataFrame, title: str) -> str:
@@ -67,11 +100,14 @@ def as_latex(frame: pd.DataFrame, title: str) -> str:
 
 
 def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(map(_latex, cells)) + r" \\"
+    first, *rest = map(_latex, cells)
+    first = f"{{{first[0]}}}{first[1:]}" if first[:1] in ("[", "*") else first  # else an argument of the line before
+    return " & ".join([first, *rest]) + r" \\"
 
 
 def _latex(text: str) -> str:
-    return "".join(SPECIAL.get(letter, letter) for letter in text)
+    line = CONTROL.sub("\ufffd", " ".join(text.splitlines()))
+    return "".join(SPECIAL.get(letter, letter) for letter in line)
 
 
 def _cells(frame: pd.DataFrame) -> list[list[str]]:

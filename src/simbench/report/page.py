@@ -21,7 +21,7 @@ from simbench.report.compare import compare_runs
 from simbench.report.curves import enough, learning_curve, sizes_of, standings
 from simbench.report.drawing import Chart, save, svg
 from simbench.report.figures import run_charts
-from simbench.report.formats import number
+from simbench.report.formats import as_csv, number
 from simbench.report.outcomes import outcomes
 from simbench.report.paper import PUBLISHED_NOTE, paper_table
 from simbench.report.table import label, labels
@@ -199,9 +199,9 @@ def _drawn(charts: Sequence[Chart], prefix: str) -> list[Drawn]:
 
     found = []
     for chart in charts:
-        csv = chart.data.to_csv(index=False).encode()
+        csv = as_csv(chart.data).encode("utf-8", "replace")
         rows = [[number(cell) for cell in row] for row in chart.data.itertuples(index=False, name=None)]
-        drawing = Markup(svg(chart, f"{prefix}-{chart.name}"))  # noqa: S704 - our own drawing; matplotlib escapes its text
+        drawing = Markup(svg(chart, f"{prefix}-{chart.name}"))  # noqa: S704 - our own drawing, whose text the XML writer escapes
         link = f"data:text/csv;base64,{base64.b64encode(csv).decode()}"
         more = max(0, len(rows) - MOST_ROWS)
         found.append(Drawn(chart, drawing, [str(name) for name in chart.data.columns], rows[:MOST_ROWS], more, link))

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
-from rich.text import Text
 
 from simbench.harness.baselines import BASELINES
 from simbench.harness.conclusions import against_the_pilot, verdicts
 from simbench.harness.config import RunSettings
 from simbench.plugin.manager import Registry, load_plugins
+from simbench.report.formats import plain
 from simbench.report.outcomes import faults, headline_counts, outcomes, troubled, unsent
 from simbench.settings import settings_of
 
@@ -55,10 +55,10 @@ def run_table(run: Run, registry: Registry) -> RenderableType:
     for name in (marked, "simulated", "value [95 % interval]", "floor", "ceiling"):
         table.add_column(name, justify="right")
     for row in headline_rows(run.scores, registry):
-        table.add_row(*_cells(row))
+        table.add_row(*map(plain, _cells(row)))
     ended = [_outcome_table(manifest)] if troubled(manifest) else []
-    footer = (Text(line) for line in _footer(run, manifest, registry))
-    return Group(*(Text(line) for line in lines), table, *ended, *footer)
+    footer = (plain(line) for line in _footer(run, manifest, registry))
+    return Group(*(plain(line) for line in lines), table, *ended, *footer)
 
 
 def _outcome_table(manifest: dict[str, Any]) -> Table:
@@ -69,7 +69,7 @@ def _outcome_table(manifest: dict[str, Any]) -> Table:
     for status in statuses:
         table.add_column(status, justify="right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(plain, row))
     return table
 
 
@@ -97,14 +97,14 @@ def sweep_table(runs: Sequence[Run]) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("run", overflow="fold")
     for name in ("pilot", "n", "ok", *columns):  # where width lacks, names are broken before numbers
-        table.add_column("\n".join(wrap(name, NARROW)), justify="right", overflow="fold")
+        table.add_column(plain("\n".join(wrap(name, NARROW))), justify="right", overflow="fold")
     for run, cells in lines:
         manifest = run.manifest
         humans, counts = manifest["humans"], manifest["outcomes"]["all"]
         counted = [str(humans["n_pilot"]), str(humans["n_evaluated"]), str(counts["ok"])]
         mark = " (SYNTHETIC)" if humans["synthetic"] else ""
         mark += f" (NOT SENT: {', '.join(unsent(manifest))})" if unsent(manifest) else ""
-        table.add_row(names[run.run_id] + mark, *counted, *(cells.get(name, "") for name in columns))
+        table.add_row(*map(plain, [names[run.run_id] + mark, *counted, *(cells.get(name, "") for name in columns)]))
     return table
 
 
