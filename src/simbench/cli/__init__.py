@@ -12,10 +12,12 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command; returns the exit code. 2 is for what the user can mend."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    from simbench.cli.quiet import quiet
     from simbench.errors import SimbenchError
 
     try:
-        return _dispatch(words)
+        with quiet():
+            return _dispatch(words)
     except SimbenchError as error:
         print(f"simbench: {error}", file=sys.stderr)
         return error.exit_code

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from simbench.cli.quiet import quiet
 from simbench.cli.terminal import progress, show
 from simbench.errors import SimbenchError
 from simbench.harness.config import assemble
@@ -25,7 +26,7 @@ __all__ = ["carry_out", "report_sweep"]
 def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFolder], None] | None = None) -> Outcome:
     """Carry out one run and print its table. What goes wrong is printed and returned, never raised."""
     try:
-        with progress() as bars:
+        with quiet(), progress() as bars:  # a launcher's worker starts here
             if job:
                 bars.say(job)
             registry = load_plugins()
