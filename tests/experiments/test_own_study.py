@@ -177,6 +177,22 @@ def test_the_note_is_kept_with_the_run(tmp_path: Path) -> None:
     ]
 
 
+def test_the_number_given_is_kept_beside_its_bin(tmp_path: Path) -> None:
+    run = simbench.run(
+        {"name": "yaml", "file": str(EXAMPLES / "immigration.yaml")},
+        "resample",
+        "random",
+        metric=["js_distance"],
+        out=str(tmp_path),
+        scoring={"resamples": 20, "splits": 5, "floors": 5, "baseline_resamples": 5},
+    )
+    share = pd.read_csv(EXAMPLES / "immigration.csv", dtype={"case": str}).set_index("case")["share"]
+    for kept in (run.people, run.pilot):
+        assert kept["share__given"].tolist() == share[kept["participant_id"]].tolist()
+        assert kept["share"].tolist() == (kept["share__given"] // 25 * 25).clip(upper=75).astype(int).tolist()
+    assert "share__given" not in run.responses
+
+
 @pytest.mark.parametrize("ending", ["xlsx", "sav", "dta"])
 def test_excel_spss_and_stata(tmp_path: Path, ending: str) -> None:
     pytest.importorskip("openpyxl" if ending == "xlsx" else "pyreadstat")

@@ -98,6 +98,13 @@ class Experiment(ABC, Generic[C]):
         """What a reader must know of how the people were read. Loads them."""
         return ()
 
+    def given(self) -> pd.DataFrame | None:
+        """The numbers that people gave, before they were binned: a column per binned item, indexed by participant id.
+
+        None where nothing was binned. They are kept with the people, and shown to no model.
+        """
+        return None
+
     @property
     def ranges(self) -> Mapping[str, str]:
         """What the answers to items can be, in words, where the list of options does not say it (bins)."""

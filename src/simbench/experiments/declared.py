@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from simbench.design import PARTICIPANT, Design, Item, People, Value
-from simbench.design.numbers import spelled
+from simbench.design.numbers import as_number, spelled
 from simbench.errors import ConfigError, DataError, Problem
 from simbench.experiments.base import Experiment
 from simbench.experiments.declaration import Declaration, read_declaration
@@ -85,6 +85,13 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
         """The range of every item that is binned."""
         return {name: bins.expected for name, bins in self.declaration.bins.items()}
 
+    def given(self) -> pd.DataFrame | None:
+        """The numbers behind every binned item."""
+        import pandas as pd
+
+        frame, _, numbers = self._loaded
+        return pd.DataFrame(numbers).set_axis(frame[PARTICIPANT].map(spelled)) if numbers else None
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What was made of the table: ids, and the numbers that bins stand for."""
@@ -95,7 +102,7 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
         return self._loaded[0].copy()
 
     @cached_property
-    def _loaded(self) -> tuple[pd.DataFrame, list[str]]:
+    def _loaded(self) -> tuple[pd.DataFrame, list[str], dict[str, list[float]]]:
         told = self.declaration
         theirs = {name: told.columns.get(name, name) for name in self.design.columns}
         ids = [PARTICIPANT, *([self.design.person] if self.design.person else [])]
@@ -119,10 +126,11 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
             declared = () if name in told.bins else self.design.orders.get(name, ())
             gone = told.missing.get(name, frozenset()) | (told.missing[""] - {str(value) for value in declared})
             ours[name] = _without(ours[name], gone) if gone else ours[name]
+        numbers = {name: [as_number(value) for value in ours[name].astype(object)] for name in told.bins}
         for name, bins in told.bins.items():
             notes += bins.loss(name, ours[name])
             ours[name] = bins.cut(ours[name])
-        return frame[[]].assign(**ours), notes
+        return frame[[]].assign(**ours), notes, numbers
 
     def people(self) -> People:
         """Load and validate, and try the coherence rule on what was loaded."""

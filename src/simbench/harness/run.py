@@ -134,8 +134,8 @@ def carry_out(ready: Prepared, folder: RunFolder, progress: Progress) -> None:
         progress.say(f"note: {words}")
     with folder.recording(facts(ready)):
         plan.backend.check(ready.transcripts, ready.interviews)
-        folder.write_frame("pilot.parquet", ready.pilot.frame)
-        folder.write_frame("people.parquet", ready.asked.frame)
+        folder.write_frame("pilot.parquet", with_given(plan.pilot_from or plan.experiment, ready.pilot))
+        folder.write_frame("people.parquet", with_given(plan.experiment, ready.asked))
         model = adapt(ready, folder, progress)
         responses = respond(ready, folder, model, progress)
         found = scored(plan, ready.asked, responses, ready.pilot)
@@ -143,6 +143,14 @@ def carry_out(ready: Prepared, folder: RunFolder, progress: Progress) -> None:
         folder.write_frame("scores.parquet", found.scores)
         told = {"metric_faults": list(found.faults), "findings": list(found.findings)}
         folder.update(status="done", finished=now(), scoring_id=digest(plan.scoring()), **told)
+
+
+def with_given(experiment: Experiment[Any], people: People) -> pd.DataFrame:
+    """The people, and beside every binned answer the number that was given, as ``<item>__given``."""
+    given = experiment.given()
+    if given is None:
+        return people.frame
+    return people.frame.join(given.reindex(people.ids).add_suffix("__given").reset_index(drop=True))
 
 
 def prepare(plan: Plan) -> Prepared:
