@@ -179,6 +179,16 @@ def test_a_clash_is_named_and_only_that_name_is_lost(home: Path, capsys: pytest.
     assert plan.sampler.name == "random"
 
 
+def test_a_figure_of_another_metric_cannot_be_announced(home: Path) -> None:
+    plant(home, metric(FINE, "better = {'js_distance': 'higher'}"))
+    registry = load_plugins()
+    assert _found("'js_distance', which is of simbench-eval", str(registry.broken[0]))
+    plan = assemble(compose(["backend=uniform", "sampler=random"]), registry)
+    assert {name: way for each in plan.metrics for name, way in each.better.items()}["js_distance"] == "lower"
+    with pytest.raises(ConfigError, match="left out"):
+        registry.get("metric", "mine")
+
+
 RAISING = {
     "raises": ("raise ValueError('boom')", "score raised ValueError: boom .*line"),
     "exits": ("sys.exit(1); yield", "SystemExit"),
@@ -228,6 +238,7 @@ def test_a_fault_of_a_metric_reaches_terminal_and_page(home: Path) -> None:
 
     plant(home, metric("raise ValueError('boom')", "headline = (('mine', None),)"), TINY)
     done = simbench.run(SMALL, "uniform", "random", scoring=QUICK, metric=["js_distance", "mine"])
+    assert len(done.manifest["metric_faults"]) == 1
     console = Console(width=400, record=True, file=StringIO())
     console.print(run_table(done, load_plugins()))
     shown = console.export_text()

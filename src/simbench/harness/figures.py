@@ -63,8 +63,10 @@ class Asked:
             except BaseException as error:  # noqa: BLE001 - any metric may fail in any way; its figures say so
                 said = f"{doing} raised {told(error, type(metric))}"
                 said = str(error) if isinstance(error, PluginError) else said
-                fault = f"{owner('metric', type(metric))}: {said}{where}"
-                self.faults.extend([fault] if fault not in self.faults else [])
+                fault = f"{owner('metric', type(metric))}: {said}"
+                if fault not in self.faults:  # the same one in another comparison says nothing new
+                    fault += where
+                    self.faults.extend([fault] if fault not in self.faults else [])
                 own |= {each.key: each for each in _owed(metric, own, fault, rows) if each.key not in found}
             found |= own
         return list(found.values())

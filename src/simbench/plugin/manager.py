@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points, version
@@ -67,7 +67,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Broken:
-    """What was left out, and why: a whole plugin, or one part (``kind``, ``offered``) of it."""
+    """What was left out, and why: a whole plugin, or one part (``kind``, ``offered``) of it or of several."""
 
     name: str
     distribution: str
@@ -76,8 +76,9 @@ class Broken:
     offered: str = ""
 
     def __str__(self) -> str:
-        part = f"{self.kind} {self.offered!r} of " if self.offered else ""
-        return f"{part}plugin {self.name!r} of {self.distribution} was left out: {self.error}"
+        plugin = f"plugin {self.name!r} of {self.distribution}" if self.name else ""
+        part = f"{self.kind} {self.offered!r}" if self.offered else ""
+        return f"{' of '.join(filter(None, (part, plugin)))} was left out: {self.error}"
 
     def concerns(self, kind: str, name: str) -> bool:
         """Whether who asks for this name should hear of it."""
@@ -135,7 +136,11 @@ def load_plugins(folder: Path | None = None, environ: Mapping[str, str] | None =
             entries.setdefault((entry.kind, entry.name), []).append(entry)
     clashes = {key: several for key, several in entries.items() if len(several) > 1}
     broken += [_clash(several) for several in clashes.values()]
-    return Registry({key: several[0] for key, several in entries.items() if key not in clashes}, tuple(broken))
+    usable = {key: several[0] for key, several in entries.items() if key not in clashes}
+    for entry, fault in _foreign_figures(usable.values()):
+        broken.append(Broken("", entry.distribution, fault, entry.kind, entry.name))
+        del usable[entry.kind, entry.name]
+    return Registry(usable, tuple(broken))
 
 
 @dataclass(frozen=True)
@@ -248,13 +253,29 @@ def _clash(several: Sequence[Entry]) -> Broken:
     """A name that more than one plugin offers, which nobody then has."""
     first = several[0]
     return Broken(
+        "",
         " and ".join(entry.distribution for entry in several),
-        "different origin",
         f"{len(several)} plugins offer the {first.kind} {first.name!r}: {' and '.join(map(_where, several))}; "
         "neither is used; rename one, or block one by SIMBENCH_DISABLE_PLUGINS",
         first.kind,
         first.name,
     )
+
+
+def _foreign_figures(entries: Iterable[Entry]) -> list[tuple[Entry, str]]:
+    """Metrics that announce a figure which one before them announces: its direction must stay what it is."""
+    owners: dict[str, Entry] = {}
+    found = []
+    for entry in (each for each in entries if each.kind == "metric"):
+        ids = {entry.name, *entry.cls.better, *(name for name, _ in entry.cls.headline)}
+        taken = sorted(ids & set(owners)) if entry.distribution != CORE else []
+        if taken:
+            found.append(
+                (entry, f"{_where(entry)} announces the figure {taken[0]!r}, which is of {_where(owners[taken[0]])}")
+            )
+        else:
+            owners = dict.fromkeys(ids, entry) | owners
+    return found
 
 
 def _where(entry: Entry) -> str:
