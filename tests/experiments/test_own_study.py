@@ -59,6 +59,15 @@ def test_the_examples_run_as_written(
         assert f"the mean of {given:.4g} becomes {counted:.4g}" in told.err
 
 
+def test_the_lines_of_the_docs_are_yaml() -> None:
+    text = (ROOT / "docs" / "experiments.md").read_text()
+    lines = re.findall(r"`(\w+: [{(][^`]*[})][^`]*)`", text)
+    assert len(lines) >= 4
+    for line in lines:
+        ((_, content),) = yaml.safe_load(line).items()
+        assert content
+
+
 def test_what_is_made_of_the_table(tmp_path: Path) -> None:
     people, given = values(tmp_path).people(), table()
     assert people.ids.tolist() == [str(row) for row in range(1, len(given) + 1)]
