@@ -348,3 +348,40 @@ def test_an_enumeration_is_set_by_its_name(home: Path, capsys: pytest.CaptureFix
         done = simbench.run(SMALL, "uniform", {"name": "mine", "how": name}, scoring=QUICK, metric=["js_distance"])
         stored = json.loads((done.folder.path / "manifest.json").read_text())
         assert stored["config"]["sampler"]["how"] == name
+
+
+PROPERTIES = """
+class Study(Experiment):
+    "A study whose items follow from its settings."
+    name = "study"
+    @property
+    def items(self): return (Item("a", "belief", "A?", (1, 2)), Item("b", "decision", "B?", (1, 2)))
+    def load(self):
+        n = range(40)
+        rows = {"participant_id": [f"p{i}" for i in n], "a": [1 + i % 2 for i in n], "b": [1 + i // 2 % 2 for i in n]}
+        return __import__("pandas").DataFrame(rows)
+"""
+
+
+def test_a_vignette_that_raises_is_the_experiments(home: Path) -> None:
+    broken = PROPERTIES + "    def vignette(self, treatment): raise KeyError('arm')\n"
+    plant(home, broken + OFFER.format(kind="experiment", what="(Study,)"))
+    with pytest.raises(PluginError, match=r"experiment 'study' .*interviews raised KeyError: 'arm' .*in vignette"):
+        simbench.run("study", "uniform", "none")
+
+
+def test_a_rule_that_raises_is_the_experiments(home: Path) -> None:
+    broken = PROPERTIES + "    def coherent(self, people): raise KeyError('arm')\n"
+    plant(home, broken + OFFER.format(kind="experiment", what="(Study,)"))
+    done = simbench.run("study", "uniform", "none", scoring=QUICK, metric=["js_distance", "value_action_gap"])
+    (fault,) = done.manifest["metric_faults"]
+    assert _found(r"^metric 'value_action_gap' .*experiment 'study' .*coherent raised KeyError: 'arm'", fault)
+    assert done.scores.loc[done.scores["metric"] == "js_distance", "value"].notna().any()
+
+
+def test_a_study_of_properties_is_shown(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plant(home, PROPERTIES + OFFER.format(kind="experiment", what="(Study,)"))
+    from simbench.cli import main
+
+    assert main(["show", "experiment", "study"]) == 0
+    assert "A study whose items follow from its settings." in capsys.readouterr().out

@@ -64,9 +64,12 @@ def _example(entry: Entry, prefix: str, first: str) -> str:
 
 def _study(entry: Entry) -> str:
     """Conditions, items and regressions of an experiment class."""
-    lines = [f"  factor {each.name}: {', '.join(each.words.values())}" for each in entry.cls.factors]
-    lines += [f"  profile {each.name}" + (" (subgroups)" if each.subgroup else "") for each in entry.cls.profile]
-    items = getattr(entry.cls, "items", ())
+    factors, profile, items, regressions = (
+        () if hasattr(part := inspect.getattr_static(entry.cls, name, ()), "__get__") else part
+        for name in ("factors", "profile", "items", "regressions")
+    )  # what is a property is known of an experiment with its settings only
+    lines = [f"  factor {each.name}: {', '.join(each.words.values())}" for each in factors]
+    lines += [f"  profile {each.name}" + (" (subgroups)" if each.subgroup else "") for each in profile]
     lines += [f"  {each.role} {each.name}: {' | '.join(each.labels)}" for each in items]
-    lines += [f"  regression {each.family}: {each.formula}" for each in entry.cls.regressions]
+    lines += [f"  regression {each.family}: {each.formula}" for each in regressions]
     return "Study:\n" + "\n".join(lines) if lines else ""

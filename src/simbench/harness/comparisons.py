@@ -9,7 +9,7 @@ twice either (respondents drawn with replacement, their replicates kept whole: D
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import numpy as np
 from simbench.design import PARTICIPANT, People
 from simbench.harness.config import Plan
 from simbench.metrics.base import Comparison, Floats, Ints, Side
+from simbench.plugin.blame import blamed
 from simbench.stats.rng import generator
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def against_humans(
     return Comparison(
         Side(people, weights),
         Side(simulated, weights[:, matched], probabilities),
-        plan.experiment.coherent,
+        _coherent(plan),
         plan.settings.scoring.alpha,
         partial(generator, plan.settings.scoring.seed, "metric", people.digest),
         matched,
@@ -126,7 +127,7 @@ def uniform(plan: Plan, people: People, pilot: People | None = None) -> Comparis
     return Comparison(
         Side(people, np.ones((draws, n))),
         Side(answers, own, chances),
-        plan.experiment.coherent,
+        _coherent(plan),
         plan.settings.scoring.alpha,
         matched=np.tile(np.arange(n), draws),
         pilot=pilot,
@@ -134,7 +135,17 @@ def uniform(plan: Plan, people: People, pilot: People | None = None) -> Comparis
 
 
 def _humans(plan: Plan, people: People, one: Floats, other: Floats) -> Comparison:
-    return Comparison(Side(people, one), Side(people, other), plan.experiment.coherent, plan.settings.scoring.alpha)
+    return Comparison(Side(people, one), Side(people, other), _coherent(plan), plan.settings.scoring.alpha)
+
+
+def _coherent(plan: Plan) -> Callable[[pd.DataFrame], pd.Series]:
+    """The experiment's rule of coherence; what goes wrong in it is the experiment's."""
+
+    def rule(people: pd.DataFrame) -> pd.Series:
+        with blamed("experiment", plan.experiment, "coherent"):
+            return plan.experiment.coherent(people)
+
+    return rule
 
 
 def _clusters(people: People) -> Any:

@@ -160,8 +160,10 @@ def prepare(plan: Plan) -> Prepared:
     pilot = draw_pilot(plan, others)
     learned_from = others.at(pilot)
     asked = evaluated(plan, people, learned_from)
-    transcripts = list(training_script(plan).transcripts(learned_from))
-    interviews = list(asking_script(plan).interviews(asked, plan.settings.replicates))
+    with blamed("experiment", plan.pilot_from or plan.experiment, "writing its transcripts"):
+        transcripts = list(training_script(plan).transcripts(learned_from))
+    with blamed("experiment", plan.experiment, "writing its interviews"):
+        interviews = list(asking_script(plan).interviews(asked, plan.settings.replicates))
     identity = {
         "schema": SCHEMA,
         "config": plan.deciding(),
