@@ -74,7 +74,7 @@ def simbench(tmp_path: Path, stand_in: RemoteServer) -> Callable[..., subprocess
     stand_in.set_faults(Faults())
 
     def start(*words: str, log: str = "log.txt", plain: bool = False) -> subprocess.Popen[str]:
-        fixed = ["experiment=crowd", "backend=openai", "sampler=none", "metric=js_distance"]
+        fixed = ["experiment=crowd", "backend=openai", "backend.model=gpt-4.1", "sampler=none", "metric=js_distance"]
         fixed += [f"backend.base_url={stand_in.openai_url}", f"backend.capabilities={TAKES}"]
         fixed += ["backend.poll_seconds=0.05", "backend.give_up_after=60"]
         fixed += ["scoring.resamples=20", "scoring.splits=2", "scoring.floors=2"]

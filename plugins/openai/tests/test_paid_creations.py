@@ -31,7 +31,13 @@ def server():
 
 
 def backend(server: LocalServer, **settings) -> OpenAI:
-    chosen = {"base_url": server.openai_url, "capabilities": TAKES, "poll_seconds": 0.02, "give_up_after": 20.0}
+    chosen = {
+        "model": "gpt-4.1",
+        "base_url": server.openai_url,
+        "capabilities": TAKES,
+        "poll_seconds": 0.02,
+        "give_up_after": 20.0,
+    }
     chosen |= settings
     return OpenAI(OpenAIConfig(**chosen | {"capabilities": Takes(**chosen["capabilities"])}))
 

@@ -12,6 +12,7 @@ MODELS = {
         ModelSpec("gpt-4.1", finetunable=True, shutdown_date="2099-01-14"),
         ModelSpec("gpt-4.1-2025-04-14", finetunable=True, shutdown_date="2099-01-14"),
         ModelSpec("gpt-4o-mini", finetunable=True),
+        ModelSpec("gpt-6-luna", sampling=False, logprobs=False, reasoning=64),
         ModelSpec("gpt-5-mini", sampling=False, logprobs=False, reasoning=64),
         ModelSpec("gpt-3.5-turbo-0301", shutdown_date="2024-09-13"),
         ModelSpec("stand-in", finetunable=True),

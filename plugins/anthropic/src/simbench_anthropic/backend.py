@@ -52,6 +52,7 @@ class Anthropic(ApiBackend[AnthropicConfig]):
     name = "anthropic"
     Config = AnthropicConfig
     table = _rows()
+    own_host = HOST
 
     def __init__(self, config: AnthropicConfig) -> None:
         super().__init__(config)

@@ -86,7 +86,9 @@ class AnthropicProvider(Provider):
     async def send(self, body: Mapping[str, Any]) -> Reply:
         """One message."""
         if self._asynchronous is None:
-            self._asynchronous = anthropic.AsyncAnthropic(**self._settings)
+            # httpx looks through all its connections at every request; aiohttp's transport does not
+            transport = anthropic.DefaultAioHttpClient()
+            self._asynchronous = anthropic.AsyncAnthropic(**self._settings, http_client=transport)
         try:
             return read_message(await self._asynchronous.post("/v1/messages", cast_to=dict[str, Any], body=body))
         except READING as error:
@@ -110,6 +112,8 @@ class AnthropicProvider(Provider):
         except Trouble as trouble:
             if trouble.status == 404:
                 return Found(False)
+            if trouble.status == 403:  # the key may do without the right to read models
+                return Found(None)
             raise
         known = found.capabilities
         takes = {"batch": known.batch.supported, "json_schema": known.structured_outputs.supported} if known else {}

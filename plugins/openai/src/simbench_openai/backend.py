@@ -22,6 +22,33 @@ THINKING |= {"json_schema": True, "finetune": False}
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
+# Announced on https://developers.openai.com/api/docs/deprecations, read in November 2026; finetuned models end with
+# theirs. They hold at OpenAI itself: Azure and others have dates of their own.
+SHUTDOWN = {
+    "2026-10-23": ("gpt-4o-2024-05-13", "gpt-4.1-nano", "o1", "o3-mini", "o4-mini"),
+    "2026-12-11": ("gpt-5", "gpt-5-mini", "gpt-5-nano", "o3"),
+    "2027-01-14": ("gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini"),
+    "2027-04-01": ("gpt-5.1",),
+}
+# https://developers.openai.com/api/docs/models: chat completions, batches and structured outputs, no finetuning.
+# Whether they take sampling settings depends on reasoning_effort, and reports differ: not declared, so ask or probe.
+NEW: tuple[str, ...] = (
+    "gpt-5.1",
+    "gpt-5.2",
+    "gpt-5.4",
+    "gpt-5.4-mini",
+    "gpt-5.4-nano",
+    "gpt-5.5",
+    "gpt-5.6",
+    "gpt-5.6-sol",
+)
+NEW += ("gpt-5.6-terra", "gpt-5.6-luna", "gpt-6-astra", "gpt-6-sol", "gpt-6-luna", "gpt-6.1-sol", "gpt-6.1-terra")
+
+
+def _ends(name: str) -> str | None:
+    return next((date for date, names in SHUTDOWN.items() if name in names), None)
+
+
 def _rows() -> list[Declared]:
     """What is known of OpenAI's own models, wherever they are served; of others nothing is assumed."""
     new, tuned = {**CHAT, "json_schema": True}, {**CHAT, "json_schema": True, "finetune": True}
@@ -33,14 +60,18 @@ def _rows() -> list[Declared]:
     rows += [("ft:gpt-4.1*", new), ("ft:gpt-4o*", new)]
     thinking = ("o1", "o3", "o3-mini", "o4-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano")
     rows += [(f"{name}{date}", THINKING) for name in thinking for date in ("", "-20*")]
-    return [Declared(model, takes) for model, takes in rows]
+    known = {"json_schema": True, "batch": True, "thinking": True, "finetune": False}
+    rows += [(f"{name}{date}", known) for name in NEW for date in ("", "-20*")]
+    return [
+        Declared(model, takes, shutdown=_ends(model) or _ends(model.removesuffix("-20*"))) for model, takes in rows
+    ]
 
 
 @dataclass(frozen=True)
 class OpenAIConfig(ApiConfig):
     """Settings of the backend ``openai``."""
 
-    model: str = setting("gpt-4.1", "the model's name; an already finetuned one too (with adapt=none)")
+    model: str = setting("gpt-6-luna", "the model's name; an already finetuned one too (with adapt=none)")
     base_url: str = setting(
         lambda: os.environ.get("OPENAI_BASE_URL") or f"https://{HOST}/v1",
         "where the API is (default: $OPENAI_BASE_URL, else OpenAI): Azure (.../openai/v1), your own server",
@@ -72,6 +103,7 @@ class OpenAI(ApiBackend[OpenAIConfig]):
     name = "openai"
     Config = OpenAIConfig
     table = _rows()
+    own_host = HOST
 
     def provider(self, key: str) -> Provider:
         """The API through OpenAI's own library."""

@@ -18,6 +18,7 @@ __all__ = ["OpenAIProvider", "named", "read_completion"]
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 UNSUPPORTED = ("unsupported_parameter", "unsupported_value")
 AZURE = (".azure.com", ".azure.us", ".azure.cn")
+NO_ROUTE = (404, 405, 501)  # there is no such path, or no such model
 ENDPOINT: Final = "/v1/chat/completions"
 SKEW = 3600.0  # seconds that the provider's clock may differ
 ENDED = ("completed", "expired", "cancelled", "failed")
@@ -39,6 +40,25 @@ def named(error: Exception) -> Trouble:
     if isinstance(error, openai.APIConnectionError):
         return lost(f"connection lost: {type(error.__cause__ or error).__name__}")
     return lost(f"unreadable answer: {type(error).__name__}: {error}")
+
+
+def _unsaid(trouble: Trouble) -> bool:
+    """Whether a look at the models says nothing: the key may not read them, though it may ask them."""
+    scoped = any(word in str(trouble).lower() for word in ("scope", "permission"))
+    return trouble.status == 403 or (trouble.status == 401 and scoped)
+
+
+def filtered(error: Exception) -> Reply | None:
+    """The outcome where a filter turned down this one prompt: Azure's 400, OpenRouter's 403 of its moderation."""
+    if not isinstance(error, openai.APIStatusError) or error.status_code not in (400, 403):
+        return None
+    body: Any = error.body
+    told = body.get("error", body) if isinstance(body, dict) else {}
+    metadata = told.get("metadata") if isinstance(told, dict) else None
+    moderated = isinstance(metadata, dict) and ("flagged_input" in metadata or "reasons" in metadata)
+    if (error.status_code == 400 and error.code == "content_filter") or (error.status_code == 403 and moderated):
+        return Reply("content_filter", error=f"the prompt was turned down: {error.message[:500]}")
+    return None
 
 
 READING = (openai.OpenAIError, ValueError, KeyError, TypeError, IndexError, AttributeError)
@@ -115,6 +135,8 @@ class OpenAIProvider(Provider):
                 await self._asynchronous.post("/chat/completions", cast_to=dict[str, Any], body=body)
             )
         except READING as error:
+            if (outcome := filtered(error)) is not None:
+                return outcome
             raise named(error) from None
 
     async def aclose(self) -> None:
@@ -133,21 +155,31 @@ class OpenAIProvider(Provider):
             with named_errors():
                 found = self.client.models.retrieve(model)
         except Trouble as trouble:
-            if trouble.status not in (404, 405, 501):
+            if _unsaid(trouble):
+                return Found(None)
+            if trouble.status not in NO_ROUTE:
                 raise
             unlisted = not self._deployments and self._listed(model) is False
             return Found(False if unlisted else None)
-        return Found(True, found.shutdown_date)
+        shutdown = getattr(found, "shutdown_date", None)  # a server may answer anything
+        return Found(True, shutdown if isinstance(shutdown, str) else None)
 
     def _listed(self, model: str) -> bool | None:
-        """Whether the list of models holds it; None where there is no list."""
+        """Whether the list of models holds it; None where there is no list, or none that can be read.
+
+        A name may end in a variant that is not listed, as OpenRouter's ``:nitro`` and ``:floor``.
+        """
         try:
             with named_errors():
-                return model in [each.id for each in self.client.models.list()]
+                said: Any = self.client.get("/models", cast_to=object)
         except Trouble as trouble:
-            if trouble.status in (404, 405, 501):
+            if trouble.status in NO_ROUTE or _unsaid(trouble):
                 return None
             raise
+        rows = (said.get("data") or said.get("models")) if isinstance(said, dict) else said
+        rows = rows if isinstance(rows, list) else []
+        names = {row.get("id") or row.get("name") for row in rows if isinstance(row, dict)}
+        return bool(names & {model, model.partition(":")[0]}) if names else None
 
     def batch_create(self, lines: Sequence[BatchLine], intent: str, run_id: str) -> str:
         """Upload the requests, then create the batch, with the intention in its metadata."""

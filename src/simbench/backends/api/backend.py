@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -27,6 +27,7 @@ __all__ = ["ApiBackend"]
 A = TypeVar("A", bound=ApiConfig)
 EXAMPLES = "few_shot.json"
 PROBED = "probed.json"
+UNDECLARED_THINKING = 1000  # tokens: room for a little thinking that fits into a context of 4,096
 
 
 class ApiBackend(Backend[A]):
@@ -34,17 +35,19 @@ class ApiBackend(Backend[A]):
 
     A subclass sets ``name``, ``Config`` (a subclass of :class:`ApiConfig`) and ``table`` (what is declared
     of the provider's models), and implements :meth:`provider`; one whose provider finetunes also
-    :meth:`finetune`.
+    :meth:`finetune`. ``own_host`` is the provider's, where the shutdown dates of the table hold.
     """
 
     table: ClassVar[Sequence[Declared]] = ()
+    own_host: ClassVar[str] = ""
     version: str = ""
 
     def __init__(self, config: A) -> None:
         super().__init__(config)
         self._record: dict[str, Any] = {}
         self._found_out: dict[str, bool] = {}
-        self._looked_up = False
+        self._looked_up = not config.check_model
+        self._say: Callable[[str], None] = lambda _: None
 
     @abstractmethod
     def provider(self, key: str) -> Provider:
@@ -109,6 +112,14 @@ class ApiBackend(Backend[A]):
             raise UnsupportedError(f"the model {self.config.model!r} is not offered for finetuning")
         return settled
 
+    def shutdown(self, model: str | None = None) -> str | None:
+        """The ISO date at which the provider itself stops serving the model, as the table has it, or None."""
+        if self.config.host != self.own_host:
+            return None
+        named = (model or self.config.model).removeprefix("ft:").partition(":")[0]  # finetuned ones end with theirs
+        fitting = (row.shutdown for row in self.table if row.shutdown and row.covers(named, self.version))
+        return next(fitting, None)
+
     def estimate(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> Estimate:
         """Ranges of tokens and cost for adapting and answering. Local and free."""
         from simbench.backends.api.estimate import estimate
@@ -125,8 +136,16 @@ class ApiBackend(Backend[A]):
         """Most tokens of an answer to ``items``, hidden thinking included."""
         if self.config.max_tokens is not None:
             return self.config.max_tokens
-        thinking = self.config.thinking_tokens if self.capabilities().takes("thinking") is not False else 0
-        return 2 * answer_tokens(items, self.config.elicitation)[1] + 32 + thinking
+        return 2 * answer_tokens(items, self.config.elicitation)[1] + 32 + self.thinking_limit()
+
+    def thinking_limit(self) -> int:
+        """Most hidden tokens before an answer: a model of which nothing is known gets room for a little."""
+        if getattr(self.config, "reasoning_effort", None) == "none":
+            return 0
+        thinks = self.capabilities().takes("thinking")
+        if thinks is None:
+            return min(UNDECLARED_THINKING, self.config.thinking_tokens)
+        return self.config.thinking_tokens if thinks else 0
 
     # -- at the point of sending
 
@@ -152,7 +171,7 @@ class ApiBackend(Backend[A]):
         provider = guarded(self.provider(key), Redactor(key))
         if not self._looked_up:
             try:
-                self._record["model_found"] = look_up(provider, model or self.config.model, self)
+                self._record["model_found"] = look_up(provider, model or self.config.model, self, self._say)
             except BaseException:
                 provider.close()
                 raise
@@ -179,6 +198,7 @@ class ApiBackend(Backend[A]):
     def adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
         """The unadapted model, examples for its prompt, or a finetuned model."""
         config = self.config
+        self._say = workspace.progress.say
         self.find_out(workspace)
         self.settled()
         parameters: dict[str, Any] = {"adapt": config.adapt if pilot else "none", "base_url": config.base_url}
@@ -209,6 +229,7 @@ class ApiBackend(Backend[A]):
         """Yield an Answer per interview: from the cache, then live or by batches."""
         from simbench.backends.api.session import Session
 
+        self._say = workspace.progress.say
         self.find_out(workspace)
         session = Session(self, model, workspace, self._examples(model, workspace))
         try:

@@ -18,12 +18,14 @@ CAPABILITIES = ("temperature", "top_p", "seed", "logprobs", "json_schema", "batc
 class Declared:
     """A row of a provider's table: what models of this name take under this version of the API.
 
-    ``model`` and ``version`` are patterns as of a shell. Capabilities not named are unknown.
+    ``model`` and ``version`` are patterns as of a shell. Capabilities not named are unknown. ``shutdown`` is the
+    ISO date at which the provider said that it stops serving the model itself.
     """
 
     model: str
     takes: Mapping[str, bool]
     version: str = "*"
+    shutdown: str | None = None
 
     def __post_init__(self) -> None:
         _known(self.takes)

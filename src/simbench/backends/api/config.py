@@ -52,6 +52,7 @@ class ApiConfig:
     reask: int = setting(1, "how often an invalid answer is asked again")
     on_unsupported: str = setting("error", "a setting the model does not take is an error, or is left out: drop")
     capabilities: Takes = setting(Takes, "what an unknown model takes, where you know it")
+    check_model: bool = setting(True, "first ask the provider whether the model exists, for free", runtime=True)
     probe: bool = setting(False, "find out what an unknown model takes by a few tiny paid requests")
     mode: str = setting("live", "live, or batch: half the price, within a day", runtime=True)
     concurrency: int = setting(50, "requests in flight at once, at most", runtime=True)

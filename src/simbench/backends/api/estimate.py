@@ -56,10 +56,18 @@ def estimate(backend: ApiBackend[Any], pilot: Sequence[Transcript], interviews: 
         notes.append(f"the price of {called} at {config.host} is unknown: give it in a file (backend.prices)")
     else:
         notes.append(f"prices as of {price.as_of or 'an unknown day'} ({price.source or 'no source given'})")
-    thinks = backend.capabilities().takes("thinking") is not False
-    if thinks:
-        said = (said[0], said[1] + config.thinking_tokens * len(interviews))
-        notes.append("the model may think before it answers; hidden tokens are in the upper bound")
+    from simbench.backends.api.preflight import ending
+
+    if (notice := ending(called, backend.shutdown(called))) is not None:
+        notes.append(notice)
+    if thinking := backend.thinking_limit():
+        said = (
+            said[0],
+            said[1] + thinking * len(interviews) * (1 if config.elicitation != "turns" else _turns(interviews)),
+        )
+        known = backend.capabilities().takes("thinking")
+        word = "thinks" if known else "may think (say backend.capabilities.thinking=true or false if you know)"
+        notes.append(f"the model {word} before it answers; hidden tokens are in the upper bound")
     notes.append("answers that are asked again come on top")
     try:
         backend.check(pilot, interviews)
@@ -71,6 +79,11 @@ def estimate(backend: ApiBackend[Any], pilot: Sequence[Transcript], interviews: 
     if price is not None and cost is None:
         notes.append(f"the price of training {config.model} is unknown")
     return Estimate(called, adaptation, asked, said, cost, None, tuple(notes))
+
+
+def _turns(interviews: Sequence[Interview]) -> int:
+    """Questions per interview, at most."""
+    return max((len(each.items) for each in interviews), default=1)
 
 
 def _asked(interviews: Sequence[Interview], examples: Any, form: str) -> Range:

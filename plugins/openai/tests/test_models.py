@@ -1,0 +1,198 @@
+"""Which models are declared, until when they live, and what servers say of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from simbench_openai.backend import OpenAI, OpenAIConfig
+from simbench_openai.client import OpenAIProvider
+
+from simbench.backends.api import Found, Takes
+from simbench.backends.api.preflight import look_up
+from simbench.errors import ModelError
+from simbench.testing import LocalServer
+from simbench.testing.study import interviews, workspace
+
+TODAY = "2026-11-24"
+Answer = Callable[[str], tuple[int, object]]
+
+
+class Says:
+    """A provider that says one thing of any model."""
+
+    def __init__(self, found: Found) -> None:
+        self.found = found
+
+    def look_up(self, model: str) -> Found:
+        return self.found
+
+
+@pytest.fixture(autouse=True)
+def today(monkeypatch) -> None:
+    """The tests' own day, so that they do not age."""
+    from datetime import UTC, datetime
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.fromisoformat(TODAY).replace(tzinfo=UTC)
+
+    monkeypatch.setattr("simbench.backends.api.preflight.datetime", Clock)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-some-key-of-mine")
+
+
+def made(model: str, **settings) -> OpenAI:
+    return OpenAI(OpenAIConfig(**{"model": model, "base_url": "https://api.openai.com/v1", **settings}))
+
+
+def told(model: str, found: Found, **settings) -> list[str]:
+    said: list[str] = []
+    look_up(Says(found), model, made(model, **settings), said.append)  # type: ignore[arg-type]
+    return said
+
+
+@pytest.mark.parametrize("model", ["o1", "o3-mini", "o4-mini-2025-04-16", "gpt-4.1-nano", "gpt-4o-2024-05-13"])
+def test_a_model_that_was_shut_down_is_refused_with_the_way_out(model) -> None:
+    with pytest.raises(ModelError, match=r"2026-10-23.*check_model=false"):
+        told(model, Found(None))
+
+
+@pytest.mark.parametrize(
+    ("model", "date"), [("gpt-5", "2026-12-11"), ("gpt-5-nano-2025-08-07", "2026-12-11"), ("gpt-4.1", "2027-01-14")]
+)
+def test_a_model_within_sixty_days_of_its_end_is_warned_of(model, date) -> None:
+    (said,) = told(model, Found(True))
+    assert date in said
+    (note,) = [each for each in made(model).estimate([], interviews(2)).notes if "shut down" in each]
+    assert date in note
+
+
+def test_the_servers_own_date_counts_and_other_hosts_have_none() -> None:
+    assert told("gpt-4.1", Found(True, "2028-01-01")) == []
+    assert told("gpt-4.1", Found(None), base_url="https://mine.openai.azure.com/openai/v1") == []
+    assert told("gpt-5.1", Found(True)) == told("a-new-model", Found(None), capabilities=Takes(json_schema=True)) == []
+    (said,) = told("ft:gpt-4.1-2025-04-14:org::id", Found(True), adapt="none")
+    assert "2027-01-14" in said
+
+
+def test_the_default_lives_and_what_is_newer_is_declared() -> None:
+    default = OpenAIConfig().model
+    assert made(default).shutdown() is None
+    for model in (default, "gpt-5.2", "gpt-5.4-mini", "gpt-5.5", "gpt-5.6-terra", "gpt-6-sol", "gpt-6.1-terra"):
+        backend = made(model)
+        backend.check([], [])
+        assert backend.capabilities().takes("finetune") is False
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[list[Answer], str]]:
+    """A server that answers every request as the one function in the list says."""
+    rule: list[Answer] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            status, said = rule[0](self.path)
+            data = json.dumps(said).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield rule, f"http://127.0.0.1:{running.server_port}/v1"
+        running.shutdown()
+        thread.join()
+
+
+def error(message: str, **more: object) -> dict[str, object]:
+    return {"error": {"message": message, "type": "t", **more}}
+
+
+SCOPE = "You have insufficient permissions for this operation. Missing scopes: api.model.read."
+
+
+@pytest.mark.parametrize(
+    ("listed", "model", "exists"),
+    [
+        ((200, [{"id": "m"}]), "m", None),
+        ((200, [{"id": "m"}]), "n", False),
+        ((200, {"models": [{"name": "m"}]}), "n", False),
+        ((200, {"data": [{"id": "org/m"}]}), "org/m:nitro", None),
+        ((200, {"data": [{"id": "org/m"}]}), "org/m:floor", None),
+        ((200, "models"), "m", None),
+        ((403, error("no")), "m", None),
+        ((401, error(SCOPE)), "m", None),
+    ],
+)
+def test_odd_lists_of_models_are_read_or_say_nothing(server, listed, model, exists) -> None:
+    rule, url = server
+    rule.append(lambda path: listed if path.endswith("/models") else (404, error("no such path")))
+    provider = OpenAIProvider(url, "sk-some-key-of-mine", 5.0)
+    assert provider.look_up(model).exists is exists
+    provider.close()
+
+
+@pytest.mark.parametrize(("status", "said"), [(403, error("no")), (401, error(SCOPE))])
+def test_a_key_that_may_not_read_models_may_ask_them(server, status, said) -> None:
+    rule, url = server
+    rule.append(lambda path: (status, said))
+    provider = OpenAIProvider(url, "sk-some-key-of-mine", 5.0)
+    assert provider.look_up("m").exists is None
+    provider.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, error("The prompt was filtered.", code="content_filter", innererror={"code": "Policy"})),
+        (
+            403,
+            error("Your input was flagged", metadata={"reasons": ["x"], "flagged_input": "y", "provider_name": "z"}),
+        ),
+    ],
+)
+def test_a_prompt_that_a_filter_turned_down_is_an_outcome(server, status, said) -> None:
+    rule, url = server
+    rule.append(lambda path: (status, said))
+
+    async def ask():
+        provider = OpenAIProvider(url, "sk-some-key-of-mine", 5.0)
+        try:
+            return await provider.send({"model": "m", "messages": []})
+        finally:
+            await provider.aclose()
+
+    assert asyncio.run(ask()).status == "content_filter"
+
+
+def test_no_look_at_the_model_where_it_is_not_wanted(tmp_path) -> None:
+    takes = Takes(json_schema=True, thinking=False)
+    with LocalServer() as running:
+        settings = {"base_url": running.openai_url, "capabilities": takes, "check_model": False}
+        backend = made("stand-in", **settings)
+        lent = workspace(tmp_path)
+        found = list(backend.respond(backend.adapt([], lent), interviews(3), lent))
+        assert {each.status for each in found} == {"ok"}
+        assert not any("/models" in entry.path for entry in running.log)
+
+
+def test_room_for_thinking_is_small_where_nothing_is_known_and_none_where_it_is_off() -> None:
+    url = "http://127.0.0.1:9/v1"
+    known = dict.fromkeys(("json_schema", "seed"), True)
+    assert made("x", base_url=url, capabilities=Takes(**known)).thinking_limit() == 1000
+    assert made("gpt-6-luna", reasoning_effort="none").thinking_limit() == 0
+    assert made("gpt-6-luna").thinking_limit() == 4000
