@@ -14,9 +14,9 @@ from simbench_openai.client import OpenAIProvider
 
 from simbench.backends.api import Found, Takes
 from simbench.backends.api.preflight import look_up
-from simbench.errors import ModelError
+from simbench.errors import ConfigError, ModelError, UnsupportedError
 from simbench.testing import LocalServer
-from simbench.testing.study import interviews, workspace
+from simbench.testing.study import interviews, transcripts, workspace
 
 TODAY = "2026-11-24"
 Answer = Callable[[str], tuple[int, object]]
@@ -75,7 +75,9 @@ def test_a_model_within_sixty_days_of_its_end_is_warned_of(model, date) -> None:
 def test_the_servers_own_date_counts_and_other_hosts_have_none() -> None:
     assert told("gpt-4.1", Found(True, "2028-01-01")) == []
     assert told("gpt-4.1", Found(None), base_url="https://mine.openai.azure.com/openai/v1") == []
-    assert told("gpt-5.1", Found(True)) == told("a-new-model", Found(None), capabilities=Takes(json_schema=True)) == []
+    assert (
+        told("gpt-5.1", Found(True)) == told("a-new-model", Found(None), capabilities=Takes(json_schema=True)) == []
+    )
     (said,) = told("ft:gpt-4.1-2025-04-14:org::id", Found(True), adapt="none")
     assert "2027-01-14" in said
 
@@ -196,3 +198,47 @@ def test_room_for_thinking_is_small_where_nothing_is_known_and_none_where_it_is_
     assert made("x", base_url=url, capabilities=Takes(**known)).thinking_limit() == 1000
     assert made("gpt-6-luna", reasoning_effort="none").thinking_limit() == 0
     assert made("gpt-6-luna").thinking_limit() == 4000
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperature": float("nan")},
+        {"temperature": float("inf")},
+        {"temperature": 1e-320},
+        {"learning_rate_multiplier": float("inf")},
+        {"learning_rate_multiplier": 1e-320},
+        {"give_up_after": float("inf")},
+        {"extra_body": {"messages": []}},
+        {"extra_body": {"provider": float("nan")}},
+    ],
+)
+def test_numbers_and_fields_that_cannot_be_are_refused(wrong) -> None:
+    with pytest.raises(ConfigError, match=f"backend.{next(iter(wrong))}"):
+        made("gpt-4.1", **wrong)
+
+
+def test_more_fields_are_sent_with_every_request_and_cut_prompts_are_told(server, tmp_path) -> None:
+    rule, url = server
+    answer = {"choices": [{"message": {"content": "no"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9}}
+    rule.append(lambda path: (200, answer if path.endswith("completions") else {"id": "m"}))
+    takes = Takes(json_schema=True, thinking=False, logprobs=True)
+    more = {"provider": {"order": ["x"]}}
+    backend = made("m", base_url=url, capabilities=takes, extra_body=more, logprobs=True, reask=0, check_model=False)
+    lent = workspace(tmp_path)
+    pilot = transcripts(20)
+    list(backend.respond(backend.adapt(pilot, lent), interviews(3, first=50), lent))
+    said = lent.progress.said
+    assert len([each for each in said if "cut long prompts in silence" in each]) == 1
+    assert len([each for each in said if "no probabilities" in each]) == 1
+    with LocalServer() as running:
+        backend = made("stand-in", base_url=running.openai_url, capabilities=takes, extra_body=more)
+        list(backend.respond(backend.adapt([], lent), interviews(3), lent))
+        bodies = [json.loads(entry.body) for entry in running.log if entry.path.endswith("completions")]
+        assert [body["provider"] for body in bodies] == [{"order": ["x"]}] * 3
+
+
+def test_drop_is_not_suggested_where_it_cannot_help() -> None:
+    with pytest.raises(UnsupportedError) as refused:
+        made("gpt-6-luna", adapt="finetune").check([], [])
+    assert "on_unsupported" not in str(refused.value)

@@ -91,6 +91,7 @@ class OpenAIConfig(ApiConfig):
             one_of("backend.reasoning_effort", self.reasoning_effort, EFFORTS)
         if len(self.suffix) > 64:
             raise ConfigError(f"backend.suffix: at most 64 characters, found {len(self.suffix)}")
+        self._within("learning_rate_multiplier", 1e-6, 1000)
         for name in ("n_epochs", "train_batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:

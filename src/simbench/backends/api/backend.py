@@ -57,6 +57,10 @@ class ApiBackend(Backend[A]):
     def body(self, ask: Ask) -> dict[str, Any]:
         """The JSON body of a request. Needs no library of the provider's."""
 
+    def request(self, ask: Ask) -> dict[str, Any]:
+        """The body of a request with the fields that the user adds to every one."""
+        return {**self.body(ask), **(self.config.extra_body or {})}
+
     def finetune(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
         """Finetune on the pilot and return the handle of what came of it."""
         raise UnsupportedError(f"backend {self.name!r} cannot finetune; use backend.adapt=few_shot")

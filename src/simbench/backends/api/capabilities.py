@@ -107,10 +107,12 @@ def settle(requested: Mapping[str, Any], capabilities: Capabilities, on_unsuppor
     refused = [name for name in wanted if not capabilities.takes(name)]
     if refused and on_unsupported != "drop":
         who = "; ".join(f"{name} ({capabilities.known[name][1]})" for name in refused)
-        raise UnsupportedError(
-            f"the model {capabilities.model!r} does not take: {who}. Leave it out, or set "
-            f"backend.on_unsupported=drop to have it left out and recorded"
+        way = (
+            ", or set backend.on_unsupported=drop to have it left out and recorded"
+            if "finetune" not in refused
+            else ""
         )
+        raise UnsupportedError(f"the model {capabilities.model!r} does not take: {who}. Leave it out{way}")
     sent = {name: value for name, value in wanted.items() if capabilities.takes(name)}
     dropped = {name: wanted[name] for name in wanted if name not in sent}
     return Settled(wanted, sent, dropped, capabilities.takes("seed") is True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from simbench.backends.api.redact import shown_url
@@ -13,6 +16,20 @@ from simbench.settings import one_of, setting
 
 __all__ = ["ADAPTATIONS", "ApiConfig", "Takes"]
 
+LEAST_TEMPERATURE = 1e-4
+OURS: tuple[str, ...] = (
+    "model",
+    "messages",
+    "system",
+    "stream",
+    "n",
+    "response_format",
+    "output_config",
+    "temperature",
+    "top_p",
+    "seed",
+)
+OURS += ("logprobs", "top_logprobs", "max_tokens", "max_completion_tokens")
 ADAPTATIONS = ("none", "few_shot", "finetune")
 
 
@@ -49,6 +66,7 @@ class ApiConfig:
     max_tokens: int | None = setting(None, "limit of an answer (null: room for the longest valid one)")
     thinking_tokens: int = setting(4000, "added to that limit for models that think before they answer")
     logprobs: bool = setting(False, "ask for the options' probabilities too")
+    extra_body: Any = setting(None, "more fields of every request: routing, chat templates (a mapping)")
     reask: int = setting(1, "how often an invalid answer is asked again")
     on_unsupported: str = setting("error", "a setting the model does not take is an error, or is left out: drop")
     capabilities: Takes = setting(Takes, "what an unknown model takes, where you know it")
@@ -71,6 +89,11 @@ class ApiConfig:
         one_of("backend.on_unsupported", self.on_unsupported, ("error", "drop"))
         one_of("backend.mode", self.mode, ("live", "batch"))
         self._within("temperature", 0, 2)
+        if self.temperature is not None and 0 < self.temperature < LEAST_TEMPERATURE:
+            raise ConfigError(
+                f"backend.temperature: expected 0 or at least {LEAST_TEMPERATURE:g}, found {self.temperature}"
+            )
+        self._check_extra()
         self._within("top_p", 0, 1)
         for name, least in (
             ("few_shot_tokens", 0),
@@ -90,6 +113,19 @@ class ApiConfig:
         self._check_address()
         if not self.model:
             raise ConfigError("backend.model: expected a model's name, found nothing")
+
+    def _check_extra(self) -> None:
+        """Refuse fields that have settings of their own, or that are no JSON."""
+        if self.extra_body is not None and not isinstance(self.extra_body, dict):
+            raise ConfigError(f"backend.extra_body: expected a mapping, {{name: value}}, found {self.extra_body!r}")
+        if taken := sorted(set(self.extra_body or ()) & set(OURS)):
+            raise ConfigError(
+                f"backend.extra_body: {', '.join(taken)} cannot be set here; it has a setting of its own"
+            )
+        try:
+            json.dumps(self.extra_body, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"backend.extra_body: expected fields that can be written as JSON: {error}") from None
 
     def _check_address(self) -> None:
         """Refuse what is no address, and secrets in it or in the name of the key's variable, which stay unsaid."""
@@ -119,7 +155,7 @@ class ApiConfig:
 
     def _within(self, name: str, low: float, high: float) -> None:
         value = getattr(self, name)
-        if value is not None and not low <= value <= high:
+        if value is not None and not (math.isfinite(value) and low <= value <= high):
             bound = f"in [{low:g}, {high:g}]" if high != float("inf") else f"of at least {low:g}"
             raise ConfigError(f"backend.{name}: expected a number {bound}, found {value}")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simbench.backends.api.budget import Purse
+from simbench.backends.api.notices import Notices
 from simbench.backends.api.prices import Price
 from simbench.backends.api.talk import Talk, chances_of
 from simbench.backends.api.tokens import message_tokens
@@ -54,6 +55,7 @@ class Desk:
     cache: Cache | None
     served: dict[str, int] = field(default_factory=dict)
     from_cache: int = 0
+    notices: Notices | None = None
 
     def begin(self, talks: Iterable[Talk]) -> Iterator[Answer | Pending]:
         """Carry every talk as far as the cache reaches: its Answer, or what it waits for."""
@@ -62,6 +64,8 @@ class Desk:
 
     def hear(self, pending: Pending, reply: Reply, *, batch: bool = False) -> Answer | Pending:
         """Book a reply, keep it in the cache, and carry the talk on."""
+        if self.notices is not None:
+            self.notices.look(pending.talk.ask, reply)
         chances = chances_of(reply, pending.talk.ask, self.form)
         cost = None if self.price is None else self.price.cost(reply.usage, batch=batch)
         reply = replace(reply, cost=0.0 if reply.status in ("failed", "expired") else cost, chances=chances)

@@ -75,10 +75,12 @@ def probe(provider: Provider, backend: ApiBackend[Any]) -> dict[str, bool]:
         messages = [{"role": "user", "content": f"{QUESTION}\n\ncolour?"}]
         limit = {"max_tokens": backend.answer_limit((item,))}
         wanted = json_schema((item,)) if schema else None
-        body = backend.body(Ask(backend.config.model, messages, (item,), settings | limit, wanted))
+        body = backend.request(Ask(backend.config.model, messages, (item,), settings | limit, wanted))
         try:
             await provider.send(body)
         except Trouble as trouble:
+            if any(word in str(trouble).lower() for word in ("context", "maximum length", "too many tokens")):
+                raise ModelError(f"the probe does not fit: {trouble}. Set backend.max_tokens lower") from None
             if trouble.status == 400 or trouble.kind == "unsupported":
                 return False
             raise raised(trouble) from None

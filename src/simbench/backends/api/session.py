@@ -11,6 +11,7 @@ from simbench.backends.api.desk import Desk, Pending
 from simbench.backends.api.engine import Limits, Traffic
 from simbench.backends.api.intents import Intents
 from simbench.backends.api.live import Live
+from simbench.backends.api.notices import Notices
 from simbench.backends.api.talk import Manner, Talk
 from simbench.backends.base import Answer, Model, Task, Workspace
 from simbench.interview import Interview, Message
@@ -38,13 +39,14 @@ class Session:
         self.traffic = Traffic()
         adapted = float(model.parameters.get("cost") or 0.0)
         self.desk = Desk(
-            backend.body,
+            backend.request,
             {"backend": backend.name, "base_url": self.config.base_url, "version": backend.version},
             self.config.elicitation,
             workspace.seed,
             backend.price(self.called),
             Purse(workspace.budget, workspace.spent + adapted),
             workspace.cache,
+            notices=Notices(workspace.progress.say),
         )
 
     def _manner(self, examples: Sequence[Message]) -> Manner:
