@@ -97,6 +97,32 @@ def test_status_tells_running_from_interrupted_and_missing(home: Path) -> None:
     assert (counts["running"], counts["interrupted"], counts["missing"]) == (0, 1, 2)
 
 
+LAUNCHER = """
+import signal, sys
+from simbench.cli import main
+
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+sys.exit(main())
+"""
+
+
+def test_a_worker_that_its_launcher_ends_is_interrupted_and_has_not_failed(home: Path) -> None:
+    words = ("-m", *COMMON, "backend.pause=0.05")
+    process = subprocess.Popen([sys.executable, "-c", LAUNCHER, *words], cwd=home, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not (home / "asked.log").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    counts = status(home)["counts"]
+    assert (counts["interrupted"], counts["failed"]) == (1, 0)
+    again = simbench(home, *words)
+    assert again.returncode == 0, again.stderr
+    assert sum(asked(home).values()) <= 51
+
+
 def killed(home: Path, sweep: tuple[str, ...], kills: int, seed: int, longest: float) -> None:
     """Kill the sweep's whole process group at random moments, then let it end; every run is done exactly once."""
     happened = 0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from simbench.cli.quiet import quiet
@@ -26,7 +30,7 @@ __all__ = ["carry_out", "report_sweep"]
 def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFolder], None] | None = None) -> Outcome:
     """Carry out one run and print its table. What goes wrong is printed and returned, never raised."""
     try:
-        with quiet(), progress() as bars:  # a launcher's worker starts here
+        with terminable(), quiet(), progress() as bars:  # a launcher's worker starts here
             if job:
                 bars.say(job)
             registry = load_plugins()
@@ -41,6 +45,36 @@ def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFold
     except Exception as error:  # noqa: BLE001 - a bug in one job must not stop the sweep; it is shown in full
         traceback.print_exc()
         return Outcome(1, None, job, f"{type(error).__name__}: {error}")
+
+
+class _Terminated(KeyboardInterrupt):
+    """A handler of SIGTERM asked for the end of the process, with SystemExit as the cause."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Where a launcher ends its worker by SystemExit (Ray, when a driver or node is gone), the run is interrupted.
+
+    Without this the SystemExit would come out of whatever plugin is at work, and be taken for its failure.
+    """
+    kept = signal.getsignal(signal.SIGTERM)
+    if not callable(kept) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        try:
+            kept(number, frame)
+        except SystemExit as stop:
+            raise _Terminated from stop
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except _Terminated as stopped:
+        raise stopped.__cause__ or stopped from None
+    finally:
+        signal.signal(signal.SIGTERM, kept)
 
 
 def _report(done: Run) -> Path:

@@ -145,7 +145,7 @@ def _spoken(span: Span) -> str:
 @torch.inference_mode()
 def pass_time(loaded: Loaded, count: int) -> float:
     """Seconds per token of a plain forward pass over so many tokens, here and now."""
-    count = min(count, loaded.context)
+    count = max(1, min(count, loaded.context))  # a context that is no number of tokens is refused when answering
     tokens = torch.arange(count, device=loaded.device)[None] % loaded.model.config.get_text_config().vocab_size
     with loaded.plain() as model, precision(loaded):
         start = time.perf_counter()
