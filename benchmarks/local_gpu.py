@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--participants", type=int, default=929)
     parser.add_argument("--transcripts", type=int, default=232)
     parser.add_argument("--batch", type=int, default=32, help="transcripts per training step")
+    parser.add_argument("--tokenizer", type=Path, help="a folder with one, where the embedded model is not at hand")
     given = parser.parse_args()
     if not given.tiny and not torch.cuda.is_available():
         raise SystemExit("no CUDA card here: these rows stay open (--tiny checks that the script runs)")
@@ -58,6 +59,10 @@ def main() -> None:
     name = "processor, tiny model" if given.tiny else torch.cuda.get_device_name(device)
     print(f"{name}: {rate / 1e12:.1f} TFLOP/s measured\n")
     print(f"{'':<46}{'seconds':>9}{'per s':>9}{'share':>8}{'peak GB':>9}{'ratio':>8}")
+    if given.tokenizer:
+        words = Source("random", given.tokenizer, None, "random weights")
+    else:
+        words = resolve(DEFAULT)
     people = transcripts(max(given.participants, given.transcripts))
     asked = [each.interview for each in people[: given.participants]]
     pilot = people[: given.transcripts]
@@ -74,7 +79,7 @@ def main() -> None:
         for contestants, back in ((answering, 0), (training, 2)):
             own = None
             for title, prepare in contestants.items():
-                model = random_model(device, TINY if given.tiny else SHAPE)
+                model = random_model(device, TINY if given.tiny else SHAPE, words)
                 found, work = measure(model, prepare, back)
                 own = own or found.seconds
                 share = f"{work / found.seconds / rate:>8.0%}" if work else f"{'':>8}"
@@ -127,8 +132,8 @@ def matmul_rate(device: torch.device, size: int) -> float:
     return max(20.0 * size**3 / timed(multiply, device).seconds for _ in range(5))
 
 
-def random_model(device: torch.device, shape: dict[str, int]) -> Loaded:
-    """A random Llama, with the tokenizer of the embedded model."""
+def random_model(device: torch.device, shape: dict[str, int], words: Source) -> Loaded:
+    """A random Llama, with the tokenizer of ``words``."""
     from transformers import AutoModelForCausalLM, LlamaConfig
 
     register()
@@ -138,7 +143,7 @@ def random_model(device: torch.device, shape: dict[str, int]) -> Loaded:
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
     model.set_attn_implementation(IMPLEMENTATION)
     source = Source("random", Path("nowhere"), None, "random weights")
-    return Loaded(model, load_tokenizer(resolve(DEFAULT)), Placement(str(device), "bf16"), source, True)
+    return Loaded(model, load_tokenizer(words), Placement(str(device), "bf16"), source, True)
 
 
 def transcripts(count: int) -> list[Transcript]:
