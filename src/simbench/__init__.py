@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simbench.design import Profile as Profile
     from simbench.design import Regression as Regression
     from simbench.experiments.base import Experiment as Experiment
+    from simbench.harness.api import rescore as rescore
     from simbench.harness.api import run as run
     from simbench.harness.library import load_runs as load_runs
     from simbench.interview import Interview as Interview
@@ -53,6 +54,7 @@ _HOME = {
     "Workspace": "simbench.backends.base",
     "hookimpl": "simbench.plugin.marker",
     "load_runs": "simbench.harness.library",
+    "rescore": "simbench.harness.api",
     "run": "simbench.harness.api",
     "setting": "simbench.settings",
 }

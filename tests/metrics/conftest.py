@@ -120,7 +120,9 @@ def plan() -> Callable[..., Plan]:
         built = tuple(metric(metric.Config()) for metric in chosen)
         backend, sampler = (registry.get(*key).cls for key in (("backend", "uniform"), ("sampler", "none")))
         parts = {"backend": backend(backend.Config()), "sampler": sampler(sampler.Config())}
-        return Plan(Made(study), **parts, metrics=built, settings=settings, config={}, plugins={}, scorers={})
+        return Plan(
+            experiment=Made(study), **parts, metrics=built, settings=settings, config={}, plugins={}, scorers={}
+        )
 
     return make
 

@@ -15,6 +15,7 @@ VERBS = {
     "status": ("simbench.cli.status", "runs that are done, failed, running or missing, and the spend"),
     "export": ("simbench.cli.export", "describe run folders for an archive (Croissant)"),
     "compare": ("simbench.cli.compare", "runs against each other: leaderboard, ranks, paired differences, cost"),
+    "score": ("simbench.cli.score", "finished runs asked for other figures, from their folders alone"),
     "plugins": ("simbench.cli.plugins", "list every experiment, sampler, backend and metric"),
     "cache": ("simbench.cli.cache", "show, prune and merge the cache of paid answers"),
     "estimate": ("simbench.cli.estimate", "tokens, cost and time of a run, before anything is sent"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -133,3 +133,21 @@ class Design:
     def treatment(self, row: Mapping[Any, Any]) -> dict[str, Value]:
         """The factor values of one row."""
         return {factor.name: row[factor.name] for factor in self.factors}
+
+    @property
+    def given(self) -> Design:
+        """The design as it was declared, without variables that were worked out for a comparison."""
+        return replace(self, profile=tuple(variable for variable in self.profile if not variable.derived))
+
+    def to_json(self) -> dict[str, Any]:
+        """The design as plain JSON. TypeError for a level or value that is neither text nor number."""
+        from simbench.design.record import to_json
+
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Design:
+        """The design that :meth:`to_json` gave. StorageError for what is none."""
+        from simbench.design.record import from_json
+
+        return from_json(content)

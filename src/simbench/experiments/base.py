@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from simbench.design import Design, Factor, Item, People, Profile, Regression, Value
@@ -29,7 +30,8 @@ class Experiment(ABC, Generic[C]):
     ``items`` are asked in this order. ``main_subgroup`` is what samplers balance over by default (else the
     first subgroup variable). ``person`` names the column of the human behind a row where one human answers
     several conditions: such a human is in the pilot whole or not at all, and inference is clustered.
-    ``introductions`` holds wordings of the opening; ``interview.wording`` picks one.
+    ``introductions`` holds wordings of the opening; ``interview.wording`` picks one. ``citation`` and ``license``
+    (a name or address) are those of the study and its data: every run keeps them and its page shows them.
     """
 
     name: ClassVar[str]
@@ -42,6 +44,7 @@ class Experiment(ABC, Generic[C]):
     person: ClassVar[str | None] = None
     introductions: ClassVar[Sequence[str]] = ("You are taking part in a scientific study.",)
     citation: ClassVar[str] = ""
+    license: ClassVar[str] = ""
 
     def __init__(self, config: C) -> None:
         self.config = config
@@ -88,6 +91,19 @@ class Experiment(ABC, Generic[C]):
         import pandas as pd
 
         return pd.Series(pd.NA, index=people.index, dtype="boolean")
+
+    @property
+    def coherence(self) -> Mapping[str, str] | None:
+        """The rule of :meth:`coherent` as expressions: ``rule`` and ``undefined`` (empty where there is none).
+
+        None where the rule is Python code: a run then keeps what it said of the rows that were scored.
+        """
+        return {"rule": "", "undefined": ""} if type(self).coherent is Experiment.coherent else None
+
+    @property
+    def sources(self) -> Sequence[Path]:
+        """The files that the study was read from; every run keeps their digests."""
+        return ()
 
     def scoring(self) -> dict[str, Any]:
         """What decides, besides the answers, how they are scored. A change of it scores a finished run anew."""

@@ -43,6 +43,7 @@ class Declaration:
     undefined: Rule | None
     synthetic: bool
     citation: str
+    license: str
     computed: Mapping[str, Amount]
     missing: Mapping[str, frozenset[str]]
     layout: Layout
@@ -78,6 +79,7 @@ def read_declaration(path: Path) -> Declaration:
     rules = {key: expanded(top.take(key, str, ""), scores, "({})") for key in ("coherence", "undefined")}
     layout = Layout(*(top.take(key, str, "") for key in ("separator", "encoding", "sheet")))
     synthetic, citation = top.take("synthetic", bool, False), top.take("citation", str, "")
+    license = top.take("license", str, "")
     top.done()
     _refuse(path, problems)
     try:
@@ -104,6 +106,7 @@ def read_declaration(path: Path) -> Declaration:
         parsed["undefined"],
         synthetic,
         citation,
+        license,
         more.amounts,
         more.missing,
         layout,

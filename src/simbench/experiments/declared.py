@@ -28,9 +28,11 @@ __all__ = ["DeclaredConfig", "DeclaredExperiment"]
 class DeclaredConfig:
     """Settings of a declared experiment."""
 
-    file: str = setting("", "the YAML file that declares the experiment")
+    file: str = setting("", "the YAML file that declares the experiment", runtime=True)
     data: str = setting(
-        "", "CSV, TSV, Parquet, Excel, SPSS or Stata file of its people; empty: the one the YAML file names"
+        "",
+        "CSV, TSV, Parquet, Excel, SPSS or Stata file of its people; empty: the one the YAML file names",
+        runtime=True,
     )
 
 
@@ -40,7 +42,7 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
     The file's keys: ``name``, ``introduction``, ``vignettes`` (a template over the factors, or a text per
     condition; none where there are no factors), ``factors``, ``profile``, ``items``, ``data``, and if wanted
     ``columns``, ``missing``, ``separator``, ``encoding``, ``sheet``, ``person``, ``main_subgroup``, ``scores``,
-    ``coherence``, ``undefined``, ``regressions``, ``synthetic``, ``citation``.
+    ``coherence``, ``undefined``, ``regressions``, ``synthetic``, ``citation``, ``license``.
     """
 
     name = "yaml"
@@ -50,9 +52,14 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
     @cached_property
     def declaration(self) -> Declaration:
         """The checked file."""
+        return read_declaration(self.path)
+
+    @property
+    def path(self) -> Path:
+        """The YAML file's path."""
         if not self.config.file:
             raise ConfigError("experiment.file: expected the YAML file that declares the experiment")
-        return read_declaration(user_path(self.config.file, "experiment.file"))
+        return user_path(self.config.file, "experiment.file")
 
     @cached_property
     def design(self) -> Design:
@@ -63,6 +70,16 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
     def synthetic(self) -> bool:
         """What the file says of its people."""
         return self.declaration.synthetic
+
+    @property
+    def citation(self) -> str:  # type: ignore[override]
+        """What the file says is to be cited."""
+        return self.declaration.citation
+
+    @property
+    def license(self) -> str:  # type: ignore[override]
+        """What the file says of the licence of the study and its people."""
+        return self.declaration.license
 
     @property
     def source(self) -> str:
@@ -150,10 +167,21 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
         held = rule.holds(people)
         return held if undefined is None else held.mask(undefined.holds(people).fillna(True))
 
+    @property
+    def coherence(self) -> Mapping[str, str]:
+        """The declared rule, and where it is undefined."""
+        told = self.declaration
+        rules = {"rule": told.rule, "undefined": told.undefined}
+        return {name: rule.text if rule else "" for name, rule in rules.items()}
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The YAML file and the table."""
+        return self.path, self.data
+
     def scoring(self) -> dict[str, Any]:
         """The design, and the declared rule: an edited file scores finished runs anew."""
-        rules = (self.declaration.rule, self.declaration.undefined)
-        return super().scoring() | {"rules": [None if rule is None else rule.text for rule in rules]}
+        return super().scoring() | {"rules": [text or None for text in self.coherence.values()]}
 
     def script(self, style: Style | None = None, ask: Sequence[str] = ()) -> Script:
         """What writes this experiment's interviews."""

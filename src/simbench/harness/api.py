@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from simbench.harness.config import assemble
 from simbench.harness.progress import Silent
+from simbench.harness.rescoring import rescore as score_anew
 from simbench.harness.run import Run
 from simbench.harness.run import run as carry_out
 from simbench.plugin.manager import load_plugins
 
-__all__ = ["run"]
+__all__ = ["rescore", "run"]
 
 
 def run(
@@ -36,3 +38,19 @@ def run(
     for lost in registry.broken:
         warnings.warn(str(lost), UserWarning, stacklevel=2)
     return carry_out(assemble(config, registry), Silent())
+
+
+def rescore(
+    run: Run | str | Path,
+    metric: str | Sequence[str] | Mapping[str, Any] | None = None,
+    scoring: Mapping[str, Any] | None = None,
+) -> Run:
+    """Score a finished run anew from its folder alone: neither the model nor the files of the study are needed.
+
+    ``metric`` are names, or ``{name: settings}`` (default: the run's own metrics); ``scoring`` holds settings that
+    differ from the run's, as ``{"resamples": 2000}``. The scores that the run had are replaced.
+
+    Raises:
+        simbench.errors.UserError: no finished run, a metric that is not there, a damaged file.
+    """
+    return score_anew(run if isinstance(run, Run) else Run.at(Path(run)), load_plugins(), metric, scoring)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import Backend, Workspace
 from simbench.design import People
-from simbench.harness.config import Plan
+from simbench.harness.config import ScoringPlan
 from simbench.harness.pilot import asking_script
 from simbench.harness.progress import Silent
 from simbench.harness.responses import checked, response_frame
@@ -21,7 +21,7 @@ __all__ = ["BASELINES", "baseline_answers"]
 BASELINES = ("majority", "resample", "tabular")
 
 
-def baseline_answers(plan: Plan, people: People, pilot: People | None) -> dict[str, pd.DataFrame]:
+def baseline_answers(plan: ScoringPlan, people: People, pilot: People | None) -> dict[str, pd.DataFrame]:
     """Answers of every baseline for the people evaluated, as frames like ``responses.parquet``.
 
     They learn from the whole pilot (``train_without`` is for the model), ask with the personas that the model

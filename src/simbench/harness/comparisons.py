@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simbench.design import PARTICIPANT, People
-from simbench.harness.config import Plan
+from simbench.harness.config import ScoringPlan
 from simbench.metrics.base import Comparison, Floats, Ints, Side
 from simbench.plugin.blame import blamed
 from simbench.stats.rng import generator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["against_humans", "each_replicate", "human_bootstraps", "human_halves", "human_weights", "uniform"]
 
 
-def human_weights(plan: Plan, people: People) -> Floats:
+def human_weights(plan: ScoringPlan, people: People) -> Floats:
     """Rows of weights over humans: one of ones, the resamples, and where BCa needs them the leave-one-outs.
 
     Runs on the same people with the same ``scoring.seed`` share them, so that their differences are paired.
@@ -44,7 +44,7 @@ def human_weights(plan: Plan, people: People) -> Floats:
 
 
 def against_humans(
-    plan: Plan, people: People, responses: pd.DataFrame, weights: Floats, pilot: People | None = None
+    plan: ScoringPlan, people: People, responses: pd.DataFrame, weights: Floats, pilot: People | None = None
 ) -> Comparison:
     """The humans against what was simulated for them, ok answers only."""
     ok = responses[responses["status"] == "ok"].reset_index(drop=True)
@@ -82,7 +82,7 @@ def each_replicate(comparison: Comparison, replicates: Ints) -> Iterator[Compari
         yield replace(comparison, human=human, simulated=side, matched=matched, generator=None)
 
 
-def human_halves(plan: Plan, people: People) -> Comparison:
+def human_halves(plan: ScoringPlan, people: People) -> Comparison:
     """Humans against humans: disjoint halves, one split per row of weights."""
     from simbench.stats.resampling import split_halves
 
@@ -93,7 +93,7 @@ def human_halves(plan: Plan, people: People) -> Comparison:
     return _humans(plan, people, one, other)
 
 
-def human_bootstraps(plan: Plan, people: People) -> Comparison:
+def human_bootstraps(plan: ScoringPlan, people: People) -> Comparison:
     """Humans against humans: two independent bootstrap samples per row of weights."""
     from simbench.stats.resampling import bootstrap_pair
 
@@ -104,7 +104,7 @@ def human_bootstraps(plan: Plan, people: People) -> Comparison:
     return _humans(plan, people, one, other)
 
 
-def uniform(plan: Plan, people: People, pilot: People | None = None) -> Comparison:
+def uniform(plan: ScoringPlan, people: People, pilot: People | None = None) -> Comparison:
     """Humans against uniform-random answers of the same people, one draw of everybody per row of weights.
 
     All draws are rows of one side, and each row of weights holds one of them.
@@ -134,11 +134,11 @@ def uniform(plan: Plan, people: People, pilot: People | None = None) -> Comparis
     )
 
 
-def _humans(plan: Plan, people: People, one: Floats, other: Floats) -> Comparison:
+def _humans(plan: ScoringPlan, people: People, one: Floats, other: Floats) -> Comparison:
     return Comparison(Side(people, one), Side(people, other), _coherent(plan), plan.settings.scoring.alpha)
 
 
-def _coherent(plan: Plan) -> Callable[[pd.DataFrame], pd.Series]:
+def _coherent(plan: ScoringPlan) -> Callable[[pd.DataFrame], pd.Series]:
     """The experiment's rule of coherence; what goes wrong in it is the experiment's."""
 
     def rule(people: pd.DataFrame) -> pd.Series:

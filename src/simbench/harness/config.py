@@ -36,8 +36,10 @@ __all__ = [
     "PARTS",
     "Plan",
     "RunSettings",
+    "ScoringPlan",
     "ScoringSettings",
     "assemble",
+    "assemble_scoring",
     "named_config",
     "typed",
     "writable",
@@ -120,23 +122,37 @@ class RunSettings:
             raise ConfigError(f"budget: expected more than 0 US dollars; found {self.budget}")
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Everything one run needs, built and checked.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScoringPlan:
+    """What scoring needs: a study, metrics and settings; a finished run has them without its plugins.
 
-    ``plugins`` and ``scorers`` identify the code that makes the answers and the scores (see
-    :mod:`simbench.plugin.sources`).
+    ``scorers`` identifies the code that makes the scores (see :mod:`simbench.plugin.sources`).
     """
 
     experiment: Experiment[Any]
-    sampler: Sampler[Any]
-    backend: Backend[Any]
     metrics: tuple[Metric[Any], ...]
     settings: RunSettings
     config: Mapping[str, Any]
-    plugins: Mapping[str, str]
     scorers: Mapping[str, str]
     pilot_from: Experiment[Any] | None = None
+
+    def scoring(self) -> dict[str, Any]:
+        """What decides how answers are scored."""
+        study = self.experiment.scoring()
+        given = {name: self.config[name] for name in ("metric", "scoring")}
+        return {**given, "experiment": study, "plugins": dict(self.scorers)}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Plan(ScoringPlan):
+    """Everything one run needs, built and checked.
+
+    ``plugins`` identifies the code that makes the answers.
+    """
+
+    sampler: Sampler[Any]
+    backend: Backend[Any]
+    plugins: Mapping[str, str]
     left_out: tuple[str, ...] = ()
 
     @property
@@ -147,7 +163,7 @@ class Plan:
     @property
     def title(self) -> str:
         """The run in three words."""
-        return f"{self.experiment.name} {self.backend.name} {self.sampler.name}"
+        return f"{self.experiment.design.name} {self.backend.name} {self.sampler.name}"
 
     def deciding(self) -> dict[str, Any]:
         """The part of the configuration that decides which answers come out."""
@@ -156,13 +172,9 @@ class Plan:
             for kind in ("experiment", "sampler", "backend")
         }
         kept |= {name: self.config[name] for name in DECIDING}
+        if self.pilot_from is not None:
+            kept["adapt_on"] = _without_runtime(type(self.pilot_from).Config, self.config["adapt_on"])
         return kept
-
-    def scoring(self) -> dict[str, Any]:
-        """What decides how answers are scored."""
-        study = self.experiment.scoring()
-        given = {name: self.config[name] for name in ("metric", "scoring")}
-        return {**given, "experiment": study, "plugins": dict(self.scorers)}
 
 
 def assemble(config: Mapping[str, Any], registry: Registry) -> Plan:
@@ -195,6 +207,27 @@ def assemble(config: Mapping[str, Any], registry: Registry) -> Plan:
         scorers=identities((entry for entry, _ in metrics), scoring=True),
         pilot_from=pilot_from,
         left_out=tuple(map(str, registry.broken)),
+    )
+
+
+def assemble_scoring(
+    config: Mapping[str, Any],
+    registry: Registry,
+    experiment: Experiment[Any],
+    pilot_from: Experiment[Any] | None = None,
+) -> ScoringPlan:
+    """What scores a finished run of this study, from the run's own configuration with other metrics or settings."""
+    known = {field.name for field in fields(RunSettings)}
+    settings = typed(RunSettings, {name: value for name, value in config.items() if name in known}, "")
+    metrics = _metrics(config.get("metric"), registry)
+    stored = {metric.name: _stored(metric.config) for _, metric in metrics}
+    return ScoringPlan(
+        experiment=experiment,
+        metrics=tuple(metric for _, metric in metrics),
+        settings=settings,
+        config={**config, "metric": stored, "scoring": _stored(settings.scoring)},
+        scorers=identities((entry for entry, _ in metrics), scoring=True),
+        pilot_from=pilot_from,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbench.errors import ConfigError, closest
+from simbench.harness.kept import name_of
 from simbench.harness.run import Run
 from simbench.harness.store import RunFolder, folders_at
 
@@ -199,7 +200,8 @@ def _row(folder: RunFolder, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "status": manifest.get("status"),
         "study": config.get("study") or None,
         "cell": config.get("cell") or None,
-        **{kind: config.get(kind, {}).get("name") for kind in ("experiment", "backend", "sampler")},
+        "experiment": name_of(manifest) if config else None,
+        **{kind: config.get(kind, {}).get("name") for kind in ("backend", "sampler")},
         "model": manifest.get("model", {}).get("base"),
         **{name: humans.get(name) for name in ("n_pilot", "n_evaluated", "synthetic")},
         "humans": humans.get("evaluated_sha256"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from simbench.design import People, Profile
 from simbench.errors import PilotError, PluginError
-from simbench.harness.config import Plan
+from simbench.harness.config import Plan, ScoringPlan
 from simbench.interview import Script, Style
 from simbench.plugin.blame import blamed
 from simbench.samplers.base import Draw
@@ -94,7 +94,7 @@ def training_script(plan: Plan) -> Script:
     return experiment.script(style_without(plan.settings.interview, without), kept if roles else ())
 
 
-def asking_script(plan: Plan) -> Script:
+def asking_script(plan: ScoringPlan) -> Script:
     """What writes the interviews of simulated participants."""
     return plan.experiment.script(style_without(plan.settings.interview, plan.settings.ask_without))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -17,6 +19,7 @@ from simbench.files import digest, storage
 from simbench.harness.cache import ResponseCache
 from simbench.harness.config import Plan
 from simbench.harness.journal import Journal
+from simbench.harness.kept import DESIGN, keep_verdicts, kept_study
 from simbench.harness.pilot import asking_script, draw_pilot, evaluated, training_script
 from simbench.harness.provenance import environment, interviews_digest
 from simbench.harness.responses import AGAIN, JOURNAL, ask, outcome_counts, response_frame, usage_totals, valid_mass
@@ -34,6 +37,7 @@ __all__ = ["Run", "run"]
 
 SCHEMA = 1
 CACHE = ".cache"
+LONGEST_NAME = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,12 +136,15 @@ def carry_out(ready: Prepared, folder: RunFolder, progress: Progress) -> None:
     plan = ready.plan
     for words in (*plan.experiment.notes, *weak_regressions(ready.humans)):
         progress.say(f"note: {words}")
-    with folder.recording(facts(ready)):
+    study = kept_study(plan, ready.humans, ready.asked, ready.pilot)
+    with folder.recording(facts(ready, study)):
+        folder.write_json(DESIGN, study)
         plan.backend.check(ready.transcripts, ready.interviews)
         folder.write_frame("pilot.parquet", with_given(plan.pilot_from or plan.experiment, ready.pilot))
         folder.write_frame("people.parquet", with_given(plan.experiment, ready.asked))
         model = adapt(ready, folder, progress)
         responses = respond(ready, folder, model, progress)
+        keep_verdicts(folder, plan, ready.asked, responses, ready.pilot)
         found = scored(plan, ready.asked, responses, ready.pilot)
         folder.write_frame("resamples.parquet", found.resamples)
         folder.write_frame("scores.parquet", found.scores)
@@ -172,8 +179,14 @@ def prepare(plan: Plan) -> Prepared:
         "interviews": interviews_digest([*(each.interview for each in transcripts), *interviews]),
         "plugins": dict(plan.plugins),
     }
-    run_id = f"{plan.experiment.name}-{plan.backend.name}-{plan.sampler.name}-{digest(identity)[:12]}"
+    run_id = f"{_slug(people.design.name)}-{plan.backend.name}-{plan.sampler.name}-{digest(identity)[:12]}"
     return Prepared(plan, people, learned_from, pilot.notes, asked, transcripts, interviews, run_id)
+
+
+def _slug(name: str) -> str:
+    """A study's name as part of a folder's name: plain letters, digits and ``_``; ``study`` where none is left."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"\W+", "-", plain).strip("-")[:LONGEST_NAME].rstrip("-") or "study"
 
 
 def _people(experiment: Experiment[Any]) -> People:
@@ -218,12 +231,16 @@ def refuse_failed(folder: RunFolder, plan: Plan) -> None:
         )
 
 
-def facts(ready: Prepared) -> dict[str, Any]:
+def facts(ready: Prepared, study: Mapping[str, Any]) -> dict[str, Any]:
     """What the manifest says from the start."""
     plan = ready.plan
     return {
         "schema": SCHEMA,
         "config": plan.config,
+        "experiment": {
+            "name": ready.humans.design.name,
+            **{name: study[name] for name in ("citation", "license", "sources")},
+        },
         "seed": plan.settings.seed,
         "evaluated": plan.settings.evaluate,
         "humans": {

@@ -33,7 +33,7 @@ from simbench.harness.comparisons import (
     human_weights,
     uniform,
 )
-from simbench.harness.config import Plan
+from simbench.harness.config import ScoringPlan
 from simbench.harness.estimates import corrected, estimates
 from simbench.harness.figures import Asked, Key
 from simbench.metrics.base import Comparison, Floats, Score, loss
@@ -91,14 +91,14 @@ class Scored:
 
 
 def score(
-    plan: Plan, people: People, responses: pd.DataFrame, pilot: People | None = None
+    plan: ScoringPlan, people: People, responses: pd.DataFrame, pilot: People | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The two frames of :func:`scored` alone: scores and resamples."""
     found = scored(plan, people, responses, pilot)
     return found.scores, found.resamples
 
 
-def scored(plan: Plan, people: People, responses: pd.DataFrame, pilot: People | None = None) -> Scored:
+def scored(plan: ScoringPlan, people: People, responses: pd.DataFrame, pilot: People | None = None) -> Scored:
     """Score every metric of the plan on the people and their simulated counterparts.
 
     Runs on the same people with the same ``scoring.seed`` share their resamples, so their differences are paired.
@@ -110,7 +110,7 @@ def scored(plan: Plan, people: People, responses: pd.DataFrame, pilot: People | 
         return _scored(plan, people, responses, pilot)
 
 
-def _scored(plan: Plan, people: People, responses: pd.DataFrame, pilot: People | None) -> Scored:
+def _scored(plan: ScoringPlan, people: People, responses: pd.DataFrame, pilot: People | None) -> Scored:
     import pandas as pd
 
     settings = plan.settings.scoring
@@ -142,7 +142,7 @@ def _scored(plan: Plan, people: People, responses: pd.DataFrame, pilot: People |
     return Scored(frame.reindex(columns=list(COLUMNS)), resamples, tuple(asked.faults), tuple(_findings(plan, frame)))
 
 
-def _findings(plan: Plan, frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _findings(plan: ScoringPlan, frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """What the verdict found, from the very rows that it concluded from."""
     for metric in plan.metrics:
         if isinstance(metric, Verdict):
@@ -170,7 +170,7 @@ def _mean(values: Floats) -> float:
 
 def _add_baselines(
     frame: pd.DataFrame,
-    plan: Plan,
+    plan: ScoringPlan,
     people: People,
     pilot: People | None,
     weights: Floats,

@@ -52,8 +52,8 @@ class RunFolder:
 
     @property
     def run_id(self) -> str:
-        """The folder's name."""
-        return self.path.name
+        """The run's identity, also where its folder was given another name."""
+        return str(self.manifest.get("run_id") or self.path.name)
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simbench.errors import ConfigError, closest
+from simbench.harness.kept import name_of
 from simbench.harness.library import Runs
 from simbench.metrics.base import loss
 from simbench.plugin.manager import Registry
@@ -112,7 +113,7 @@ def _humans(runs: Runs, names: dict[str, str], different: bool) -> list[str]:
     for manifest in runs.manifests:
         humans, config = manifest["humans"], manifest["config"]
         people = humans.get("evaluated_sha256") or f"unknown in {manifest['run_id']}"
-        key = (config["experiment"]["name"], people, config["scoring"].get("seed"))
+        key = (name_of(manifest), people, config["scoring"].get("seed"))
         groups.setdefault(key, []).append(names[manifest["run_id"]])
     if len(groups) == 1:
         return []

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from simbench.design import PARTICIPANT, Design, Item, People
-from simbench.errors import ConfigError, PluginError
+from simbench.design import PARTICIPANT, Design, Item
 from simbench.experiments.base import Experiment
+from simbench.experiments.recorded import Recorded
 from simbench.harness.journal import Journal
+from simbench.harness.kept import name_of, people_of
 from simbench.harness.pilot import style_without
 from simbench.harness.run import Run
 from simbench.interview import Interview, Style
@@ -23,7 +24,7 @@ from simbench.report.verdict import Statement
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Pair", "claims", "experiment_of", "facts", "headlines", "pairs", "provenance"]
+__all__ = ["Pair", "citation", "claims", "design_of", "facts", "headlines", "pairs", "provenance", "whose_words"]
 
 SAMPLES = 3
 LONG = 400
@@ -47,31 +48,33 @@ class Pair:
     shared: str = field(default="", repr=False)
 
 
-def experiment_of(manifest: Mapping[str, Any], registry: Registry) -> Experiment[Any] | None:
-    """The run's experiment with its settings, or None where its plugin is not installed here."""
-    settings = dict(manifest["config"]["experiment"])
-    try:
-        entry = registry.get("experiment", settings.pop("name"))
-        built: Experiment[Any] = entry.cls(entry.cls.Config(**settings))
-    except (ConfigError, PluginError, TypeError):
-        return None
-    return built
-
-
 def design_of(experiment: Experiment[Any] | None, run: Run) -> Design:
-    """The experiment's design; where it is not installed, one pieced together from what was answered."""
+    """The experiment's design; where there is none, one pieced together from what was answered."""
     if experiment is not None:
         return experiment.design
     scores, people = run.scores, run.people
     names = scores[scores["metric"] == "js_distance"]["item"].dropna().unique()
     items = [name for name in people.columns if name in set(names) - {"mean"}]
     values = {name: sorted(people[name].dropna().unique().tolist()) for name in items}
-    return Design(
-        run.manifest["config"]["experiment"]["name"],
-        (),
-        (),
-        tuple(Item(name, "belief", name, values[name]) for name in items),
-    )
+    return Design(name_of(run.manifest), (), (), tuple(Item(name, "belief", name, values[name]) for name in items))
+
+
+def whose_words(experiment: Experiment[Any] | None) -> list[str]:
+    """What a reader must know of where the page's words come from, unless it is the run itself."""
+    if isinstance(experiment, Recorded):
+        return []
+    made = "The run was made before runs kept their study: "
+    if experiment is None:
+        return [f"{made}its experiment cannot be had here, so its words are not shown."]
+    return [f"{made}words and options below are those of the experiment AS IT IS NOW."]
+
+
+def citation(experiment: Experiment[Any] | None) -> str:
+    """How the study is cited, with its licence where it has one."""
+    if experiment is None:
+        return ""
+    licence = f"licence: {experiment.license}" if experiment.license else ""
+    return "; ".join(part.rstrip(".") for part in (experiment.citation, licence) if part)
 
 
 def facts(manifest: Mapping[str, Any]) -> list[str]:
@@ -84,7 +87,7 @@ def facts(manifest: Mapping[str, Any]) -> list[str]:
     }[manifest["evaluated"]]
     learned = f" of {config['adapt_on']['name']}" if config.get("adapt_on") else f" of {humans['n']}"
     return [
-        f"Experiment {config['experiment']['name']}; {_people(humans)}: {humans['source']}.",
+        f"Experiment {name_of(manifest)}; {_people(humans)}: {humans['source']}.",
         f"Backend {config['backend']['name']}, model {model['base']}{', adapted' if model.get('adapter') else ''}; "
         f"pilot of {humans['n_pilot']}{learned} by sampler {config['sampler']['name']}, seed {manifest['seed']}.",
         f"{humans['n_evaluated']} simulated and compared: {scope}.",
@@ -119,7 +122,7 @@ def pairs(run: Run, experiment: Experiment[Any] | None) -> list[Pair]:
     """The first person of each of the first treatment groups, beside their simulated counterpart."""
     if experiment is None:
         return []
-    people = People(experiment.design, run.people)
+    people = people_of(experiment.design, run.people)
     first = people.where(~people.condition.duplicated())
     first = first.at(range(min(SAMPLES, len(first))))
     config = run.manifest["config"]
@@ -164,7 +167,11 @@ def _provenance(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "command", " ".join(environment["command"])
     yield "started, finished (UTC)", f"{manifest['started']}, {manifest.get('finished', '-')}"
     yield "seed of the run, of the resamples", f"{manifest['seed']}, {manifest['config']['scoring'].get('seed', '-')}"
+    if manifest.get("rescored"):
+        yield "scored anew (UTC)", manifest["rescored"]
     yield "human data", f"{humans['source']}, sha256 {humans['sha256']}"
+    for path, sha in manifest.get("experiment", {}).get("sources", {}).items():
+        yield "read from", f"{path}, sha256 {sha}"
     yield "people compared", f"{humans['n_evaluated']}, sha256 {humans.get('evaluated_sha256', '-')}"
     yield "model", _brief(manifest["model"])
     yield "tokens", _brief(manifest["usage"]["tokens"])

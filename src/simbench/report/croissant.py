@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import simbench
 from simbench.files import write_whole
+from simbench.harness.kept import name_of
 from simbench.harness.run import Run
 
 __all__ = ["write_croissant"]
@@ -69,6 +70,7 @@ ABOUT = {
     "responses": "one row per simulated participant",
     "scores": "one row per figure",
     "resamples": "resampled values of the whole-sample figures",
+    "coherence": "what the experiment's rule of coherence said of the rows that were scored",
 }
 
 
@@ -90,7 +92,7 @@ def write_croissant(run: Run, license: str = "", creators: Sequence[str] = ()) -
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": run.run_id,
         "description": (
-            f"A simbench run: {humans['n_evaluated']} participants of the experiment {config['experiment']['name']} "
+            f"A simbench run: {humans['n_evaluated']} participants of the experiment {name_of(manifest)} "
             f"({kind}: {humans['source']}) simulated by {config['backend']['name']} ({manifest['model']['base']}) "
             f"after a pilot of {humans['n_pilot']}, and compared with the humans. Simulated answers are not answers "
             "of people."
@@ -102,6 +104,8 @@ def write_croissant(run: Run, license: str = "", creators: Sequence[str] = ()) -
         "distribution": [_file(path) for path in files],
         "recordSet": [_records(path) for path in files if path.suffix == ".parquet"],
     }
+    if based := _study(manifest):
+        described["isBasedOn"] = based
     if license:
         described["license"] = license
     if creators:
@@ -109,6 +113,15 @@ def write_croissant(run: Run, license: str = "", creators: Sequence[str] = ()) -
     text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
     write_whole(folder / NAME, lambda file: file.write(text.encode()))
     return folder / NAME
+
+
+def _study(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The study that the people are of, as the run keeps it; its licence is not that of the run."""
+    kept = manifest.get("experiment")
+    if not kept:
+        return {}
+    told = {"citation": kept["citation"], "license": kept["license"]}
+    return {"@type": "sc:CreativeWork", "name": kept["name"], **{key: said for key, said in told.items() if said}}
 
 
 def _file(path: Path) -> dict[str, Any]:

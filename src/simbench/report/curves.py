@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simbench.harness.kept import name_of
 from simbench.harness.library import Runs
 from simbench.metrics.base import loss
 from simbench.plugin.manager import Registry
@@ -108,7 +109,7 @@ def curve_data(runs: Runs, registry: Registry) -> pd.DataFrame:
 def is_curve(runs: Runs) -> bool:
     """Whether the runs vary the size of the pilot: one experiment, at least two sizes above none."""
     sizes = {manifest["humans"]["n_pilot"] for manifest in runs.manifests} - {0}
-    return len(sizes) >= 2 and len({manifest["config"]["experiment"]["name"] for manifest in runs.manifests}) == 1
+    return len(sizes) >= 2 and len({name_of(manifest) for manifest in runs.manifests}) == 1
 
 
 def learning_curve(runs: Runs, registry: Registry) -> Chart | None:

@@ -12,6 +12,7 @@ from typing import Any
 import simbench
 from simbench.errors import ConfigError
 from simbench.files import write_whole
+from simbench.harness.kept import name_of, study_of
 from simbench.harness.library import Runs
 from simbench.harness.run import Run
 from simbench.harness.store import now
@@ -97,7 +98,7 @@ def _template() -> Any:
 def _title(runs: Runs) -> str:
     manifests = runs.manifests
     studies = {manifest["config"].get("study") for manifest in manifests} - {"", None}
-    experiments = sorted({manifest["config"]["experiment"]["name"] for manifest in manifests})
+    experiments = sorted({name_of(manifest) for manifest in manifests})
     what = f"study {studies.pop()}" if len(studies) == 1 else f"{len(runs)} runs"
     return f"{', '.join(experiments)}: {label(manifests[0]) if len(runs) == 1 else what}"
 
@@ -105,7 +106,7 @@ def _title(runs: Runs) -> str:
 def _run_view(run: Run, name: str, registry: Registry) -> dict[str, Any]:
     """Everything that the page says about one run, under a name that tells it from the others."""
     manifest, scores = run.manifest, run.scores
-    experiment = content.experiment_of(manifest, registry)
+    experiment = study_of(run.folder, registry)
     marked = "humans (SYNTHETIC)" if manifest["humans"]["synthetic"] else "humans"
     charts = run_charts(content.design_of(experiment, run), run.people, run.responses, scores, marked)
     statements = verdict(manifest, scores)
@@ -113,7 +114,7 @@ def _run_view(run: Run, name: str, registry: Registry) -> dict[str, Any]:
     return {
         "id": run.run_id,
         "label": name,
-        "facts": content.facts(manifest),
+        "facts": [*content.facts(manifest), *content.whose_words(experiment)],
         "verdict": statements,
         "marked": marked,
         "headlines": content.headlines(scores, registry),
@@ -123,7 +124,7 @@ def _run_view(run: Run, name: str, registry: Registry) -> dict[str, Any]:
         "pairs": content.pairs(run, experiment),
         "provenance": content.provenance(manifest),
         "config": json.dumps(manifest["config"], indent=1, ensure_ascii=False),
-        "citation": experiment.citation if experiment is not None else "",
+        "citation": content.citation(experiment),
         "claims": content.claims(manifest, statements),
     }
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from simbench.harness.baselines import BASELINES
 from simbench.harness.conclusions import against_the_pilot, verdicts
 from simbench.harness.config import RunSettings
+from simbench.harness.kept import name_of
 from simbench.plugin.manager import Registry, load_plugins
 from simbench.report.formats import plain
 from simbench.report.outcomes import faults, headline_counts, outcomes, troubled, unsent
@@ -45,7 +46,7 @@ def run_table(run: Run, registry: Registry) -> RenderableType:
     humans = manifest["humans"]
     marked = "humans (SYNTHETIC)" if humans["synthetic"] else "humans"
     lines = [
-        f"{manifest['config']['experiment']['name']}: {_model(manifest)}, pilot {humans['n_pilot']} of "
+        f"{name_of(manifest)}: {_model(manifest)}, pilot {humans['n_pilot']} of "
         f"{humans['n']}, {humans['n_evaluated']} simulated and compared ({SCOPES[manifest['evaluated']]})",
         f"humans: {SYNTHETIC if humans['synthetic'] else 'real'} ({humans['source']})",
         *(f"pilot: {note}" for note in manifest["pilot_notes"]),
