@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,25 @@ from simbench.harness.config import DEFAULTS, RunSettings, typed
 from simbench.plugin.manager import Registry
 from simbench.settings import settings_of
 
-__all__ = ["check_words"]
+__all__ = ["check_words", "only_shows"]
 
 HYDRAS = ("--config", "-cd", "-cn", "-cp", "-sc", "--shell", "hydra.searchpath")
+ONE_RUN = ("--cfg", "-c", "--info", "-i")
+SHOWING = ("-h", "--help", "--hydra-help", "--version", *ONE_RUN)
 
 
-def check_words(words: Sequence[str], registry: Registry, presets: Path) -> None:
+def check_words(
+    words: Sequence[str], registry: Registry, presets: Path, cells: Sequence[Mapping[str, Any]] = ({},)
+) -> None:
     """Raise ConfigError for a group, name or setting that does not exist.
 
-    Hydra's own groups, words with Hydra's flags, and folders named by ``--config-dir`` are left to Hydra.
+    ``cells`` is what the cells of a study set beside the words. Hydra's own groups, words with Hydra's flags, and
+    folders named by ``--config-dir`` are left to Hydra.
     """
-    if any(
-        word.startswith(("--config", "-cd", "-cn", "-cp", "-sc", "--shell", "hydra.searchpath")) for word in words
-    ):
+    asked = {word.partition("=")[0] for word in words}
+    if {"-m", "--multirun"} & asked and asked.intersection(ONE_RUN):
+        raise ConfigError(f"{asked.intersection(ONE_RUN).pop()} shows one run; leave out -m, and give no study")
+    if any(word.startswith(HYDRAS) for word in words):
         return
     given = [word for word in words if not word.startswith("-") and "=" in word.lstrip("+~")]
     overrides = [parsed for word in given if (parsed := _parsed(word)) is not None]
@@ -45,8 +51,27 @@ def check_words(words: Sequence[str], registry: Registry, presets: Path) -> None
             for name in _choices(each):
                 if name not in (known := _files(presets / key)):
                     raise ConfigError(f"there is no {key} {name!r}{closest(name, known)}")
+    if not only_shows(words):
+        _check_used(cells, {str(each.key_or_group) for each in overrides}, names, registry)
     for each in overrides:
         _check_setting(each, chosen, registry, {*names, *groups})
+
+
+def only_shows(words: Sequence[str]) -> bool:
+    """Whether the words ask for Hydra's help or the configuration, and nothing is to be run."""
+    return any(word.partition("=")[0] in SHOWING for word in words)
+
+
+def _check_used(
+    cells: Sequence[Mapping[str, Any]], given: set[str], names: Mapping[str, Sequence[str]], registry: Registry
+) -> None:
+    """Raise ConfigError where a run would use what a study's cell names, or a default, and it is not there."""
+    for cell in cells:
+        for kind, default in DEFAULTS.items():
+            part = cell.get(kind, default)
+            name = str(part.get("name", default) if isinstance(part, Mapping) else part)
+            if kind not in given and name not in names[kind]:
+                registry.get(kind, name)
 
 
 def registry_names(registry: Registry, kind: str) -> list[str]:

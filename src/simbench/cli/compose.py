@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, make_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,14 +16,16 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 import simbench
-from simbench.cli.check import check_words
+from simbench.cli.check import check_words, only_shows
 from simbench.cli.job import carry_out, report_sweep
 from simbench.cli.studies import Study, expand, find_study, nodes
 from simbench.errors import ConfigError
@@ -70,12 +72,12 @@ def run_hydra(words: Sequence[str]) -> int:
     study = find_study(words, presets())
     if study:
         words = expand(words, study)
-    check_words(words, registry, presets())
-    sweep = f"{datetime.now():%Y%m%d-%H%M%S-%f}"
+    check_words(words, registry, presets(), _cells(words, study))
+    many = bool({"-m", "--multirun"} & set(words)) and not only_shows(words)
+    sweep = Sweep(_sweeps(words) / f"{datetime.now():%Y%m%d-%H%M%S-%f}" if many else Path())
     register(registry, sweep, study)
-    folder = _sweeps(_out(words)) / sweep
-    if {"-m", "--multirun"} & set(words):
-        write_plan(folder, ["simbench", *words], _jobs(words))
+    if many:
+        write_plan(sweep.folder, ["simbench", *words], _jobs(words))
     options: dict[str, Any] = {} if _version() >= (1, 4) else {"version_base": "1.3"}
     sys.argv = ["simbench", *words]
     try:
@@ -83,8 +85,10 @@ def run_hydra(words: Sequence[str]) -> int:
     except Finished as done:
         return int(done.code or 0)
     except SystemExit as stop:
+        if many:
+            sweep.forget()
         return 2 if stop.code in (1, 2) else 0
-    return report_sweep(Sweep(folder))
+    return report_sweep(sweep) if many else 0
 
 
 def compose(words: Sequence[str]) -> dict[str, Any]:
@@ -92,18 +96,15 @@ def compose(words: Sequence[str]) -> dict[str, Any]:
     registry = load_plugins()
     study = find_study(words, presets())
     words = expand(words, study) if study else words
-    check_words(words, registry, presets())
-    register(registry, "", study)
+    check_words(words, registry, presets(), _cells(words, study))
+    register(registry, Sweep(Path()), study)
     options: dict[str, Any] = {} if _version() >= (1, 4) else {"version_base": "1.3"}
     try:
         with hydra.initialize(config_path=None, **options):
             composed = hydra.compose("simbench", overrides=list(words))
     except HydraException as error:
         raise ConfigError(str(error).splitlines()[0]) from None
-    plain = OmegaConf.to_container(composed, resolve=True)
-    if not isinstance(plain, dict):
-        raise TypeError(f"expected a mapping, found {type(plain).__name__}")
-    return {str(name): value for name, value in plain.items() if name != "hydra"}
+    return _plain(composed)
 
 
 class Finished(SystemExit):
@@ -112,15 +113,12 @@ class Finished(SystemExit):
 
 def job(config: DictConfig) -> None:
     """Hydra's task function: one run, alone or as a part of a sweep."""
-    plain = OmegaConf.to_container(config, resolve=True)
-    if not isinstance(plain, dict):
-        raise TypeError(f"expected a mapping, found {type(plain).__name__}")
-    settings = {str(name): value for name, value in plain.items() if name != "hydra"}
+    settings = _plain(config)
     meta = HydraConfig.get()
     if meta.mode != RunMode.MULTIRUN:
         raise Finished(carry_out(settings).code)
     os.chdir(os.environ[STARTED_IN])  # a worker of a cluster starts in a folder of its own
-    folder, number = _sweeps(settings["out"]) / os.environ[SWEEP], int(meta.job.num)
+    folder, number = Path(os.environ[SWEEP]), int(meta.job.num)
     if settings.get("retry_failed") is None:
         settings["retry_failed"] = False
     if settings.get("report") is None:
@@ -135,14 +133,40 @@ def _jobs(words: Sequence[str]) -> list[str]:
     return [" ".join(job) for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
 
 
-def _sweeps(out: str) -> Path:
-    return Path(out).expanduser() / FOLDER
+def _plain(config: DictConfig) -> dict[str, Any]:
+    """A composed configuration as plain values, without Hydra's part and what nobody has set."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    if not isinstance(plain, dict):
+        raise TypeError(f"expected a mapping, found {type(plain).__name__}")
+    return {str(name): value for name, value in plain.items() if name != "hydra" and value != MISSING}
 
 
-def _out(words: Sequence[str]) -> str:
-    """The folder of run folders that the words ask for."""
-    given = [word.partition("=")[2] for word in words if word.startswith("out=")]
-    return given[-1] if given else RunSettings().out
+def _cells(words: Sequence[str], study: Study | None) -> list[Mapping[str, Any]]:
+    """What the cells of a study that are asked for set, each beside the words; one empty cell without a study."""
+    if study is None:
+        return [{}]
+    (asked,) = (word.partition("=")[2] for word in words if word.startswith("+cell="))
+    configs = study.configs()
+    return [configs[name.removeprefix(f"{study.name}/")] for name in asked.split(",")]
+
+
+def _sweeps(words: Sequence[str]) -> Path:
+    """The folder that notes the sweeps of the folder of runs that the words ask for: one for all runs of a sweep."""
+    out: Any = RunSettings().out
+    for word in words:
+        if word.lstrip("+").startswith("out="):
+            given = OverridesParser.create().parse_override(word)
+            if given.is_sweep_override():
+                raise ConfigError(f"{word}: all runs of a sweep go to one folder; give out one value")
+            out = given.value()
+    text = out.text if isinstance(out, QuotedString) else str(out)
+    try:
+        found = OmegaConf.to_container(OmegaConf.create({"out": text}), resolve=True)
+    except OmegaConfBaseException:
+        raise ConfigError(
+            f"out={text}: all runs of a sweep go to one folder, so out cannot name other settings"
+        ) from None
+    return Path(str(found["out"])).expanduser().absolute() / FOLDER
 
 
 def _version() -> tuple[int, int]:
@@ -150,7 +174,7 @@ def _version() -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def register(registry: Registry, sweep: str, study: Study | None) -> None:
+def register(registry: Registry, sweep: Sweep, study: Study | None) -> None:
     """Put every plugin's settings and the primary configuration into Hydra's store."""
     plugins = Plugins.instance()
     if Presets not in plugins.discover(SearchPathPlugin):
@@ -169,17 +193,22 @@ def register(registry: Registry, sweep: str, study: Study | None) -> None:
     store.store(name="simbench", node=_primary(registry, sweep))
 
 
-def _primary(registry: Registry, sweep: str) -> DictConfig:
-    """The primary configuration: run settings, one slot per kind, and quiet Hydra defaults."""
-    defaults: list[Any] = ["_self_", *({kind: name} for kind, name in DEFAULTS.items())]
+def _primary(registry: Registry, sweep: Sweep) -> DictConfig:
+    """The primary configuration: run settings, one slot per kind, and quiet Hydra defaults.
+
+    A default that is not installed leaves its slot open, so that it only matters to who uses it.
+    """
+    there = {kind: name if (kind, name) in registry.entries else None for kind, name in DEFAULTS.items()}
+    defaults: list[Any] = ["_self_", *({kind: name} for kind, name in there.items())]
     defaults.append({"metric": [entry.name for entry in registry.of("metric")]})
     defaults.append({"launcher": None})
     defaults += [{"override hydra/job_logging": "none"}, {"override hydra/hydra_logging": "none"}]
+    kept = {SWEEP: str(sweep.folder), STARTED_IN: str(Path.cwd())}
     quiet = {
         "run": {"dir": "."},
         "output_subdir": None,
-        "sweep": {"dir": f"${{out}}/.sweeps/{sweep}", "subdir": "${hydra.job.num}"},
-        "job": {"name": "simbench", "chdir": False, "env_set": {SWEEP: sweep, STARTED_IN: str(Path.cwd())}},
+        "sweep": {"dir": str(sweep.folder), "subdir": "${hydra.job.num}"},
+        "job": {"name": "simbench", "chdir": False, "env_set": kept},
         "help": {"app_name": "simbench", "header": HEADER},
     }
     slots: list[tuple[str, Any, Any]] = [(kind, Any, field(default=MISSING)) for kind in DEFAULTS]

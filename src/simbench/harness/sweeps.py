@@ -7,6 +7,7 @@ given again, whatever its launcher, continues the same jobs.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -78,6 +79,13 @@ class Sweep:
         """How jobs ended, in the order of the jobs; those without an end are left out."""
         files = sorted(self.folder.glob("[0-9]*.json"), key=lambda path: int(path.stem))
         return [Outcome(**stored) for path in files if (stored := _json(path))]
+
+    def forget(self) -> None:
+        """Remove the plan of a sweep that was refused before any of its jobs began."""
+        if not any(self.folder.glob("[0-9]*.*")):
+            (self.folder / "plan.json").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
 
     def _job(self, number: int, words: str) -> Job:
         stored = _json(self.folder / f"{number}.json")
