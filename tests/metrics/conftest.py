@@ -66,7 +66,7 @@ class Study:
         people = People(self.design, frame.reset_index(drop=True))
         people = people.answering({item.name: item.codes(frame[item.name]) for item in self.design.items})
         strata = people.condition.to_numpy(str) if len(frame) else None
-        clusters = people.person.to_numpy(str) if self.design.person else None
+        clusters = people.unit.to_numpy(str) if len(frame) else None
         rng = np.random.default_rng(seed)
         return Side(people, bootstrap_weights(len(frame), resamples, rng, strata, clusters))
 

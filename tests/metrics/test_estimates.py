@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import bootstrap
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 from simbench.harness.comparisons import against_humans, human_weights
 from simbench.harness.estimates import corrected, estimates
@@ -202,3 +203,33 @@ def test_a_within_subject_design_is_scored(study: Any, plan: Any) -> None:
     )
     assert scores[scores["value"].isna()]["reason"].notna().all()
     assert np.isfinite(one(scores, "f1_sign")["floor"]) or np.isfinite(one(scores, "fpr")["floor"])
+
+
+def test_where_no_resample_differs_a_share_has_a_width_a_tie_none_and_the_rest_no_interval() -> None:
+    still = np.ones(101)
+    scores = [
+        Score("f1", still, trials={"value": 100}),
+        Score("missed", 0 * still, trials={"value": 60}),
+        Score("gap", 0 * still),
+        Score("spread", 3 * still),
+    ]
+    better = {"f1": "higher", "missed": "lower", "gap": "zero", "spread": "zero"}
+    frame = estimates(scores, better, 0.95, 100).set_index("metric")
+    exact = proportion_confint(100, 100, method="beta")[0], proportion_confint(0, 60, method="beta")[1]
+    assert frame.loc["f1", ["ci_low", "ci_high"]].tolist() == pytest.approx([exact[0], 1])
+    assert frame.loc["missed", ["ci_low", "ci_high"]].tolist() == pytest.approx([0, exact[1]])
+    assert frame.loc["gap", ["ci_low", "ci_high", "p"]].tolist() == [0, 0, 1]
+    assert frame.loc["spread", ["ci_low", "ci_high", "p"]].isna().all()
+    assert frame.loc["spread", "reason"] == "no interval: no resample differs"
+
+
+def test_no_reported_interval_leaves_its_estimate_out(scored: Any) -> None:
+    frame, _ = scored()
+    known = frame[frame["ci_low"].notna()]
+    assert (known["ci_low"] <= known["value"]).all()
+    assert (known["value"] <= known["ci_high"]).all()
+    for name in ("resample", "tabular"):
+        known = frame[frame[f"{name}_margin_low"].notna()]
+        assert len(known)
+        assert (known[f"{name}_margin_low"] <= known[f"{name}_margin"]).all()
+        assert (known[f"{name}_margin"] <= known[f"{name}_margin_high"]).all()

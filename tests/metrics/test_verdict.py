@@ -82,7 +82,9 @@ def test_a_rejected_joint_test_and_a_wide_gap_rule_inference_out() -> None:
     rejected = [{**each, "value": 0.001} if each["metric"] == "joint_test" else each for each in GOOD]
     assert verdict(rejected)["inference"][0] == 0.0
     wide = [
-        {**each, "simulated_ci_low": 0.6, "simulated_ci_high": 0.9} if "gap" in each["metric"] else each
+        {**each, "simulated": 0.7, "simulated_ci_low": 0.6, "simulated_ci_high": 0.9}
+        if "gap" in each["metric"]
+        else each
         for each in GOOD
     ]
     assert verdict(wide)["inference"][0] == 0.0
@@ -104,7 +106,7 @@ def test_what_is_missing_is_not_shown_with_its_reason() -> None:
 
 def test_sentences_about_the_pilot() -> None:
     margin = {"resample": 0.2, "resample_margin": 0.1, "resample_margin_low": 0.05, "resample_margin_high": 0.2}
-    worse = {**margin, "resample_margin_low": -0.3, "resample_margin_high": -0.1}
+    worse = {**margin, "resample_margin": -0.2, "resample_margin_low": -0.3, "resample_margin_high": -0.1}
     doubt = {**margin, "resample_margin_low": -0.1}
     scores = pd.DataFrame(
         [
@@ -154,3 +156,16 @@ def test_many_levels_are_counted_and_the_worst_named() -> None:
     assert "for g 4 (n = 100)" in words
     assert "2 more subgroup levels (failed)" in words
     assert "1 of 6 subgroup levels (met)" in words
+
+
+def test_no_claim_rests_on_an_interval_without_width_or_that_leaves_its_estimate_out() -> None:
+    """F1-Sign 1.000 [1.000, 1.000] was a yes, and a margin of 0 [0.125, 0.845] closer."""
+    for low, high, words in ((1.0, 1.0, "has no width"), (0.85, 0.95, "leaves it out")):
+        found = verdict([row("f1_sign", 1.0, low, high), *(each for each in GOOD if each["metric"] != "f1_sign")])
+        assert np.isnan(found["effect signs"][0])
+        assert words in found["effect signs"][1]
+    margin = {"resample": 0.2, "resample_margin": 0.0, "resample_margin_low": 0.125, "resample_margin_high": 0.845}
+    tie = {**margin, "resample_margin_low": 0.0, "resample_margin_high": 0.0}
+    for each in (margin, tie):
+        (said,) = against_the_pilot(pd.DataFrame([{**row("fpr", 0.1, 0, 0.2), **each}]), [("fpr", None)])
+        assert said.startswith("NOT shown to be closer")

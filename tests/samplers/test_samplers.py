@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from simbench.design import Design, Factor, Item, People, Profile
 from simbench.errors import ConfigError, PilotError
 from simbench.samplers.balanced import Balanced, BalancedConfig, equal_shares
+from simbench.samplers.clusters import Clusters, ClustersConfig
 from simbench.samplers.none import NoPilot
 from simbench.samplers.pool import largest_remainder
 from simbench.samplers.random import Random, RandomConfig
@@ -188,3 +190,24 @@ def test_groups_that_are_none(groups: Any, said: str) -> None:
     frame = pd.DataFrame({"participant_id": ["1"], "origin": "x", "tone": [0], "who": ["a"], "belief": [1]})
     with pytest.raises(PilotError, match=said):
         Random(RandomConfig(n=1, groups=groups)).draw(People.of(TWO, frame), np.random.default_rng(0))
+
+
+def test_whole_clusters() -> None:
+    """As many as bring the pilot nearest to its size; nobody outside shares a cluster with it."""
+    sizes = np.random.default_rng(1).integers(3, 20, 30)
+    village = np.repeat(np.arange(30).astype(str), sizes)
+    frame = people({"White": int(sizes.sum())}).frame.assign(village=village)
+    grouped = People.of(replace(DESIGN, cluster="village"), frame)
+    for seed in range(20):
+        draw = Clusters(ClustersConfig(n=60)).draw(grouped, np.random.default_rng(seed))
+        assert set(village[draw]).isdisjoint(np.delete(village, draw))
+        assert abs(len(draw) - 60) <= 10
+        few = Clusters(ClustersConfig(clusters=4)).draw(grouped, np.random.default_rng(seed))
+        assert len(set(village[few])) == 4
+    assert draw.notes == (f"{len(set(village[draw]))} of 30 whole clusters (village), {len(draw)} people",)
+    with pytest.raises(PilotError, match="more than the 30"):
+        Clusters(ClustersConfig(clusters=31)).draw(grouped, np.random.default_rng(0))
+    with pytest.raises(ConfigError, match="names no cluster"):
+        Clusters(ClustersConfig(n=6)).draw(POOL, np.random.default_rng(0))
+    with pytest.raises(ConfigError, match="only one of them"):
+        ClustersConfig(clusters=3, n=6)

@@ -38,9 +38,9 @@ def sample(family: str, n: int = 240, seed: int = 0) -> tuple[Floats, Floats, ND
 
 def reference(family: str, y: Floats, x: Floats, covariance: str, persons: Any = None) -> Any:
     kind = "nonrobust" if covariance == "model" else covariance
-    words: dict[str, Any] = {"cov_kwds": {"groups": persons}} if covariance == "cluster" else {}
+    words: dict[str, Any] = {"cov_kwds": {"groups": persons}, "use_t": True} if covariance == "cluster" else {}
     if family == "ols":
-        return sm.OLS(y, x).fit(cov_type=kind, use_t=True, **words)
+        return sm.OLS(y, x).fit(cov_type=kind, **{"use_t": True, **words})
     model = {"logit": Logit, "poisson": Poisson}[family](y, x)
     start = np.zeros(x.shape[1])
     start[0] = np.log(y.mean()) if family == "poisson" else 0

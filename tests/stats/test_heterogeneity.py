@@ -99,7 +99,7 @@ def test_flattening_is_found_where_it_is_and_not_where_it_is_not() -> None:
     flat = variance_parts(0.5 * rng.normal(size=400) + 2 * groups, groups, 4, weights)
     none, found = identity_flattening(human, same), identity_flattening(human, flat)
     assert none.p > 0.05
-    assert found.p == pytest.approx(2 / 501)
+    assert found.p < 2 / 501
     assert found.within_ratio[0] == pytest.approx(0.25, rel=0.3)
     assert found.between_ratio[0] == pytest.approx(4, rel=0.2)
     assert found.share_difference[0] > 0.2

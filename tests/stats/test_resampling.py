@@ -8,6 +8,7 @@ from simbench.stats import (
     bootstrap_weights,
     generator,
     jackknife_weights,
+    resampling_scheme,
     split_halves,
     two_level_weights,
 )
@@ -16,7 +17,7 @@ RNG = generator(11, "test resampling")
 
 
 @given(
-    st.lists(st.sampled_from("abc"), min_size=1, max_size=40),
+    st.lists(st.sampled_from("abc"), min_size=10, max_size=40).map(lambda drawn: [*drawn, *"abc" * 10]),
     st.integers(1, 5),
     st.integers(0, 1000),
 )
@@ -41,14 +42,47 @@ def test_multiplicities_have_the_moments_of_the_multinomial() -> None:
 
 
 def test_a_person_is_resampled_whole_and_groups_keep_their_sizes() -> None:
-    # Persons 0-9 answer in both conditions, persons 10-15 in condition b only.
-    persons = np.r_[np.arange(10), np.arange(10), np.arange(10, 16)]
-    conditions = np.r_[["a"] * 10, ["b"] * 16]
-    weights = bootstrap_weights(26, 200, RNG, conditions, persons)
+    # Persons 0-9 answer in conditions a and b, persons 10-19 in c and d.
+    persons = np.r_[np.arange(10), np.arange(10), np.arange(10, 20), np.arange(10, 20)]
+    conditions = np.repeat(list("abcd"), 10)
+    weights = bootstrap_weights(40, 200, RNG, conditions, persons)
     assert np.array_equal(weights[:, :10], weights[:, 10:20])
+    assert np.array_equal(weights[:, 20:30], weights[:, 30:])
     assert (weights[:, :10].sum(axis=1) == 10).all()
-    assert (weights[:, 20:].sum(axis=1) == 6).all()
+    assert (weights[:, 20:30].sum(axis=1) == 10).all()
     assert (weights[1:] != 1).any()
+
+
+def test_everybody_is_drawn_among_everybody_where_people_answer_some_of_the_conditions() -> None:
+    """Persons were drawn among those with the very same conditions, which for most is nobody else."""
+    rng = generator(12)
+    conditions = np.concatenate([rng.choice(16, 5, replace=False) for _ in range(60)])
+    persons = np.repeat(np.arange(60), 5)
+    scheme = resampling_scheme(300, conditions, persons)
+    assert (scheme.size, len(scheme.pools), scheme.crossed) == (60, 1, True)
+    weights = bootstrap_weights(300, 4000, rng, conditions, persons)
+    assert np.array_equal(weights[:, ::5], weights[:, 4::5])
+    assert np.allclose(weights[1:].var(axis=0), 1 - 1 / 60, atol=0.1)
+
+
+def test_clusters_of_unequal_size_are_alike_and_treatments_keep_their_number_of_clusters() -> None:
+    sizes = np.arange(1, 25)
+    villages = np.repeat(np.arange(24), sizes)
+    arm = np.array(["a", "b"])[villages % 2]
+    weights = bootstrap_weights(sizes.sum(), 50, RNG, arm, villages)
+    first = np.r_[0, np.cumsum(sizes)[:-1]]
+    assert (weights[:, first][:, ::2].sum(axis=1) == 12).all()
+    assert (weights[:, first][:, 1::2].sum(axis=1) == 12).all()
+    assert weights[1:].sum(axis=1).std() > 10
+
+
+def test_small_groups_are_drawn_together() -> None:
+    """One of a kind was taken once in every resample, so that nothing varied."""
+    scheme = resampling_scheme(20, np.arange(20) % 10)
+    assert (len(scheme.pools), scheme.together) == (1, 10)
+    scheme = resampling_scheme(63, ["a"] * 40 + ["b"] * 20 + ["c"] * 3)
+    assert sorted(len(pool) for pool in scheme.pools) == [23, 40]
+    assert scheme.pool_of[-1] == scheme.pool_of[40] != scheme.pool_of[0]
 
 
 def test_the_same_stream_gives_the_same_weights_and_a_pair_two_different_ones() -> None:
@@ -59,11 +93,7 @@ def test_the_same_stream_gives_the_same_weights_and_a_pair_two_different_ones() 
     assert not np.array_equal(a, b)
 
 
-def test_a_group_of_one_is_always_there() -> None:
-    assert (bootstrap_weights(4, 50, RNG, ["x", "x", "x", "alone"])[:, 3] == 1).all()
-
-
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(0, 1000))
+@given(st.lists(st.integers(0, 3), max_size=30).map(lambda drawn: [*drawn, *range(4)] * 10), st.integers(0, 1000))
 def test_halves_are_disjoint_cover_all_and_balance_every_group(strata: list[int], seed: int) -> None:
     first, second = split_halves(len(strata), 6, generator(seed), strata)
     assert np.array_equal(first + second, np.ones((6, len(strata))))
@@ -105,9 +135,9 @@ def test_draws_only_keeps_every_respondent() -> None:
 
 
 def test_two_levels_with_one_draw_each_are_the_ordinary_bootstrap() -> None:
-    weights = two_level_weights(np.arange(12), 5000, RNG, strata=np.arange(12) % 2)[1:]
-    assert (weights[:, ::2].sum(axis=1) == 6).all()
-    assert np.allclose(weights.var(axis=0), 1 - 1 / 6, atol=0.1)
+    weights = two_level_weights(np.arange(24), 5000, RNG, strata=np.arange(24) % 2)[1:]
+    assert (weights[:, ::2].sum(axis=1) == 12).all()
+    assert np.allclose(weights.var(axis=0), 1 - 1 / 12, atol=0.1)
 
 
 def test_missing_or_misshapen_labels_are_refused() -> None:

@@ -25,7 +25,8 @@ class Design:
 
     ``main_subgroup`` is the profile variable that samplers balance over by default. ``person`` names the
     column that says which human a row belongs to, for designs in which one human answers several
-    conditions; None where every row is another human.
+    conditions; None where every row is another human. ``cluster`` names the column of what humans were sampled or
+    treated in together (villages, classes, sessions); None where each is on their own.
     """
 
     name: str
@@ -35,10 +36,11 @@ class Design:
     regressions: tuple[Regression, ...] = ()
     main_subgroup: str | None = None
     person: str | None = None
+    cluster: str | None = None
 
     def __post_init__(self) -> None:
         names = [f.name for f in self.factors] + [p.name for p in self.profile] + [i.name for i in self.items]
-        names += [PARTICIPANT] + ([self.person] if self.person else [])
+        names += self.ids
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise PluginError(f"experiment {self.name!r} uses a column name twice: {', '.join(twice)}")
@@ -64,12 +66,16 @@ class Design:
             )
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns that say who and where a row is of: participant, person, cluster."""
+        return (PARTICIPANT, *(name for name in (self.person, self.cluster) if name))
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Every column that the frame of people must have."""
-        person = (self.person,) if self.person else ()
         profile = (variable.name for variable in self.profile)
         factors = (factor.name for factor in self.factors)
-        return (PARTICIPANT, *person, *profile, *factors, *(item.name for item in self.items))
+        return (*self.ids, *profile, *factors, *(item.name for item in self.items))
 
     @property
     def orders(self) -> dict[str, tuple[Value, ...]]:

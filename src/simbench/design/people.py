@@ -60,6 +60,11 @@ class People:
         """Which human (n,) each row belongs to; the participant itself, unless within-subject."""
         return self.frame[self.design.person or PARTICIPANT]
 
+    @cached_property
+    def unit(self) -> pd.Series:
+        """What each row (n,) is resampled with: its cluster where the design names one, else its human."""
+        return self.frame[self.design.cluster] if self.design.cluster else self.person
+
     def level(self, variable: str) -> pd.Series:
         """Subgroup level (n,) of each participant for a profile variable, in words; missing stays None."""
         if variable == "condition":

@@ -41,7 +41,7 @@ def validated(
     allowed |= {variable.name: variable.words for variable in design.profile if variable.words}
     for name, words in allowed.items():
         clean[name] = _canonical(clean[name], words)
-    for name in (PARTICIPANT, *([design.person] if design.person else [])):
+    for name in design.ids:
         clean[name] = clean[name].astype(object).map(_id)
     problems = list(_problems(design, clean, expected or {}))
     if problems:
@@ -104,7 +104,7 @@ def _canonical(column: pd.Series, words: dict[Value, str]) -> pd.Series:
 
 def _problems(design: Design, frame: pd.DataFrame, expected: Mapping[str, str]) -> Iterator[Problem]:
     ids = frame[PARTICIPANT]
-    for name in (PARTICIPANT, *([design.person] if design.person else [])):
+    for name in design.ids:
         yield from _outside(frame[name], lambda value: isinstance(value, str), "text or a number as an id")
     yield from _bad(ids, ids.isna(), "an id for every participant", PARTICIPANT)
     twice = ids.map(str).duplicated(keep="first")
@@ -112,6 +112,12 @@ def _problems(design: Design, frame: pd.DataFrame, expected: Mapping[str, str]) 
     if design.person:
         column = frame[design.person]
         yield from _bad(column, column.isna(), "the person this row belongs to", design.person)
+    if design.cluster:
+        column = frame[design.cluster]
+        yield from _bad(column, column.isna(), "the cluster this row belongs to", design.cluster)
+        if design.person:
+            elsewhere = column.map(str) != column.map(str).groupby(frame[design.person].map(str)).transform("first")
+            yield from _bad(column, elsewhere, "one cluster per person", design.cluster)
     for factor in design.factors:
         yield from _outside(frame[factor.name], *_among(factor.words), missing=False)
     for variable in design.profile:

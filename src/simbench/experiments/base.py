@@ -29,7 +29,8 @@ class Experiment(ABC, Generic[C]):
 
     ``items`` are asked in this order. ``main_subgroup`` is what samplers balance over by default (else the
     first subgroup variable). ``person`` names the column of the human behind a row where one human answers
-    several conditions: such a human is in the pilot whole or not at all, and inference is clustered.
+    several conditions: such a human is in the pilot whole or not at all, and inference is clustered. ``cluster``
+    names the column of what humans were sampled or treated in together, such as a village, and clusters inference.
     ``introductions`` holds wordings of the opening; ``interview.wording`` picks one. ``citation`` and ``license``
     (a name or address) are those of the study and its data: every run keeps them and its page shows them.
     """
@@ -42,6 +43,7 @@ class Experiment(ABC, Generic[C]):
     regressions: ClassVar[Sequence[Regression]] = ()
     main_subgroup: ClassVar[str | None] = None
     person: ClassVar[str | None] = None
+    cluster: ClassVar[str | None] = None
     introductions: ClassVar[Sequence[str]] = ("You are taking part in a scientific study.",)
     citation: ClassVar[str] = ""
     license: ClassVar[str] = ""
@@ -60,6 +62,7 @@ class Experiment(ABC, Generic[C]):
             tuple(self.regressions),
             self.main_subgroup,
             self.person,
+            self.cluster,
         )
 
     @property

@@ -70,6 +70,7 @@ def read_declaration(path: Path) -> Declaration:
         "regressions": _regressions(top, scores),
         "main_subgroup": top.take("main_subgroup", str, "") or None,
         "person": top.take("person", str, "") or None,
+        "cluster": top.take("cluster", str, "") or None,
     }
     data = top.take("data", str, "")
     columns = words(top, "columns", top.take("columns", dict, {}))

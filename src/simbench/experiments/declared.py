@@ -41,8 +41,8 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
 
     The file's keys: ``name``, ``introduction``, ``vignettes`` (a template over the factors, or a text per
     condition; none where there are no factors), ``factors``, ``profile``, ``items``, ``data``, and if wanted
-    ``columns``, ``missing``, ``separator``, ``encoding``, ``sheet``, ``person``, ``main_subgroup``, ``scores``,
-    ``coherence``, ``undefined``, ``regressions``, ``synthetic``, ``citation``, ``license``.
+    ``columns``, ``missing``, ``separator``, ``encoding``, ``sheet``, ``person``, ``cluster``, ``main_subgroup``,
+    ``scores``, ``coherence``, ``undefined``, ``regressions``, ``synthetic``, ``citation``, ``license``.
     """
 
     name = "yaml"
@@ -122,7 +122,7 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
     def _loaded(self) -> tuple[pd.DataFrame, list[str], dict[str, list[float]]]:
         told = self.declaration
         theirs = {name: told.columns.get(name, name) for name in self.design.columns}
-        ids = [PARTICIPANT, *([self.design.person] if self.design.person else [])]
+        ids = self.design.ids
         setting = "experiment.data" if self.config.data else f"{self.config.file}: data"
         frame = read_table(self.data, setting, [theirs[name] for name in ids], told.layout)
         notes = []

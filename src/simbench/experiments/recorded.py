@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simbench.design import PARTICIPANT, Design, People, Value
+from simbench.design import Design, People, Value
 from simbench.errors import ConfigError, PluginError, StorageError
 from simbench.experiments.base import Experiment
 from simbench.experiments.expressions import Rule
@@ -173,8 +173,7 @@ class Recorded(Experiment[NoSettings]):
 
 def _judged(design: Design) -> list[str]:
     """The columns that a rule of coherence can speak of."""
-    ids = {PARTICIPANT, design.person}
-    return [name for name in design.given.columns if name not in ids]
+    return [name for name in design.given.columns if name not in design.ids]
 
 
 def _keys(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[str, ...]]:

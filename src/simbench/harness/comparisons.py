@@ -1,10 +1,10 @@
 """What the metrics are run on: humans against the simulation, other humans, uniform answers, baselines.
 
-Bootstrap weights are drawn over humans, stratified by treatment group (persons as clusters in within-subject
-designs). The rows simulated for a human, all replicates of them, get the human's weight, so what the two share
-does not count as noise twice, and the noise of generating answers is in the interval without being counted
-twice either (respondents drawn with replacement, their replicates kept whole: Davison and Hinkley 1997, section
-3.8).
+Bootstrap weights are drawn over humans, or over clusters where the design names them, within treatment groups as
+far as these part them (:func:`scheme`). The rows simulated for a human, all replicates of them, get the human's
+weight, so what the two share does not count as noise twice, and the noise of generating answers is in the interval
+without being counted twice either (respondents drawn with replacement, their replicates kept whole: Davison and
+Hinkley 1997, section 3.8).
 """
 
 from __future__ import annotations
@@ -20,12 +20,60 @@ from simbench.design import PARTICIPANT, People
 from simbench.harness.config import ScoringPlan
 from simbench.metrics.base import Comparison, Floats, Ints, Side
 from simbench.plugin.blame import blamed
+from simbench.stats.resampling import FEWEST
 from simbench.stats.rng import generator
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
-__all__ = ["against_humans", "each_replicate", "human_bootstraps", "human_halves", "human_weights", "uniform"]
+    from simbench.stats.resampling import Scheme
+
+__all__ = [
+    "against_humans",
+    "each_replicate",
+    "human_bootstraps",
+    "human_halves",
+    "human_weights",
+    "resampled",
+    "scheme",
+    "uniform",
+]
+
+
+ROUGH = 30
+"""Below so many degrees of freedom intervals are rough (Cameron, Gelbach and Miller 2008: 5 to 30 clusters)."""
+
+
+def scheme(people: People) -> Scheme:
+    """What of these people is resampled: clusters, persons or participants, and among which."""
+    from simbench.stats.resampling import resampling_scheme
+
+    return resampling_scheme(len(people), *_labels(people))
+
+
+def resampled(people: People) -> dict[str, Any]:
+    """What is resampled, for the manifest: ``units``, the ``pools`` they are drawn within, and both in ``words``."""
+    found, design = scheme(people), people.design
+    unit = f"clusters ({design.cluster})" if design.cluster else "persons" if design.person else "participants"
+    if found.crossed:
+        how = ", not by treatment group, since they have answers in several"
+        if len(found.pools) > 1:
+            how = f" within {len(found.pools)} sets of treatment groups, since they have answers in several"
+    else:
+        how = " within treatment groups" if len(found.pools) > 1 else ""
+    if found.together:
+        how += f"; {found.together} of these with fewer than {FEWEST} {unit} each are drawn together"
+    free = found.size - len(found.pools)
+    if free < ROUGH:
+        how += f"; so few that intervals are rough: they are those of t with {free} degrees of freedom"
+    words = f"{found.size} {unit}, each whole{how}" if found.size < len(people) else f"{found.size} {unit}{how}"
+    return {"units": found.size, "pools": len(found.pools), "words": words}
+
+
+def _labels(people: People) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    """Treatment group and unit (n,) of every row."""
+    return people.condition.to_numpy(str), people.unit.to_numpy(str)
 
 
 def human_weights(plan: ScoringPlan, people: People) -> Floats:
@@ -37,10 +85,11 @@ def human_weights(plan: ScoringPlan, people: People) -> Floats:
 
     settings = plan.settings.scoring
     rng = generator(settings.seed, "bootstrap", people.digest)
-    drawn = bootstrap_weights(len(people), settings.resamples, rng, people.condition.to_numpy(str), _clusters(people))
+    strata, units = _labels(people)
+    drawn = bootstrap_weights(len(people), settings.resamples, rng, strata, units)
     if settings.interval != "bca":
         return drawn
-    return np.vstack([drawn, jackknife_weights(len(people), _clusters(people))])
+    return np.vstack([drawn, jackknife_weights(len(people), units)])
 
 
 def against_humans(
@@ -87,9 +136,7 @@ def human_halves(plan: ScoringPlan, people: People) -> Comparison:
     from simbench.stats.resampling import split_halves
 
     rng = generator(plan.settings.scoring.seed, "halves", people.digest)
-    one, other = split_halves(
-        len(people), plan.settings.scoring.splits, rng, people.condition.to_numpy(str), _clusters(people)
-    )
+    one, other = split_halves(len(people), plan.settings.scoring.splits, rng, *_labels(people))
     return _humans(plan, people, one, other)
 
 
@@ -98,9 +145,7 @@ def human_bootstraps(plan: ScoringPlan, people: People) -> Comparison:
     from simbench.stats.resampling import bootstrap_pair
 
     rng = generator(plan.settings.scoring.seed, "pair", people.digest)
-    one, other = bootstrap_pair(
-        len(people), plan.settings.scoring.splits, rng, people.condition.to_numpy(str), _clusters(people)
-    )
+    one, other = bootstrap_pair(len(people), plan.settings.scoring.splits, rng, *_labels(people))
     return _humans(plan, people, one, other)
 
 
@@ -115,7 +160,7 @@ def uniform(plan: ScoringPlan, people: People, pilot: People | None = None) -> C
     rng = generator(plan.settings.scoring.seed, "floor", people.digest)
     frame = pd.concat([people.frame] * draws, ignore_index=True)
     block = np.repeat(np.arange(draws), n)
-    for name in {PARTICIPANT, people.design.person or PARTICIPANT}:
+    for name in people.design.ids:
         frame[name] = [f"{number}:{who}" for number, who in zip(block, frame[name], strict=True)]
     codes, chances = {}, {}
     for item in people.design.items:
@@ -146,7 +191,3 @@ def _coherent(plan: ScoringPlan) -> Callable[[pd.DataFrame], pd.Series]:
             return plan.experiment.coherent(people)
 
     return rule
-
-
-def _clusters(people: People) -> Any:
-    return people.person.to_numpy(str) if people.design.person else None

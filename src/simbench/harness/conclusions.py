@@ -40,6 +40,10 @@ def against_the_pilot(scores: pd.DataFrame, headline: Sequence[tuple[str, str | 
 
 
 def _side(row: dict[Any, Any]) -> str:
+    """Which side the whole interval lies on; one without width, or that leaves its own margin out, shows nothing."""
+    low, high = row["resample_margin_low"], row["resample_margin_high"]
+    if low == high or not low <= row["resample_margin"] <= high:
+        return "same"
     if row["resample_margin_low"] > 0:
         return "closer"
     return "further" if row["resample_margin_high"] < 0 else "same"

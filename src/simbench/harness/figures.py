@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def _checked(given: Any, rows: int) -> Score:
         raise PluginError(f"{given.metric}: Score.bias is one of {', '.join(BIASES)}; found {given.bias!r}")
     arrays: dict[str, Any] = {name: _array(given, name, rows) for name in ("value", "human", "simulated")}
     counts: dict[str, Any] = {name: _count(given, name) for name in ("n_human", "n_simulated")}
-    return replace(given, **arrays, **counts, interval=_ends(given))
+    return replace(given, **arrays, **counts, interval=_ends(given), trials=_cases(given))
 
 
 def _array(given: Score, name: str, rows: int) -> Any:
@@ -146,3 +147,13 @@ def _ends(given: Score) -> tuple[float, float] | None:
             f"{given.metric}: Score.interval is (low, high) or None; found {given.interval!r}"
         ) from None
     return low, high
+
+
+def _cases(given: Score) -> dict[str, int]:
+    try:
+        cases = {str(name): index(count) for name, count in given.trials.items()}
+    except (AttributeError, TypeError):
+        raise PluginError(
+            f"{given.metric}: Score.trials maps a side to a whole number; found {given.trials!r:.60}"
+        ) from None
+    return {name: count for name, count in cases.items() if count > 0}

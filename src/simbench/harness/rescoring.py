@@ -60,6 +60,7 @@ def rescore(
             rescored=now(),
             metric_faults=list(found.faults),
             findings=list(found.findings),
+            resampled=dict(found.resampled),
         )
     return Run(folder)
 

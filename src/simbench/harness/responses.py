@@ -124,7 +124,7 @@ def response_frame(
 ) -> pd.DataFrame:
     """One row per simulated participant and replicate.
 
-    Columns: ``participant_id``, ``replicate``, (person), profile, factors, items, ``status``, ``error``, and
+    Columns: ``participant_id``, ``replicate``, (person, cluster), profile, factors, items, ``status``, ``error``, and
     ``<item>__p`` (option probabilities in the design's order of options) and ``<item>__valid_mass`` where
     any answer has them. Items of rows that are not ok are missing.
     """

@@ -148,7 +148,11 @@ def carry_out(ready: Prepared, folder: RunFolder, progress: Progress) -> None:
         found = scored(plan, ready.asked, responses, ready.pilot)
         folder.write_frame("resamples.parquet", found.resamples)
         folder.write_frame("scores.parquet", found.scores)
-        told = {"metric_faults": list(found.faults), "findings": list(found.findings)}
+        told = {
+            "metric_faults": list(found.faults),
+            "findings": list(found.findings),
+            "resampled": dict(found.resampled),
+        }
         folder.update(status="done", finished=now(), scoring_id=digest(plan.scoring()), **told)
 
 

@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,8 @@ from simbench.harness.comparisons import (
     human_bootstraps,
     human_halves,
     human_weights,
+    resampled,
+    scheme,
     uniform,
 )
 from simbench.harness.config import ScoringPlan
@@ -41,6 +43,8 @@ from simbench.metrics.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from simbench.stats.resampling import Scheme
 
 __all__ = ["COLUMNS", "Scored", "score", "scored"]
 
@@ -81,13 +85,15 @@ class Scored:
 
     ``resamples``: resampled values of the whole-sample figures that have a better and a worse: columns ``metric``,
     ``item`` and ``value`` (list of R; the first is the estimate). ``faults``: what went wrong with which metric.
-    ``findings``: the verdict as data (:class:`simbench.metrics.verdict.Finding`), for the manifest.
+    ``findings``: the verdict as data (:class:`simbench.metrics.verdict.Finding`), for the manifest. ``resampled``:
+    what was resampled, and among what.
     """
 
     scores: pd.DataFrame
     resamples: pd.DataFrame
     faults: tuple[str, ...] = ()
     findings: tuple[Mapping[str, Any], ...] = ()
+    resampled: Mapping[str, Any] = field(default_factory=dict)
 
 
 def score(
@@ -118,12 +124,12 @@ def _scored(plan: ScoringPlan, people: People, responses: pd.DataFrame, pilot: P
     comparison = against_humans(plan, people, responses, weights, pilot)
     asked = Asked(plan.metrics)
     scores = asked.scores(comparison)
-    strata = _unit_strata(people, len(weights) - settings.resamples - 1)
-    frame = estimates(scores, asked.better, settings.confidence, settings.resamples, strata)
+    drawn, bca = scheme(people), settings.interval == "bca"
+    frame = estimates(scores, asked.better, settings.confidence, settings.resamples, drawn, bca)
     frame["ceiling"] = _means(scores, asked.scores(human_halves(plan, people), "ceiling"))
     frame["ceiling_same_n"] = _means(scores, asked.scores(human_bootstraps(plan, people), "ceiling"))
     frame["floor"] = _means(scores, asked.scores(uniform(plan, people, pilot), "floor"))
-    _add_baselines(frame, plan, people, pilot, weights, scores, asked)
+    _add_baselines(frame, plan, people, pilot, weights, scores, asked, drawn)
     ok = responses[responses["status"] == "ok"]
     if ok["replicate"].nunique() > 1:
         frame["generation_sd"] = _generation_sd(asked, comparison, ok["replicate"].to_numpy(), scores)
@@ -139,7 +145,8 @@ def _scored(plan: ScoringPlan, people: People, responses: pd.DataFrame, pilot: P
         for draws in (corrected(each, resamples=settings.resamples),)
     ]
     resamples = pd.DataFrame(kept, columns=["metric", "item", "value"])
-    return Scored(frame.reindex(columns=list(COLUMNS)), resamples, tuple(asked.faults), tuple(_findings(plan, frame)))
+    findings = tuple(_findings(plan, frame))
+    return Scored(frame.reindex(columns=list(COLUMNS)), resamples, tuple(asked.faults), findings, resampled(people))
 
 
 def _findings(plan: ScoringPlan, frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -147,13 +154,6 @@ def _findings(plan: ScoringPlan, frame: pd.DataFrame) -> Iterator[dict[str, Any]
     for metric in plan.metrics:
         if isinstance(metric, Verdict):
             yield from (each.to_json() for each in metric.findings(frame))
-
-
-def _unit_strata(people: People, units: int) -> Sequence[Any] | None:
-    """Treatment group of every unit that is left out once for BCa intervals; None without such rows."""
-    if not units:
-        return None
-    return [0] * units if people.design.person else people.condition.to_list()
 
 
 def _means(scores: Sequence[Score], reference: Iterable[Score]) -> list[float]:
@@ -176,9 +176,13 @@ def _add_baselines(
     weights: Floats,
     scores: Sequence[Score],
     asked: Asked,
+    drawn: Scheme,
 ) -> None:
-    """Columns of the baselines' figures, and of the simulation's margin over them."""
-    from simbench.stats.intervals import percentile_interval
+    """Columns of the baselines' figures, and of the simulation's margin over them.
+
+    A margin that no resample varies is an exact tie, or has no interval.
+    """
+    from simbench.stats.intervals import paired_difference
 
     settings = plan.settings.scoring
     rows = min(settings.resamples, settings.baseline_resamples)
@@ -189,16 +193,15 @@ def _add_baselines(
         frame[name] = [rival[each.key].value[0] if each.key in rival else np.nan for each in scores]
         if f"{name}_margin" not in COLUMNS:
             continue
-        margins = np.full((rows + 1, len(scores)), np.nan)
+        own, other = (np.full((rows + 1, len(scores)), np.nan) for _ in range(2))
         for position, each in enumerate(scores):
             way = asked.better.get(each.metric)
             if each.key in rival and way and each.interval is None:
-                own, other = corrected(each, resamples=rows), corrected(rival[each.key])
-                with np.errstate(invalid="ignore"):  # infinitely far on both sides: no margin
-                    margins[:, position] = loss(other, way) - loss(own, way)
-        ends = percentile_interval(margins, settings.confidence)
-        frame[f"{name}_margin"] = margins[0]
-        frame[f"{name}_margin_low"], frame[f"{name}_margin_high"] = ends.low, ends.high
+                own[:, position] = loss(corrected(each, resamples=rows), way)
+                other[:, position] = loss(corrected(rival[each.key]), way)
+        found = paired_difference(other, own, settings.confidence, units=drawn.size, pools=len(drawn.pools))
+        frame[f"{name}_margin"] = found.estimate
+        frame[f"{name}_margin_low"], frame[f"{name}_margin_high"] = found.low, found.high
 
 
 def _generation_sd(asked: Asked, comparison: Comparison, replicates: Any, scores: Sequence[Score]) -> list[float]:

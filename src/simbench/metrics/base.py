@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -73,7 +73,8 @@ class Score:
     from the estimate, because the estimate takes chance off, or because the populations' figure cannot be had
     from samples this sparse and the interval is for what samples of this size give. The shift is made on
     ``scale``, see :mod:`simbench.stats.recentring`. ``interval`` is one that the metric knows by theory;
-    nothing is then taken from resamples.
+    nothing is then taken from resamples. ``trials`` says of ``value``, ``human`` or ``simulated`` that it is a
+    share of so many yes-or-no cases, which gives an interval where it is 0 or 1 in every resample.
     """
 
     metric: str
@@ -89,6 +90,7 @@ class Score:
     bias: str = "none"
     scale: Scale = LINEAR
     interval: tuple[float, float] | None = None
+    trials: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str | None, str | None, str | None]:

@@ -68,7 +68,11 @@ class ValueActionGap(Metric[NoSettings]):
             flag_share(np.where(rule < 0, -1, 1 - rule), side.weights)
             for side, rule in zip(comparison.sides, rules, strict=True)
         ]
-        yield _difference("value_action_gap", gaps, **counts)
+        cases = {
+            name: min(counts[f"n_{name}"], side.units)
+            for name, side in zip(("human", "simulated"), comparison.sides, strict=True)
+        }
+        yield _difference("value_action_gap", gaps, trials=cases, **counts)
         left = [
             flag_share((rule < 0).astype(np.int64), side.weights)
             for side, rule in zip(comparison.sides, rules, strict=True)

@@ -57,8 +57,13 @@ class Side(_Remembering):
 
     @property
     def clustered(self) -> bool:
-        """Whether one human stands behind several rows: several conditions, or several replicates."""
-        return self.once("clustered", lambda: bool(self.people.person.duplicated().any()))
+        """Whether rows go together: one human in several conditions or replicates, or humans of one cluster."""
+        return self.units < len(self)
+
+    @property
+    def units(self) -> int:
+        """Number of clusters, or of humans where there are none: what varies independently."""
+        return self.once("units", lambda: int(self.people.unit.nunique()))
 
     def codes(self, item: str) -> Ints:
         """Answers (n,) as positions among the item's options; -1 where missing."""

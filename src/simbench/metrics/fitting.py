@@ -44,9 +44,9 @@ class Fitted:
 def fit_both(comparison: Comparison, regression: Regression) -> Fitted:
     """Fit one of the experiment's regressions under every row of weights.
 
-    Standard errors are clustered by person where one person has several rows (several conditions, or several
-    replicates). Where a logit separates on either side, both sides get Firth's penalised logit with profile
-    p-values instead, without resamples.
+    Standard errors are clustered by the design's clusters, or by person where one person has several rows (several
+    conditions, or several replicates). Where a logit separates on either side, both sides get Firth's penalised logit
+    with profile p-values instead, without resamples, which takes rows for independent.
     """
     title = comparison.regression_titles()[regression]
     if not len(comparison.simulated):
@@ -83,6 +83,8 @@ def fit_designs(
     if family == "logit" and _separates(human, simulated):
         human, simulated = (_firth(design, side) for design, side in zip(designs, comparison.sides, strict=True))
         remark = f"{why}; Firth's penalised logit on both sides, without resamples"
+        if any(side.clustered for side in comparison.sides):
+            remark += ", its p-values as if rows were independent"
         why = _reasons(human, simulated)
     return replace(blank, human=human.select(names), simulated=simulated.select(names), reason=why, remark=remark)
 
@@ -115,7 +117,7 @@ def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
     from simbench.stats.regression import fit_glm, fit_ordered
 
     weights = side.weights[:, design.rows]
-    clusters = side.people.person.to_numpy(str)[design.rows] if side.clustered else None
+    clusters = side.people.unit.to_numpy(str)[design.rows] if side.clustered else None
     covariance = "model" if clusters is None else "cluster"
     if family == "ordered_logit":
         plain = design.without_intercept()

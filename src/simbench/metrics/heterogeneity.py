@@ -129,7 +129,9 @@ def _shape(
     yield Score("entropy_ratio", ratio, one, two, bias="sample", reason=flat, **where)
     one, two = mode_share(human), mode_share(simulated)
     yield Score("mode_share", two - one, one, two, bias=bias, **where)
-    yield Score("unseen_share", unseen_share(given, other), bias="sample", **where)
+    yield Score(
+        "unseen_share", unseen_share(given, other), bias="sample", trials={"value": where["n_human"]}, **where
+    )
 
 
 def _spread(comparison: Comparison, item: Item, name: str, groups: tuple[str, ...], /, **where: Any) -> Score:

@@ -102,7 +102,7 @@ class Individual(Metric[IndividualSettings]):
             return
         weights = comparison.simulated.weights
         hit = accuracy(own, drawn, len(item.options), weights)
-        yield Score("accuracy", hit, **where)
+        yield Score("accuracy", hit, trials={"value": n}, **where)
         lift = hit - _by_chance(comparison, item, own, drawn)
         lost = None if np.isfinite(lift[0]) else "nobody simulated is in a treatment group of the humans"
         yield Score("accuracy_lift", lift, reason=lost, **where)

@@ -18,19 +18,26 @@ class Matched:
     """People outside the pilot with real and simulated answers, row by row: rows (m,) of the humans.
 
     ``first`` (m,) is the simulated row of everybody's first replicate; ``replicates`` lists all their simulated
-    rows, ``owner`` (the same length) whose they are; ``person`` (m,) codes persons.
+    rows, ``owner`` (the same length) whose they are; ``unit`` (m,) codes what varies independently: clusters where
+    the design names them, else persons. ``people`` counts the persons.
     """
 
     rows: Ints
     first: Ints
     replicates: Ints
     owner: Ints
-    person: Ints
+    unit: Ints
+    people: int
 
     @property
-    def people(self) -> int:
-        """Number of persons."""
-        return int(self.person.max(initial=-1)) + 1
+    def units(self) -> int:
+        """Number of units."""
+        return int(self.unit.max(initial=-1)) + 1
+
+    @property
+    def per_unit(self) -> float:
+        """Persons per unit: 1 without clusters."""
+        return self.people / self.units if self.units else 1.0
 
     @classmethod
     def of(cls, comparison: Comparison) -> Matched:
@@ -50,7 +57,8 @@ class Matched:
             replicates[first],
             replicates,
             owner,
-            np.unique(humans.person.to_numpy(str)[rows], return_inverse=True)[1].reshape(-1).astype(np.int64),
+            np.unique(humans.unit.to_numpy(str)[rows], return_inverse=True)[1].reshape(-1).astype(np.int64),
+            int(humans.person.iloc[rows].nunique()),
         )
 
     def predictions(self, numbers: Floats) -> Floats:

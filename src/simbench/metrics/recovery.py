@@ -96,10 +96,11 @@ def _rates(comparison: Comparison, fitted: list[Fitted], item: str | None) -> It
         for name in (*UNDEFINED, *COUNTS):
             yield Score.missing(name, reason, comparison.resamples, **where)
         return
+    drawn = {"value": comparison.resamples - 1}  # which coefficients are significant varies from resample to resample
     for name, values in _shares(found, pairs, comparison.alpha):
         known = np.isfinite(values[0])
         why = words if known else "; ".join(filter(None, (UNDEFINED[name], words)))
-        yield Score(name, values, reason=why, **where)
+        yield Score(name, values, reason=why, trials={} if name == "type_m" else drawn, **where)
     for name in COUNTS:
         more = unfitted if name == "undefined" else 0
         yield Score(name, getattr(found, name) + more, reason=words, **where)

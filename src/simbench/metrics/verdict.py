@@ -220,5 +220,8 @@ def _against(row: Any, figure: str, threshold: float, higher: bool) -> Finding:
         return Finding("", NOT_SHOWN, figure, note=str(row["reason"]), **held)
     if not (math.isfinite(low) and math.isfinite(high)):
         return Finding("", NOT_SHOWN, figure, value, note="no interval", **held)
+    if low == high or not low <= value <= high:
+        why = f"its interval [{low:.3g}, {high:.3g}] {'has no width' if low == high else 'leaves it out'}"
+        return Finding("", NOT_SHOWN, figure, value, note=why, **held)
     good, bad = (low >= threshold, high < threshold) if higher else (high <= threshold, low > threshold)
     return Finding("", YES if good else NO if bad else NOT_SHOWN, figure, value, low, high, **held)

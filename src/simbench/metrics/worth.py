@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simbench.design import Item
 from simbench.errors import ConfigError
 from simbench.metrics.base import Bools, Comparison, Floats, Ints, Metric, Score
+from simbench.metrics.comparison import positions
 from simbench.metrics.matching import Matched, once, unmatched
 from simbench.settings import setting
+
+if TYPE_CHECKING:
+    from simbench.stats.regression import Design
 
 __all__ = ["Worth", "WorthSettings"]
 
@@ -45,7 +50,8 @@ class Worth(Metric[WorthSettings]):
     most half of them; the others play the unlabelled): this is the worth of the adapted simulation for a
     *further* sample of the pilot's size, or for the pilot under cross-fitting. Estimands: mean of every
     ordered item (option values as numbers), share of every option of the others, and every coefficient of the
-    ``ols``, ``logit`` and ``poisson`` regressions.
+    ``ols``, ``logit`` and ``poisson`` regressions. Where option probabilities are stored, the simulated answer is
+    what they expect, not the one draw: drawing adds noise that no person has. Clusters are labelled whole.
 
     - ``n_effective`` = n / (1 - rho^2 N / (n + N)), rho = correlation of human and simulated influences on the
       estimate over everybody outside the pilot: how many labelled people alone would estimate as well; from
@@ -81,31 +87,43 @@ class Worth(Metric[WorthSettings]):
             yield from _coefficients(comparison, table, split)
 
     def _labelled(self, comparison: Comparison, table: Matched) -> tuple[int, str | None]:
-        """How many people are labelled, and why there are none, if so."""
+        """How many units are labelled, and why there are none, if so."""
         wanted = self.config.labelled or (len(set(comparison.pilot.person)) if comparison.pilot else 0)
         if not wanted:
             return 0, "there is no pilot (metric.worth.labelled says how many labelled people to reckon with)"
-        found = min(wanted, table.people // 2)
-        return found, f"only {table.people} people outside the pilot" if found < FEWEST else None
+        found = min(round(wanted / table.per_unit), table.units // 2)
+        unit = "people" if comparison.design.cluster is None else f"clusters ({comparison.design.cluster})"
+        few = f"only {found} of {table.units} {unit} outside the pilot could be labelled; needs {FEWEST}"
+        return found, few if found < FEWEST else None
 
 
 @dataclass(frozen=True, eq=False)
 class _Split:
-    """Who (m,) plays the labelled; ``drawn`` is False where no single draw is wanted (ceiling and floor)."""
+    """Who (m,) plays the labelled; ``drawn`` is False where no single draw is wanted (ceiling and floor).
+
+    ``n_labelled``, ``n_unlabelled`` count units, ``sizes`` the persons in them.
+    """
 
     labelled: Bools
     n_labelled: int
     n_unlabelled: int
+    per_unit: float
     drawn: bool
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Persons that play the labelled and the unlabelled."""
+        counts = {"n_human": self.n_labelled, "n_simulated": self.n_unlabelled}
+        return {name: round(count * self.per_unit) for name, count in counts.items()}
 
     @classmethod
     def of(cls, comparison: Comparison, table: Matched, labelled: int) -> _Split:
-        """Draw whole persons at random."""
+        """Draw whole units at random."""
         chosen = np.arange(labelled)
         if comparison.generator is not None:
-            chosen = comparison.generator("worth", "labelled").permutation(table.people)[:labelled]
+            chosen = comparison.generator("worth", "labelled").permutation(table.units)[:labelled]
         drawn = comparison.generator is not None
-        return cls(np.isin(table.person, chosen), labelled, table.people - labelled, drawn)
+        return cls(np.isin(table.unit, chosen), labelled, table.units - labelled, table.per_unit, drawn)
 
 
 def _means(comparison: Comparison, table: Matched, split: _Split) -> Iterator[Score]:
@@ -113,20 +131,45 @@ def _means(comparison: Comparison, table: Matched, split: _Split) -> Iterator[Sc
     for item in comparison.design.items:
         columns: dict[str, tuple[Floats, Floats]] = {}
         if item.ordered:
-            columns[item.name] = (comparison.human.numbers(item), comparison.simulated.numbers(item))
+            columns[item.name] = (comparison.human.numbers(item), _expected(comparison, item, positions(item)))
         else:
             for code, value in enumerate(item.values):
-                human, simulated = (
-                    np.where(side.codes(item.name) < 0, np.nan, side.codes(item.name) == code)
-                    for side in comparison.sides
-                )
-                columns[f"{item.name}={value}"] = (human, simulated)
+                is_it = np.arange(len(item.values)) == code
+                own = comparison.human.codes(item.name)
+                human = np.where(own < 0, np.nan, own == code)
+                columns[f"{item.name}={value}"] = (human, _expected(comparison, item, is_it.astype(float)))
         for name, (human, simulated) in columns.items():
             answers, predicted = human[table.rows], table.predictions(simulated)
             rows = np.flatnonzero(np.isfinite(answers) & np.isfinite(predicted))
             ones = np.ones((len(rows), 1))
             real, told = (answers[rows], ones), (predicted[rows], ones)
             yield from _estimand(comparison, table, split, (name,), "ols", rows, real, told)
+
+
+def _expected(comparison: Comparison, item: Item, values: Floats) -> Floats:
+    """Simulated answers (n_s,) with options worth ``values`` (K,): as expected where that is known, else as drawn."""
+    codes, chances = comparison.simulated.codes(item.name), comparison.simulated.probabilities.get(item.name)
+    found = values[codes] if chances is None else chances @ values
+    return np.where(codes < 0, np.nan, found)
+
+
+def _outcome(comparison: Comparison, drawn: Design) -> Floats:
+    """Simulated outcomes (n,) of a regression as expected, where they rest on one item whose chances are known."""
+    from simbench.stats.regression import formula_columns, formula_designs
+
+    named = formula_columns(f"{drawn.outcome_name} ~ 1")
+    item = next((each for each in comparison.design.items if named == (each.name,)), None)
+    if item is None or item.name not in comparison.simulated.probabilities:
+        return drawn.outcome
+    import pandas as pd
+
+    options = pd.DataFrame({item.name: list(item.values)})
+    (each,) = formula_designs(f"{drawn.outcome_name} ~ 1", options, orders=comparison.design.orders)
+    codes = comparison.simulated.codes(item.name)[drawn.rows]
+    # What learns from the data it is given (center, standardize) is another outcome on the options alone.
+    if len(each.rows) < len(options) or not np.allclose(each.outcome[codes], drawn.outcome):
+        return drawn.outcome
+    return _expected(comparison, item, each.outcome)[drawn.rows]
 
 
 def _coefficients(comparison: Comparison, table: Matched, split: _Split) -> Iterator[Score]:
@@ -157,7 +200,7 @@ def _coefficients(comparison: Comparison, table: Matched, split: _Split) -> Iter
                 yield Score.missing(name, reason, comparison.resamples, item=title)
             continue
         real = (human.outcome[at], human.matrix[at])
-        told = (simulated.outcome[of], simulated.matrix[of])
+        told = (_outcome(comparison, simulated)[of], simulated.matrix[of])
         names = tuple(f"{title}: {name}" for name in human.names)
         yield from _estimand(comparison, table, split, names, regression.family, rows, real, told)
 
@@ -177,7 +220,7 @@ def _estimand(
     from simbench.stats.regression import fit_glm
 
     kept = [at for at, name in enumerate(names) if not name.endswith(": Intercept")]
-    sizes: dict[str, Any] = {"n_human": split.n_labelled, "n_simulated": split.n_unlabelled}
+    sizes: dict[str, Any] = split.sizes
     whole = fit_glm(family, real[0], real[1], names=names) if len(rows) > len(names) else None
     reason = "too few people with real and simulated answers" if whole is None else whole.reason()
     if not reason and np.linalg.matrix_rank(told[1]) < told[1].shape[1]:
@@ -189,15 +232,15 @@ def _estimand(
                 yield Score.missing(name, reason, comparison.resamples, item=names[at], **sizes)
         return
     start = whole.estimates[0]
-    person = table.person[rows]
-    first = np.unique(person, return_index=True)[1]
-    human, simulated = (_by_person(influences(family, *each, start), person) for each in (real, told))
+    unit = table.unit[rows]
+    first = np.unique(unit, return_index=True)[1]
+    human, simulated = (_by_unit(influences(family, *each, start), unit) for each in (real, told))
     weights = comparison.human.weights[:, table.rows[rows[first]]]
     size = effective_size(human, simulated, split.n_labelled, split.n_unlabelled, weights)
     for at in kept:
         why = None if np.isfinite(size[0, at]) else "all humans gave the same answer"
-        few, many = (np.full(comparison.resamples, float(n)) for n in (split.n_labelled, split.n_unlabelled))
-        yield Score("n_effective", size[:, at], few, many, item=names[at], reason=why, **sizes)
+        few, many = (np.full(comparison.resamples, float(n)) for n in split.sizes.values())
+        yield Score("n_effective", split.per_unit * size[:, at], few, many, item=names[at], reason=why, **sizes)
     yield from _rectified(comparison, table, split, (names, kept), family, rows, real, told, start)
 
 
@@ -220,7 +263,7 @@ def _rectified(
     if not split.drawn:
         return
     labelled = split.labelled[rows]
-    clusters = table.person[rows] if comparison.human.clustered else None
+    clusters = table.unit[rows] if comparison.human.clustered else None
 
     def sample(part: tuple[Floats, Floats], among: Bools) -> Sample:
         return Sample(part[0][among], part[1][among], None, None if clusters is None else clusters[among])
@@ -233,7 +276,7 @@ def _rectified(
         names=names,
         level=1 - comparison.alpha,
     )
-    sizes: dict[str, Any] = {"n_human": found.n_labelled, "n_simulated": split.n_unlabelled}
+    sizes: dict[str, Any] = split.sizes | {"n_human": round(found.n_labelled * split.per_unit)}
     naive = fit_glm(family, told[0][~labelled], told[1][~labelled], names=names)
     for at in kept:
         where: dict[str, Any] = {"item": names[at], **sizes}
@@ -256,8 +299,8 @@ def _places(rows: Ints, wanted: Ints) -> Ints:
     return np.where(held, found, -1)
 
 
-def _by_person(influence: Floats, person: Ints) -> Floats:
-    """Sums (persons, p) of influences (m, p); only persons that occur."""
-    sums = np.zeros((int(person.max(initial=-1)) + 1, influence.shape[1]))
-    np.add.at(sums, person, influence)
-    return sums[np.unique(person)]
+def _by_unit(influence: Floats, unit: Ints) -> Floats:
+    """Sums (units, p) of influences (m, p); only units that occur."""
+    sums = np.zeros((int(unit.max(initial=-1)) + 1, influence.shape[1]))
+    np.add.at(sums, unit, influence)
+    return sums[np.unique(unit)]

@@ -24,11 +24,12 @@ class Builtins:
     def simbench_samplers(self) -> tuple[type[Any], ...]:
         """Built-in samplers."""
         from simbench.samplers.balanced import Balanced
+        from simbench.samplers.clusters import Clusters
         from simbench.samplers.none import NoPilot
         from simbench.samplers.random import Random
         from simbench.samplers.stratified import Stratified
 
-        return (NoPilot, Random, Balanced, Stratified)
+        return (NoPilot, Random, Balanced, Stratified, Clusters)
 
     @hookimpl
     def simbench_backends(self) -> tuple[type[Any], ...]:

@@ -96,14 +96,15 @@ def compare_runs(
     rows, pairs = [], []
     for figure in figures:
         rows += _board(figure, scores, names, losses[figure], directions[figure[0]])
-        pairs += _pairs(figure, names, losses[figure], reference)
+        pairs += _pairs(figure, names, losses[figure], reference, _drawn(done))
     board, differences = pd.DataFrame(rows), _adjusted(pd.DataFrame(pairs))
     if differences.empty and reference is None and len(done) > MOST_PAIRS_OF:
         notes.append(f"more than {MOST_PAIRS_OF} runs: name one with --against to see differences")
     elif differences.empty:
         notes.append("no figure has resamples in two runs, so there are no differences")
-    elif (differences["p"] == _least_p(losses)).any():
-        notes.append(f"p-values cannot be below {_least_p(losses):.2g} with this number of resamples")
+    elif (differences["p"] < _least_p(losses)).any():
+        least = f"{_least_p(losses):.2g}"
+        notes.append(f"p-values below {least} are those of a normal tail: no resample lies on the other side of 0")
     return Standing(board, differences, _costs(done, names), tuple(notes))
 
 
@@ -152,6 +153,13 @@ def _losses(runs: Runs, directions: dict[str, str]) -> dict[Figure, dict[str, ND
         if way is not None:
             found.setdefault((row["metric"], item), {})[row["run_id"]] = loss(values, way)
     return found
+
+
+def _drawn(runs: Runs) -> tuple[int, int]:
+    """Units and pools behind the resamples: of the run with the fewest; (0, 1) where runs do not say."""
+    said = [manifest.get("resampled") or {} for manifest in runs.manifests]
+    found = [(each["units"], each["pools"]) for each in said if each]
+    return min(found, key=lambda each: each[0] - each[1], default=(0, 1))
 
 
 def _reference(against: str | None, runs: Runs, names: dict[str, str]) -> str | None:
@@ -211,7 +219,11 @@ def _ranks(losses: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, float]
 
 
 def _pairs(
-    figure: Figure, names: dict[str, str], losses: dict[str, NDArray[np.float64]], reference: str | None
+    figure: Figure,
+    names: dict[str, str],
+    losses: dict[str, NDArray[np.float64]],
+    reference: str | None,
+    drawn: tuple[int, int],
 ) -> list[dict[str, Any]]:
     from simbench.stats.intervals import paired_difference
 
@@ -226,7 +238,7 @@ def _pairs(
         length = min(len(losses[one]), len(losses[other]))
         if length < 2:
             continue
-        found = paired_difference(losses[one][:length], losses[other][:length])
+        found = paired_difference(losses[one][:length], losses[other][:length], units=drawn[0], pools=drawn[1])
         rows.append(
             {"metric": figure[0], "item": figure[1], "a": names[one], "b": names[other]}
             | {"difference": float(found.estimate), "ci_low": float(found.low), "ci_high": float(found.high)}

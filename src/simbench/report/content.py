@@ -91,6 +91,7 @@ def facts(manifest: Mapping[str, Any]) -> list[str]:
         f"Backend {config['backend']['name']}, model {model['base']}{', adapted' if model.get('adapter') else ''}; "
         f"pilot of {humans['n_pilot']}{learned} by sampler {config['sampler']['name']}, seed {manifest['seed']}.",
         f"{humans['n_evaluated']} simulated and compared: {scope}.",
+        *(f"Resampled for intervals: {each['words']}." for each in [manifest.get("resampled")] if each),
         *(f"Pilot: {note}." for note in manifest["pilot_notes"]),
         *(f"FIGURES ARE MISSING: {fault}." for fault in faults(manifest)),
         *(f"ASKED FOR AND NOT SENT, since the model does not take it: {each}." for each in unsent(manifest)),

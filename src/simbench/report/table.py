@@ -50,6 +50,7 @@ def run_table(run: Run, registry: Registry) -> RenderableType:
         f"{humans['n']}, {humans['n_evaluated']} simulated and compared ({SCOPES[manifest['evaluated']]})",
         f"humans: {SYNTHETIC if humans['synthetic'] else 'real'} ({humans['source']})",
         *(f"pilot: {note}" for note in manifest["pilot_notes"]),
+        *(f"resampled: {each['words']}" for each in [manifest.get("resampled")] if each),
     ]
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("metric", no_wrap=True)

@@ -88,7 +88,9 @@ def _answers(manifest: Mapping[str, Any]) -> Statement:
 
 
 def _side(row: Mapping[str, Any], below: str, above: str) -> str:
-    """Which side of 0 the whole interval of a difference lies on."""
+    """Which side of 0 the whole interval of a difference lies on; one without width shows nothing."""
+    if row["ci_low"] == row["ci_high"]:
+        return "no difference shown"
     if row["ci_low"] > 0:
         return above
     return below if row["ci_high"] < 0 else "no difference shown"

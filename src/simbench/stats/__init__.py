@@ -53,10 +53,12 @@ if TYPE_CHECKING:
     from simbench.stats.intervals import bca_interval as bca_interval
     from simbench.stats.intervals import benjamini_hochberg as benjamini_hochberg
     from simbench.stats.intervals import bootstrap_p as bootstrap_p
+    from simbench.stats.intervals import expanded_level as expanded_level
     from simbench.stats.intervals import holm as holm
     from simbench.stats.intervals import normal_interval as normal_interval
     from simbench.stats.intervals import paired_difference as paired_difference
     from simbench.stats.intervals import percentile_interval as percentile_interval
+    from simbench.stats.intervals import reported_interval as reported_interval
     from simbench.stats.recentring import recentred as recentred
     from simbench.stats.recovery import SignRecovery as SignRecovery
     from simbench.stats.recovery import WaldTest as WaldTest
@@ -78,9 +80,11 @@ if TYPE_CHECKING:
     from simbench.stats.regression import fit_ordered as fit_ordered
     from simbench.stats.regression import formula_columns as formula_columns
     from simbench.stats.regression import formula_designs as formula_designs
+    from simbench.stats.resampling import Scheme as Scheme
     from simbench.stats.resampling import bootstrap_pair as bootstrap_pair
     from simbench.stats.resampling import bootstrap_weights as bootstrap_weights
     from simbench.stats.resampling import jackknife_weights as jackknife_weights
+    from simbench.stats.resampling import resampling_scheme as resampling_scheme
     from simbench.stats.resampling import split_halves as split_halves
     from simbench.stats.resampling import two_level_weights as two_level_weights
     from simbench.stats.rng import generator as generator
@@ -104,6 +108,7 @@ _HOME = {
     "Interval": "simbench.stats.intervals",
     "Rectified": "simbench.stats.rectified",
     "Sample": "simbench.stats.rectified",
+    "Scheme": "simbench.stats.resampling",
     "SignRecovery": "simbench.stats.recovery",
     "Status": "simbench.stats.regression",
     "TrustedSize": "simbench.stats.worth",
@@ -133,6 +138,7 @@ _HOME = {
     "entropy_ratio": "simbench.stats.structures",
     "equal_coefficients": "simbench.stats.recovery",
     "exaggeration": "simbench.stats.recovery",
+    "expanded_level": "simbench.stats.intervals",
     "expected_counts": "simbench.stats.divergences",
     "expected_js_divergence": "simbench.stats.chance",
     "fit_firth": "simbench.stats.regression",
@@ -163,6 +169,8 @@ _HOME = {
     "recentred": "simbench.stats.recentring",
     "rectified_glm": "simbench.stats.rectified",
     "rectified_mean": "simbench.stats.rectified",
+    "reported_interval": "simbench.stats.intervals",
+    "resampling_scheme": "simbench.stats.resampling",
     "sign_recovery": "simbench.stats.recovery",
     "simbench_score": "simbench.stats.divergences",
     "split_halves": "simbench.stats.resampling",

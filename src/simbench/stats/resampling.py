@@ -4,12 +4,14 @@ A resample is a row of multiplicities: how often each of n rows of data is taken
 weights (R, n) then works on all resamples in one matrix product. **Row 0 of a bootstrap is all ones**, the
 data as observed, so one call gives the estimate (row 0) and its resamples (rows 1 ..).
 
-``strata`` (treatment groups) keeps every group's size fixed. ``clusters`` (persons who answer several times)
-resamples whole persons: then persons are drawn among those with the same number of rows in each stratum, so
-group sizes stay fixed and a within-subject design, where every person is in every group, works unchanged.
+What is drawn is a *unit*: a row, or with ``clusters`` (persons who answer several times, villages) all rows of a
+cluster. Units are drawn among all units, or within ``strata`` (treatment groups) as far as these part the units: see
+:func:`resampling_scheme`.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,12 +19,94 @@ from numpy.typing import ArrayLike
 from simbench.stats._arrays import Floats, Ints, row_chunks
 
 __all__ = [
+    "Scheme",
     "bootstrap_pair",
     "bootstrap_weights",
     "jackknife_weights",
+    "resampling_scheme",
     "split_halves",
     "two_level_weights",
 ]
+
+FEWEST = 10
+"""The variance of a pool is too small by a share 1 / units, so smaller pools are put together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scheme:
+    """What is drawn, and among what.
+
+    Attributes:
+        units: (n,) unit of each row, 0 .. G - 1.
+        pools: positions of the units that are drawn among each other; every unit is in one pool.
+        crossed: whether some unit has rows in several strata.
+        together: number of strata (blocks of them) that are drawn together because they have too few units; 0: none.
+    """
+
+    units: Ints
+    pools: tuple[Ints, ...]
+    crossed: bool
+    together: int
+
+    @property
+    def size(self) -> int:
+        """Number of units (G)."""
+        return int(self.units.max(initial=-1)) + 1
+
+    @property
+    def pool_of(self) -> Ints:
+        """Pool (G,) of every unit."""
+        found = np.zeros(self.size, dtype=np.int64)
+        for number, pool in enumerate(self.pools):
+            found[pool] = number
+        return found
+
+
+def resampling_scheme(n: int, strata: ArrayLike | None = None, clusters: ArrayLike | None = None) -> Scheme:
+    """Decide what is drawn among what.
+
+    Units are drawn within blocks of strata: the smallest sets of strata such that no unit has rows in two of
+    them. Where units are nested in strata (a person in one treatment group), each stratum is a block; where every
+    unit is in several strata (within-subject designs, conjoint profiles, incomplete blocks, rounds), these are one
+    block, and how often a stratum occurs varies as it would in another sample. Units with unequal numbers of
+    rows are drawn alike. Blocks of fewer than ten units are put together, since a stratum of few units would vary
+    too little, and one of a single unit not at all.
+
+    Args:
+        n: rows of data.
+        strata: (n,) group of each row, any values that sort; None = one group.
+        clusters: (n,) unit of each row; None = each row is its own.
+
+    Raises:
+        ValueError: labels that are missing, or not one per row.
+    """
+    groups = _coded(strata, n, "strata")
+    units = np.arange(n) if clusters is None else _coded(clusters, n, "clusters")
+    block, crossed = (groups, False) if clusters is None else _blocks(units, groups)
+    blocks = [np.flatnonzero(block == each) for each in range(int(block.max(initial=-1)) + 1)]
+    few = [each for each in blocks if each.size < FEWEST]
+    pools = [each for each in blocks if each.size >= FEWEST]
+    if few:
+        rest = np.concatenate(few)
+        if rest.size < FEWEST and pools:
+            smallest = min(range(len(pools)), key=lambda at: pools[at].size)
+            few.append(pools.pop(smallest))
+            rest = np.concatenate(few)
+        pools.append(np.sort(rest))
+    return Scheme(units, tuple(pools), crossed, len(few) if len(few) > 1 else 0)
+
+
+def _blocks(units: Ints, groups: Ints) -> tuple[Ints, bool]:
+    """Block (G,) of every unit: connected components of units and strata; and whether a unit is in several strata."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n_units, n_groups = (int(codes.max(initial=-1)) + 1 for codes in (units, groups))
+    size = n_units + n_groups
+    links = coo_array((np.ones(units.size), (units, n_units + groups)), shape=(size, size))
+    component = connected_components(links, directed=False)[1][:n_units]
+    pairs = np.unique(units * max(n_groups, 1) + groups).size
+    return np.unique(component, return_inverse=True)[1].reshape(-1).astype(np.int64), pairs > n_units
 
 
 def bootstrap_weights(
@@ -34,7 +118,7 @@ def bootstrap_weights(
 ) -> Floats:
     """Draw bootstrap multiplicities (resamples + 1, n); row 0 is all ones.
 
-    A stratum of one unit cannot vary: it is taken once in every resample.
+    Which units are drawn among each other: see :func:`resampling_scheme`.
 
     Args:
         n: rows of data.
@@ -43,9 +127,9 @@ def bootstrap_weights(
         strata: (n,) group of each row, any values that sort; None = one group.
         clusters: (n,) person of each row; None = each row is its own.
     """
-    units, pools = _units(n, strata, clusters)
-    drawn = _draw(pools, int(units.max(initial=-1)) + 1, resamples, rng)
-    return np.vstack([np.ones((1, n)), drawn[:, units]])
+    scheme = resampling_scheme(n, strata, clusters)
+    drawn = _draw(scheme.pools, scheme.size, resamples, rng)
+    return np.vstack([np.ones((1, n)), drawn[:, scheme.units]])
 
 
 def bootstrap_pair(
@@ -74,14 +158,15 @@ def split_halves(
 ) -> tuple[Floats, Floats]:
     """Split the rows at random into disjoint halves, ``splits`` times: two 0/1 matrices (splits, n).
 
-    Within each stratum the halves hold the same number of units; the odd unit goes to the half that is
-    behind, or to either by chance, so that overall sizes differ by at most one unit. Every row is in exactly
-    one half.
+    Within each pool of :func:`resampling_scheme` the halves hold the same number of units; the odd unit goes to the
+    half that is behind, or to either by chance, so that overall sizes differ by at most one unit. Every row is in
+    exactly one half.
     """
-    units, pools = _units(n, strata, clusters)
-    first = np.zeros((splits, int(units.max(initial=-1)) + 1), dtype=bool)
+    scheme = resampling_scheme(n, strata, clusters)
+    units = scheme.units
+    first = np.zeros((splits, scheme.size), dtype=bool)
     lead = np.zeros(splits, dtype=np.int64)
-    for pool in pools:
+    for pool in scheme.pools:
         size = pool.size
         rank = rng.random((splits, size)).argsort(axis=1).argsort(axis=1)
         odd_to_first = np.where(lead == 0, rng.random(splits) < 0.5, lead < 0) & (size % 2 == 1)
@@ -94,7 +179,7 @@ def split_halves(
 
 def jackknife_weights(n: int, clusters: ArrayLike | None = None) -> Floats:
     """Leave-one-out weights (units, n): row j leaves out unit j (a row, or all rows of a person)."""
-    units, _ = _units(n, None, clusters)
+    units = resampling_scheme(n, None, clusters).units
     left_out = np.arange(int(units.max(initial=-1)) + 1)[:, None] == units[None, :]
     return np.asarray(~left_out, dtype=np.float64)
 
@@ -125,8 +210,8 @@ def two_level_weights(
     """
     ids = np.asarray(respondents)
     n = ids.size
-    units, pools = _units(n, strata, ids)
-    n_units = int(units.max(initial=-1)) + 1
+    scheme = resampling_scheme(n, strata, ids)
+    units, pools, n_units = scheme.units, scheme.pools, scheme.size
     order = np.argsort(units, kind="stable")
     sizes = np.bincount(units, minlength=n_units)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
@@ -144,19 +229,6 @@ def two_level_weights(
     return result
 
 
-def _units(n: int, strata: ArrayLike | None, clusters: ArrayLike | None) -> tuple[Ints, list[Ints]]:
-    """Return each row's unit (n,), and the pools of exchangeable units."""
-    groups = _coded(strata, n, "strata")
-    if clusters is None:
-        return np.arange(n), [np.flatnonzero(groups == group) for group in range(groups.max(initial=-1) + 1)]
-    units = _coded(clusters, n, "clusters")
-    # A person's pattern: number of rows in each stratum. Persons with one pattern are exchangeable.
-    pattern = np.zeros((units.max(initial=-1) + 1, groups.max(initial=-1) + 1), dtype=np.int64)
-    np.add.at(pattern, (units, groups), 1)
-    kinds = np.unique(pattern, axis=0, return_inverse=True)[1].reshape(-1)
-    return units, [np.flatnonzero(kinds == kind) for kind in range(kinds.max(initial=-1) + 1)]
-
-
 def _coded(labels: ArrayLike | None, n: int, what: str) -> Ints:
     if labels is None:
         return np.zeros(n, dtype=np.int64)
@@ -169,7 +241,7 @@ def _coded(labels: ArrayLike | None, n: int, what: str) -> Ints:
     return np.unique(array, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _draw(pools: list[Ints], n_units: int, resamples: int, rng: np.random.Generator) -> Floats:
+def _draw(pools: tuple[Ints, ...], n_units: int, resamples: int, rng: np.random.Generator) -> Floats:
     """Draw, in each pool, as many units with replacement as it has: multiplicities (resamples, units)."""
     result = np.zeros((resamples, n_units))
     for pool in pools:

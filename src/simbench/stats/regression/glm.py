@@ -102,8 +102,8 @@ def fit_glm(
             must be constant within a person. Small-sample factor ``G/(G-1) (n-1)/(n-p)``.
 
     Returns:
-        A :class:`Fit`. p-values use the t distribution for OLS (n - p degrees of freedom, G - 1 with
-        ``cluster``) and the normal one otherwise. A fit that cannot be made has a status with words.
+        A :class:`Fit`. p-values use the t distribution for OLS (n - p degrees of freedom) and with ``cluster``
+        (G - 1, whatever the family), and the normal one otherwise. A fit that cannot be made has a status with words.
 
     Raises:
         ValueError: arguments that do not fit each other, or outcomes the family cannot have.
@@ -197,7 +197,7 @@ def _fit_rows(
     result.status[rows], result.n[rows] = status, total
     result.estimates[at] = basis.estimates(coordinates[fitted])
     result.covariance[at] = basis.covariance(variance[fitted])
-    result.df[at] = df[fitted] if kind.name == "ols" else np.inf
+    result.df[at] = df[fitted] if kind.name == "ols" or robust[0] == "cluster" else np.inf
     return trace.step[0] if first else None
 
 

@@ -52,7 +52,8 @@ def fit_ordered(
         clusters: (n,) person of each row, for ``cluster``.
 
     Returns:
-        A :class:`Fit`: p coefficients, then K-1 thresholds; p-values by the normal distribution.
+        A :class:`Fit`: p coefficients, then K-1 thresholds; p-values by the normal distribution, with clusters by
+        the t distribution (G - 1).
 
     Raises:
         ValueError: arguments that do not fit each other, or an outcome that is missing or no code.
@@ -194,6 +195,9 @@ def _fit_rows(
     result.status[rows] = status
     result.estimates[rows[good[fitted]]] = found[fitted] @ problem.back.T
     result.covariance[rows[good[fitted]]] = problem.back @ covariance[fitted] @ problem.back.T
+    if robust[1] is not None:  # few clusters: t with G - 1 degrees of freedom
+        first = robust[1].order[robust[1].starts]
+        result.df[rows[good[fitted]]] = weights[good[fitted]][:, first].sum(axis=1) - 1
     return None if runaway is None else (problem.back[:p, :p] @ runaway[:p])
 
 
