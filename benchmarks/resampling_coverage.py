@@ -4,8 +4,8 @@ Run ``python benchmarks/resampling_coverage.py --folder FOLDER`` and copy the ta
 1,000 made-up studies of each design are drawn from a known population (``--designs`` picks some), a simulated
 participant is drawn for each row, and the coefficients of a least squares regression and of a logit, and the share
 that acts against its beliefs, are scored as in a run. The intervals that simbench reports are held against the truth,
-and so are the cluster-robust intervals of statsmodels (t with G - 1 degrees of freedom) on the same data. Finished parts
-are kept in the folder; ``--minutes`` stops early, and the next call goes on from there.
+and so are the cluster-robust intervals of statsmodels (t with G - 1 degrees of freedom) on the same data. Finished
+parts are kept in the folder; ``--minutes`` stops early, and the next call goes on from there.
 """
 
 from __future__ import annotations

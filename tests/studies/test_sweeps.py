@@ -167,3 +167,14 @@ def test_submitits_local_executor(home: Path) -> None:
     assert "3 of 3 runs done" in done.stdout
     assert status(home)["counts"]["done"] == 3
     assert len({line.split()[2] for line in (home / "asked.log").read_text().splitlines()}) == 3
+
+
+def test_a_cell_without_a_pilot_is_left_out_for_a_backend_that_needs_one(home: Path) -> None:
+    """`+study=sample_size backend=tabular` failed in 3 of 27 cells."""
+    words = ("experiment=small", *QUICK, "+study=sample_size", "cell=unadapted,random_15", "seed=0")
+    found = simbench(home, *words, "backend=majority")
+    assert found.returncode == 0, found.stderr
+    assert "1 of 1 runs done" in found.stdout
+    assert "left out: backend 'majority' learns from a pilot, and the cell 'unadapted' draws none" in found.stdout
+    assert simbench(home, "experiment=small", "backend=majority", "sampler=none").returncode != 0
+    assert status(home)["counts"]["failed"] == 0

@@ -15,7 +15,7 @@ from typing import Any
 from simbench.cli.quiet import quiet
 from simbench.cli.terminal import progress, show
 from simbench.errors import SimbenchError
-from simbench.harness.config import assemble
+from simbench.harness.config import Plan, assemble
 from simbench.harness.library import Runs
 from simbench.harness.run import Run, run
 from simbench.harness.store import RunFolder
@@ -23,6 +23,7 @@ from simbench.harness.sweeps import Outcome, Sweep
 from simbench.plugin.manager import load_plugins
 from simbench.report.formats import as_table
 from simbench.report.table import run_table, sweep_table
+from simbench.samplers.none import NoPilot
 
 __all__ = ["carry_out", "report_sweep"]
 
@@ -34,7 +35,11 @@ def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFold
             if job:
                 bars.say(job)
             registry = load_plugins()
-            done = run(assemble(config, registry), bars, begun)
+            plan = assemble(config, registry)
+            if words := _not_for_this(plan):
+                bars.say(f"left out: {words}")
+                return Outcome(0, None, job, f"left out: {words}")
+            done = run(plan, bars, begun)
         if config.get("report") is not False:
             print(f"report: {_report(done)}")
         show(run_table(done, registry))
@@ -45,6 +50,16 @@ def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFold
     except Exception as error:  # noqa: BLE001 - a bug in one job must not stop the sweep; it is shown in full
         traceback.print_exc()
         return Outcome(1, None, job, f"{type(error).__name__}: {error}")
+
+
+def _not_for_this(plan: Plan) -> str:
+    """Why a study's cell is nothing for this backend, if so: one without a pilot, for a backend that needs it.
+
+    Asked for outside a study, such a run fails and says why.
+    """
+    if plan.settings.study and plan.backend.needs_pilot and plan.sampler.name == NoPilot.name:
+        return f"backend {plan.backend.name!r} learns from a pilot, and the cell {plan.settings.cell!r} draws none"
+    return ""
 
 
 class _Terminated(KeyboardInterrupt):
@@ -104,10 +119,13 @@ def report_sweep(sweep: Sweep) -> int:
         return 0
     done = [Run.at(Path(each.run)) for each in outcomes if each.run]
     failed = [each for each in outcomes if each.code]
+    left = [each for each in outcomes if not each.code and not each.run]
     show(sweep_table(done))
     if done:
         _show_paper(Runs([each.folder for each in done]))
-    print(f"{len(done)} of {max(len(planned), len(outcomes))} runs done")
+    print(f"{len(done)} of {max(len(planned), len(outcomes)) - len(left)} runs done")
+    for each in left:
+        print(f"{each.job}: {each.error}")
     for each in failed:
         print(f"failed: {each.job}: {each.error}", file=sys.stderr)
     lost = len(planned) - len(outcomes)

@@ -37,7 +37,7 @@ STATES = ("done", "failed", "running", "interrupted", "missing")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one job ended; the exit code is 0 for a run that is done."""
+    """How one job ended; the exit code is 0 for a run that is done, and for one that was left out (without a run)."""
 
     code: int
     run: str | None = None
