@@ -146,7 +146,10 @@ def test_answers_come_from_another_instance_than_the_adapted(carry: Carry) -> No
 
 
 def test_a_plugin_that_ends_the_program_is_a_failed_run(carry: Carry, tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match=r"a plugin ended the program \(SystemExit: 0\)"):
+    with pytest.raises(
+        PluginError,
+        match=r"a plugin ended the program: SystemExit: 0 \(file .*simbench_plugins.py, line \d+, in respond\)",
+    ):
         carry(responded="raise SystemExit(0)")
     (folder,) = (tmp_path / "runs").glob("information*")
     found = simbench.harness.run.Run.at(folder).manifest

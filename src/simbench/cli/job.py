@@ -22,6 +22,7 @@ from simbench.harness.store import RunFolder
 from simbench.harness.sweeps import Outcome, Sweep
 from simbench.plugin.manager import load_plugins
 from simbench.report.formats import as_table
+from simbench.report.outcomes import useless
 from simbench.report.table import run_table, sweep_table
 from simbench.samplers.none import NoPilot
 
@@ -29,7 +30,10 @@ __all__ = ["carry_out", "report_sweep"]
 
 
 def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFolder], None] | None = None) -> Outcome:
-    """Carry out one run and print its table. What goes wrong is printed and returned, never raised."""
+    """Carry out one run and print its table. What goes wrong is printed and returned, never raised.
+
+    A run that is done without a single answer that can be used ends with exit code 1, too.
+    """
     try:
         with terminable(), quiet(), progress() as bars:  # a launcher's worker starts here
             if job:
@@ -43,7 +47,10 @@ def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFold
         if config.get("report") is not False:
             print(f"report: {_report(done)}")
         show(run_table(done, registry))
-        return Outcome(0, str(done.folder.path.absolute()), job)
+        lost = useless(done.manifest)
+        if lost:
+            print(f"simbench: {lost}", file=sys.stderr)
+        return Outcome(1 if lost else 0, str(done.folder.path.absolute()), job, lost)
     except SimbenchError as error:
         print(f"simbench: {error}", file=sys.stderr)
         return Outcome(error.exit_code, None, job, f"{type(error).__name__}: {error}")

@@ -90,8 +90,8 @@ def _intervals(
     level = confidence if scheme is None else expanded_level(confidence, scheme.size, len(scheme.pools))
     ends = reported_interval(drawn, level)
     low, high = ends.low.copy(), ends.high.copy()
-    if bca:
-        plain = [i for i, each in enumerate(scores) if each.bias == "none" and getattr(each, column) is not None]
+    plain = [i for i, each in enumerate(scores) if each.bias == "none" and getattr(each, column) is not None]
+    if bca and plain:
         left_out = np.stack([getattr(scores[i], column)[resamples + 1 :] for i in plain], axis=1)
         accelerations = acceleration(left_out, None if scheme is None else scheme.pool_of)
         found = reported_interval(drawn[:, plain], level, ends=bca_interval(drawn[:, plain], accelerations, level))

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from simbench.errors import LockedError, PluginError, StorageError
 from simbench.files import digest, file_digest, storage, write_json, write_whole
+from simbench.plugin.blame import told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,7 +174,7 @@ class RunFolder:
                 self.update(status="failed", finished=now(), error=problem)
             if isinstance(error, Exception):
                 raise
-            raise PluginError(f"a plugin ended the program ({type(error).__name__}: {error})") from error
+            raise PluginError(f"a plugin ended the program: {told(error)}") from error
 
     def json_once(self, name: str, make: Callable[[], Any]) -> Any:
         """The JSON product of this name; made and written only where it is not there, or not whole."""

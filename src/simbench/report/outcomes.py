@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["faults", "headline_counts", "outcomes", "troubled", "unsent"]
+from simbench.harness.responses import AGAIN
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["faults", "headline_counts", "outcomes", "reasons", "troubled", "unsent", "useless"]
 
 ALWAYS = ("ok", "invalid", "refused", "failed")
+LONGEST_REASON = 300
 
 
 def outcomes(manifest: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -29,6 +35,27 @@ def headline_counts(manifest: Mapping[str, Any]) -> str:
 def troubled(manifest: Mapping[str, Any]) -> bool:
     """Whether any interview ended otherwise than ok."""
     return set(manifest["outcomes"]["all"]) != {"ok"}
+
+
+def reasons(responses: pd.DataFrame) -> list[str]:
+    """Why interviews ended otherwise than ok: the commonest reason of every status, in a line each."""
+    found = []
+    for status, rows in responses[responses["status"] != "ok"].groupby("status", sort=True):
+        counted = rows["error"].dropna().value_counts()
+        if len(counted):
+            words = " ".join(str(counted.index[0]).split())
+            shown = words if len(words) <= LONGEST_REASON else f"{words[:LONGEST_REASON]} ..."
+            found.append(f"{status}, most often ({counted.iloc[0]} of {len(rows)}): {shown}")
+    return found
+
+
+def useless(manifest: Mapping[str, Any]) -> str | None:
+    """That nobody's answers can be used, in words; None where somebody's can."""
+    counts = manifest["outcomes"]["all"]
+    if counts.get("ok"):
+        return None
+    again = ", or retry_failed=true asks the failed ones again" if any(counts.get(each) for each in AGAIN) else ""
+    return f"no answer can be used ({headline_counts(manifest)}): nothing is measured; mend the cause{again}"
 
 
 def faults(manifest: Mapping[str, Any]) -> list[str]:

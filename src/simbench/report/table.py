@@ -17,7 +17,7 @@ from simbench.harness.config import RunSettings
 from simbench.harness.kept import name_of
 from simbench.plugin.manager import Registry, load_plugins
 from simbench.report.formats import plain
-from simbench.report.outcomes import faults, headline_counts, outcomes, troubled, unsent
+from simbench.report.outcomes import faults, headline_counts, outcomes, reasons, troubled, unsent
 from simbench.settings import settings_of
 
 if TYPE_CHECKING:
@@ -186,6 +186,7 @@ def _footer(run: Run, manifest: dict[str, Any], registry: Registry) -> list[str]
     lines = [
         "floor: uniform-random answers; ceiling: humans against humans, half and half. Definitions by simbench.",
         f"answers: {headline_counts(manifest)}{only}",
+        *(reasons(run.responses) if only else ()),
     ]
     lines += [
         f"warning: asked for and NOT SENT, since the model does not take it: {each}" for each in unsent(manifest)
