@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
+from types import ModuleType
 
 import pytest
 
 import simbench
 from simbench.harness.run import Run
+from simbench.plugin.manager import Entry
+from simbench.plugin.sources import identities
 
 Command = Callable[..., CompletedProcess[str]]
 
@@ -66,18 +71,18 @@ QUICK = {"resamples": 5, "splits": 2, "floors": 2, "baseline_resamples": 2}
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path
+    monkeypatch.delitem(sys.modules, "helper", raising=False)
+    yield tmp_path
+    sys.modules.pop("helper", None)
 
 
 def carried_out(home: Path, plugin: str = PLUGIN, helper: str = HELPER) -> Run:
-    import sys
-
     (home / "simbench_plugins.py").write_text(plugin)
     (home / "helper.py").write_text(helper)
-    sys.modules.pop("helper", None)
+    importlib.invalidate_caches()
     return simbench.run("information_disclosure", "same", "none", metric=["constant"], scoring=QUICK, out="runs")
 
 
@@ -105,15 +110,36 @@ def test_changed_code_is_another_run(home: Path) -> None:
 
 
 def test_so_is_changed_code_that_it_imports_from_beside_it(home: Path) -> None:
-    import sys
-
+    """In one process, as in a notebook: the answers are of the code that the run is filed under."""
     first = carried_out(home)
     changed = carried_out(home, helper="FIRST = 1\n")
-    sys.modules.pop("helper", None)
     assert changed.run_id != first.run_id
+    assert (changed.responses["attack"] != first.responses["attack"]).all()
     (home / "unrelated.py").write_text("X = 1\n")
     assert carried_out(home, helper="FIRST = 1\n").run_id == changed.run_id
-    sys.modules.pop("helper", None)
+
+
+def test_unchanged_neighbours_are_loaded_once(home: Path) -> None:
+    carried_out(home)
+    loaded = sys.modules["helper"]
+    carried_out(home)
+    assert sys.modules["helper"] is loaded
+
+
+def test_an_identity_is_of_the_code_that_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two packages of an editable distribution both count, and later edits are not what this process runs."""
+    offered = []
+    for name in ("lab_a", "lab_b"):
+        (tmp_path / f"{name}.py").write_text(EDITABLE.replace('"lab"', f'"{name}"'))
+        module = ModuleType(name)
+        module.__file__ = str(tmp_path / f"{name}.py")
+        monkeypatch.setitem(sys.modules, name, module)
+        offered.append(Entry("metric", name, type("Lab", (), {"__module__": name}), "not-installed", "0.1"))
+    first = identities(offered)["not-installed"]
+    assert first.startswith("0.1+sources.")
+    assert first not in {identities([each])["not-installed"] for each in offered}
+    (tmp_path / "lab_a.py").write_text("X = 1\n")
+    assert identities(offered)["not-installed"] == first
 
 
 EDITABLE = """

@@ -28,6 +28,7 @@ from simbench.plugin.builtins import Builtins
 from simbench.plugin.contract import check_class, check_settings, classes_of
 from simbench.plugin.hookspecs import KINDS
 from simbench.plugin.marker import PROJECT
+from simbench.plugin.neighbours import forget_changed
 
 __all__ = ["FIRST_PARTY", "INLINE", "Broken", "Entry", "Registry", "load_plugins"]
 
@@ -182,7 +183,9 @@ def _from_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(INLINE, path)
     if spec is None or spec.loader is None:
         raise PluginError(f"{path} cannot be imported")
+    kept = forget_changed(path, sys.modules.get(INLINE))
     module = importlib.util.module_from_spec(spec)
+    vars(module).update(kept)
     sys.modules[INLINE] = module
     try:
         spec.loader.exec_module(module)

@@ -6,16 +6,16 @@ A distribution installed from a wheel is what its version says. One installed in
 
 from __future__ import annotations
 
-import ast
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from simbench.files import source_digest
 from simbench.plugin.manager import CORE, Entry, core_version
+from simbench.plugin.neighbours import with_neighbours
 
 __all__ = ["identities"]
 
@@ -28,14 +28,22 @@ def identities(entries: Iterable[Entry], *, scoring: bool = False) -> dict[str, 
     An identity is the version, with ``+sources.DIGEST`` behind it where the files can be edited. The core's
     metrics count for scoring alone, and what only shows results counts for nothing.
     """
-    found = {CORE: _identity(core_version(), _core(scoring) if _editable(CORE) else ())}
+    found = {CORE: _installed(CORE, core_version(), _core(scoring))}
+    packages: dict[tuple[str, str], set[Path]] = {}
     for entry in entries:
         if entry.file is not None:
-            found[entry.file.name] = _identity(entry.version, tuple(sorted(_with_neighbours(entry.file))))
+            found[entry.file.name] = _identity(entry.version, tuple(sorted(with_neighbours(entry.file))))
         elif entry.distribution != CORE:
-            places = (_package(entry.cls.__module__),) if _editable(entry.distribution) else ()
-            found[entry.distribution] = _identity(entry.version, places)
+            packages.setdefault((entry.distribution, entry.version), set()).add(_package(entry.cls.__module__))
+    for (name, number), places in packages.items():
+        found[name] = _installed(name, number, tuple(sorted(places)))
     return dict(sorted(found.items()))
+
+
+@cache
+def _installed(name: str, version: str, places: tuple[Path, ...]) -> str:
+    """Identity of a distribution: of the code that this process has loaded, so looked at once."""
+    return _identity(version, places if _editable(name) else ())
 
 
 def _identity(version: str, places: tuple[Path, ...]) -> str:
@@ -62,32 +70,3 @@ def _core(scoring: bool) -> tuple[Path, ...]:
     left_out = SHOWING if scoring else (*SHOWING, "metrics")
     inside = _package("simbench").iterdir()
     return tuple(sorted(each for each in inside if each.name not in left_out and not each.name.startswith("_conf")))
-
-
-def _with_neighbours(file: Path) -> set[Path]:
-    """A file, and the modules and packages in its folder that it imports, directly or by way of others."""
-    found: set[Path] = set()
-    waiting = [file]
-    while waiting:
-        path = waiting.pop()
-        if path in found:
-            continue
-        found.add(path)
-        for name in _imported(path):
-            beside = (file.parent / f"{name}.py", file.parent / name)
-            waiting += [each for each in beside if each.is_file() or (each / "__init__.py").is_file()]
-    return found
-
-
-def _imported(path: Path) -> Iterator[str]:
-    """Top names that a module, or any module of a package, imports."""
-    for each in path.rglob("*.py") if path.is_dir() else (path,):
-        try:
-            tree = ast.parse(each.read_bytes())
-        except SyntaxError:  # whoever imports it will hear of it
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                yield from (alias.name.partition(".")[0] for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                yield node.module.partition(".")[0]
