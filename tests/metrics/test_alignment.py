@@ -47,7 +47,7 @@ def test_js_distance_equals_scipy_everywhere(study: Any, pair: Any) -> None:
             distances[item.name] = expected
         mean = np.mean([distances[item.name] for item in study.design.beliefs])
         assert found["js_distance", "mean", variable, level].value[0] == pytest.approx(mean, **EXACT)
-    assert len(found) == 7 * 5 + 1
+    assert len(found) == 7 * 5 + 1 + 2  # the joint one; means of decisions and of all items
 
 
 def test_joint_distances_are_over_tuples_of_beliefs(study: Any, pair: Any) -> None:

@@ -101,7 +101,7 @@ def test_what_is_missing_is_not_shown_with_its_reason() -> None:
     found = verdict([lost, *(each for each in GOOD if each["metric"] not in ("f1_sign", "js_distance"))])
     assert np.isnan(found["effect signs"][0])
     assert "no ok simulated answers" in found["effect signs"][1]
-    assert "no floor and ceiling" in found["pretesting"][1]
+    assert "js_distance is not among the metrics of this run" in found["pretesting"][1]
 
 
 def test_sentences_about_the_pilot() -> None:

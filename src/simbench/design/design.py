@@ -94,6 +94,11 @@ class Design:
         return self.roles("belief")
 
     @property
+    def main_items(self) -> tuple[Item, ...]:
+        """What answer structures and mean distances rest on: the beliefs, or all items where there are none."""
+        return self.beliefs or self.items
+
+    @property
     def subgroups(self) -> tuple[Profile, ...]:
         """Profile variables that subgroup comparisons use."""
         return tuple(variable for variable in self.profile if variable.subgroup)

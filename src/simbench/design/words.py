@@ -19,7 +19,7 @@ __all__ = ["ROLES", "Factor", "Item", "Option", "Profile", "Regression", "Value"
 
 Value = str | int
 ROLES = ("belief", "attitude", "decision")
-FAMILIES = ("ols", "logit", "ordered_logit", "poisson")
+FAMILIES = ("ols", "logit", "ordered_logit", "multinomial", "poisson")
 
 
 @dataclass(frozen=True)
@@ -234,8 +234,9 @@ class Regression:
     """A regression fitted, unchanged, on humans and on simulated participants.
 
     ``formula`` speaks of the columns of the experiment's frame, as statsmodels formulas do; ``family`` is
-    ``ols``, ``logit``, ``ordered_logit`` or ``poisson``. Where one person answers several conditions,
-    standard errors are clustered by person.
+    ``ols``, ``logit``, ``ordered_logit``, ``multinomial`` (for options without order; the first is the reference) or
+    ``poisson``. Standard errors are clustered by the design's clusters, or by person where one answers several
+    conditions.
     """
 
     formula: str

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from simbench.design import Item
+from simbench.design import Design, Item
 from simbench.errors import ConfigError
 from simbench.metrics.base import SQUARED, Comparison, Floats, Metric, Scale, Score
 from simbench.metrics.comparison import positions
@@ -19,8 +19,9 @@ __all__ = ["JSDistance", "KLDivergence", "KLSettings", "TotalVariation", "Wasser
 
 C = TypeVar("C")
 POSITIVE = Scale(lambda values: values, lambda values: np.maximum(values, 0.0))
+ALL_ITEMS = "mean of all items"
 ONE_OPTION = "the item has only one option"
-NO_BELIEFS = "the experiment has no belief items"
+OVER_ALL = "over all items, since the experiment has no belief items"
 
 
 class Distance(Metric[C]):
@@ -106,33 +107,43 @@ class Distance(Metric[C]):
             else:
                 parts[item] = Score(name, value, bias="population", scale=self.scale, **where)
             yield parts[item]
-        beliefs = [parts[item.name] for item in comparison.design.beliefs if item.name in parts]
-        yield self._mean(name, beliefs, comparison, subgroup=variable, level=level)
+        for title, which in _means_of(comparison.design, variable is None):
+            kept = [parts[item.name] for item in which if item.name in parts]
+            yield self._mean(name, kept, comparison, item=title, subgroup=variable, level=level)
 
     def _mean(self, name: str, parts: list[Score], comparison: Comparison, **where: Any) -> Score:
-        """Unweighted mean over the belief items; those that this distance is not for are left out, and named."""
+        """Unweighted mean over some items; those that this distance is not for are left out, and named."""
         left = [part for part in parts if self.refuses(comparison.design.item(str(part.item)))]
         kept = [part for part in parts if part not in left]
         reasons = sorted({part.reason for part in kept if part.reason})
         if reasons or not kept:
-            why = [*reasons, *sorted({part.reason for part in left if part.reason})]
-            reason = "; ".join(why) if comparison.design.beliefs else NO_BELIEFS
-            return Score.missing(name, reason, comparison.resamples, item="mean", **where)
-        remark = f"without {', '.join(str(part.item) for part in left)}: {left[0].reason}" if left else None
+            why = [*reasons, *sorted({part.reason for part in left if part.reason})] or ["there are no such items"]
+            return Score.missing(name, "; ".join(why), comparison.resamples, **where)
+        said = [OVER_ALL] if where["item"] == "mean" and not comparison.design.beliefs else []
+        said += [f"without {', '.join(str(part.item) for part in left)}: {left[0].reason}"] if left else []
+        remark = "; ".join(said) or None
         fewest = {n: min(getattr(part, n) for part in kept) for n in ("n_human", "n_simulated")}
         mean = np.mean([part.value for part in kept], axis=0)
-        return Score(name, mean, item="mean", bias="population", scale=self.scale, reason=remark, **fewest, **where)
+        return Score(name, mean, bias="population", scale=self.scale, reason=remark, **fewest, **where)
 
     def _joint(self, comparison: Comparison) -> Score:
         name = f"{self.name}_joint"
-        if not comparison.design.beliefs:
-            return Score.missing(name, NO_BELIEFS, comparison.resamples)
         n_human, n_simulated = (int((codes >= 0).sum()) for codes in comparison.structures)
         counts: dict[str, Any] = {"n_human": n_human, "n_simulated": n_simulated}
         if reason := too_few(n_human, n_simulated):
             return Score.missing(name, reason, comparison.resamples, **counts)
         value = self.distance(*comparison.structure_counts, None)
-        return Score(name, value, bias="sample", scale=self.scale, **counts)
+        remark = None if comparison.design.beliefs else OVER_ALL
+        return Score(name, value, bias="sample", scale=self.scale, reason=remark, **counts)
+
+
+def _means_of(design: Design, whole: bool) -> Iterator[tuple[str, tuple[Item, ...]]]:
+    """Titles and items of the means: the main one; of everybody also attitudes, decisions and all items."""
+    yield "mean", design.main_items
+    apart = {f"mean of {role}s": design.roles(role) for role in ("attitude", "decision")} if whole else {}
+    for title, items in ({**apart, ALL_ITEMS: design.items} if whole else {}).items():
+        if items and items != design.main_items:
+            yield title, items
 
 
 class JSDistance(Distance[NoSettings]):
@@ -144,9 +155,10 @@ class JSDistance(Distance[NoSettings]):
         d = sqrt((KL(h || m) + KL(s || m)) / 2),  m = (h + s) / 2,
 
     in [0, 1]; 0 means equal frequencies, 1 no answer in common; lower is closer. ``item="mean"`` is the
-    unweighted mean over belief items; ``js_distance_joint`` is taken over belief structures (tuples of all
-    beliefs); ``js_distance_expected`` uses the simulation's option probabilities instead of draws from them,
-    where the backend gives these.
+    unweighted mean over belief items; ``mean of attitudes``, ``mean of decisions`` and ``mean of all items`` stand
+    beside it. ``js_distance_joint`` is taken over belief structures (tuples of all beliefs). Without belief items
+    ``mean`` and structures are over all items. ``js_distance_expected`` uses the simulation's option probabilities
+    instead of draws from them, where the backend gives these.
 
     Failure modes: two samples of the same people are not at 0, and small groups have larger distances by
     chance alone: read a value beside its ceiling. The interval is for the distance between the populations
@@ -157,7 +169,7 @@ class JSDistance(Distance[NoSettings]):
     """
 
     name = "js_distance"
-    headline = (("js_distance", "mean"), ("js_distance_joint", None))
+    headline = (("js_distance", "mean"), ("js_distance", ALL_ITEMS), ("js_distance_joint", None))
     better = {"js_distance": "lower", "js_distance_joint": "lower", "js_distance_expected": "lower"}
     joint = True
     expected = True
@@ -206,8 +218,9 @@ class TotalVariation(Distance[NoSettings]):
         found = list(super().score(comparison))
         yield from found
         groups: dict[tuple[str | None, str | None], list[Score]] = {}
+        items = {item.name for item in comparison.design.items}
         for each in found:
-            if each.metric == self.name and each.item != "mean":
+            if each.metric == self.name and each.item in items:
                 groups.setdefault((each.subgroup, each.level), []).append(each)
         for parts in groups.values():
             yield from self._scores(comparison, parts)

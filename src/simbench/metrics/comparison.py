@@ -185,12 +185,13 @@ class Comparison(_Remembering):
 
     @cached_property
     def structures(self) -> tuple[Ints, Ints]:
-        """Belief-structure codes (n_h,), (n_s,): equal codes are equal tuples; -1 where a belief is missing."""
+        """Codes (n_h,), (n_s,) of belief structures, over all items where the design has no beliefs.
+
+        Equal codes are equal tuples of answers; -1 where one is missing.
+        """
         from simbench.stats.structures import code_structures
 
-        names = [item.name for item in self.design.beliefs]
-        if not names:
-            return tuple(np.full(len(side), -1) for side in self.sides)  # type: ignore[return-value]
+        names = [item.name for item in self.design.main_items]
         tables = [np.stack([side.codes(name) for name in names], axis=1) for side in self.sides]
         (human, simulated), _ = code_structures(*tables)
         return human, simulated

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Fitted", "fit_both", "fit_designs"]
 
 INTERCEPT = "Intercept"
+CODED = ("ordered_logit", "multinomial")
+"""Families whose outcome is one of several levels, whatever these are called."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,7 @@ def fit_both(comparison: Comparison, regression: Regression) -> Fitted:
         return replace(blank, reason=designs)
     outcome = next((item for item in comparison.design.items if item.name == designs[0].outcome_name), None)
     levels = None
-    if regression.family == "ordered_logit":
+    if regression.family in CODED:
         levels = _levels(designs, None if outcome is None else outcome.values)
     return fit_designs(comparison, title, regression.family, designs, levels)
 
@@ -65,8 +67,10 @@ def fit_both(comparison: Comparison, regression: Regression) -> Fitted:
 def fit_designs(
     comparison: Comparison, title: str, family: str, designs: tuple[Design, Design], levels: Floats | None = None
 ) -> Fitted:
-    """Fit designs of both sides; ``levels`` (K,) are the outcome's values in order, for an ordered logit."""
+    """Fit designs of both sides; ``levels`` (K,) are the outcome's values in order, for families of levels."""
     names = tuple(name for name in designs[0].names if name != INTERCEPT)
+    if family == "multinomial":
+        names = tuple(f"{level}: {name}" for level in _called(designs[0], levels)[1:] for name in names)
     n_human, n_simulated = (len(design.rows) for design in designs)
     blank = Fitted(title, names, None, None, n_human, n_simulated)
     if not n_human or not n_simulated:
@@ -105,7 +109,7 @@ def _unfit(family: str, designs: tuple[Design, Design]) -> str | None:
     """Why the family cannot have these outcomes, if so."""
     from simbench.stats.regression.glm import FAMILIES
 
-    if family == "ordered_logit":
+    if family in CODED:
         return None
     for who, design in zip(("human", "simulated"), designs, strict=True):
         if design.levels or not FAMILIES[family].admits(design.outcome):
@@ -114,7 +118,7 @@ def _unfit(family: str, designs: tuple[Design, Design]) -> str | None:
 
 
 def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
-    from simbench.stats.regression import fit_glm, fit_ordered
+    from simbench.stats.regression import fit_glm, fit_multinomial, fit_ordered
 
     weights = side.weights[:, design.rows]
     clusters = side.people.unit.to_numpy(str)[design.rows] if side.clustered else None
@@ -128,6 +132,16 @@ def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
             weights,
             names=plain.names,
             levels=list(_sorted(levels)),
+            covariance=covariance,
+            clusters=clusters,
+        )
+    if family == "multinomial":
+        return fit_multinomial(
+            np.searchsorted(_sorted(levels), design.outcome),
+            design.matrix,
+            weights,
+            names=design.names,
+            levels=_called(design, levels),
             covariance=covariance,
             clusters=clusters,
         )
@@ -151,8 +165,13 @@ def _firth(design: Design, side: Side) -> Fit:
     return replace(full, culprits=first.culprits, tests=tests)
 
 
+def _called(design: Design, levels: Floats | None) -> list[object]:
+    """What the levels (K,) of an outcome are called."""
+    return list(design.levels) or [int(each) if float(each).is_integer() else each for each in _sorted(levels)]
+
+
 def _levels(designs: tuple[Design, ...], values: tuple[object, ...] | None) -> Floats:
-    """Values of an ordered outcome, lowest first: the item's options, or what occurs on either side."""
+    """Values of an outcome of levels, lowest first: the item's options, or what occurs on either side."""
     if designs[0].levels:
         return np.arange(len(designs[0].levels), dtype=np.float64)
     occurring = np.unique(np.concatenate([design.outcome for design in designs]))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from simbench.design import Item
-from simbench.metrics.alignment import NO_BELIEFS, ONE_OPTION, too_few
+from simbench.metrics.alignment import ONE_OPTION, OVER_ALL, too_few
 from simbench.metrics.base import Comparison, Floats, Metric, Score
 from simbench.settings import NoSettings
 
@@ -20,11 +20,12 @@ UNVARIED = "all humans gave the same answer"
 class UniqueStructures(Metric[NoSettings]):
     """Number of distinct belief structures, raw and rarefied to equal sample size.
 
-    Definition by simbench: a belief structure is the tuple of a row's answers to all belief items, complete
-    rows only. ``unique_structures`` counts distinct ones; because the count grows with the number of rows,
-    ``unique_structures_rarefied`` is the expected count in m = min(n_human, n_simulated) rows drawn without
-    replacement, the sum over structures of 1 - C(n - n_i, m) / C(n, m). From 1 to the number of rows;
-    ``value`` is simulated minus human: 0 means as diverse as people, below 0 flatter.
+    Definition by simbench: a belief structure is the tuple of a row's answers to all belief items (to all items
+    where the experiment has no beliefs), complete rows only. ``unique_structures`` counts distinct ones; because the
+    count grows with the number of rows, ``unique_structures_rarefied`` is the expected count in
+    m = min(n_human, n_simulated) rows drawn without replacement, the sum over structures of
+    1 - C(n - n_i, m) / C(n, m). From 1 to the number of rows; ``value`` is simulated minus human: 0 means as diverse
+    as people, below 0 flatter.
 
     Failure modes: uniform-random answers are *more* diverse than people, so high is not good in itself; says
     nothing of which structures these are. Resampling rows loses rare structures, so intervals come from a
@@ -49,6 +50,7 @@ class UniqueStructures(Metric[NoSettings]):
             return
         human, simulated = assemblages(comparison)
         raw = [unique_count(table) for table in (human, simulated)]
+        counts["reason"] = None if comparison.design.beliefs else OVER_ALL
         yield Score(names[0], raw[1] - raw[0], raw[0], raw[1], bias="sample", **counts)
         totals = [table.sum(axis=1) for table in (human, simulated)]
         even = raw
@@ -154,10 +156,9 @@ def structure_rows(comparison: Comparison) -> tuple[dict[str, Any], str | None]:
     """Rows with a complete belief structure on both sides, and why none can be compared, if so."""
     n_human, n_simulated = (int((codes >= 0).sum()) for codes in comparison.structures)
     reason = None
-    if not comparison.design.beliefs:
-        reason = NO_BELIEFS
-    elif not n_human or not n_simulated:
-        reason = f"no {'ok simulated' if n_human else 'human'} row answers every belief"
+    if not n_human or not n_simulated:
+        what = "belief" if comparison.design.beliefs else "item"
+        reason = f"no {'ok simulated' if n_human else 'human'} row answers every {what}"
     return {"n_human": n_human, "n_simulated": n_simulated}, reason
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from simbench.design import Item
 from simbench.errors import ConfigError
-from simbench.metrics.alignment import NO_BELIEFS, POSITIVE, JSDistance
+from simbench.metrics.alignment import POSITIVE, JSDistance
 from simbench.metrics.base import Comparison, Floats, Metric, Scale, Score
 from simbench.settings import NoSettings, setting
 
@@ -34,9 +34,10 @@ class SubgroupBias(Metric[SubgroupBiasSettings]):
     """Distance of the simulation from each demographic group beyond chance, and worst against best group.
 
     Small groups have larger distances by chance alone, so raw distances call every minority badly served.
-    ``js_excess`` of a level takes off the ceiling at that level's size: with D the mean over belief items of the
-    Jensen-Shannon divergence (the squared distance) between the level's human and simulated answers, and E what
-    two human samples of these sizes from the level's own distribution show on average (exact),
+    ``js_excess`` of a level takes off the ceiling at that level's size: with D the mean over belief items (all
+    items where there are no beliefs) of the Jensen-Shannon divergence (the squared distance) between the level's
+    human and simulated answers, and E what two human samples of these sizes from the level's own distribution show
+    on average (exact),
 
         js_excess = sign(D - E) sqrt(|D - E|),
 
@@ -58,29 +59,29 @@ class SubgroupBias(Metric[SubgroupBiasSettings]):
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """Every level of every subgroup variable, then the gap over each variable."""
-        beliefs = [item for item in comparison.design.beliefs if len(item.options) > 1]
+        items = [item for item in comparison.design.main_items if len(item.options) > 1]
         for variable, levels in comparison.levels.items():
-            found = [self._level(comparison, beliefs, variable, at) for at in range(len(levels))]
+            found = [self._level(comparison, items, variable, at) for at in range(len(levels))]
             yield from found
             yield self._gap(comparison, variable, found)
 
-    def _level(self, comparison: Comparison, beliefs: list[Item], variable: str, at: int) -> Score:
+    def _level(self, comparison: Comparison, items: list[Item], variable: str, at: int) -> Score:
         level = comparison.levels[variable][at]
         where: dict[str, Any] = {"item": "mean", "subgroup": variable, "level": level}
-        if not beliefs:
-            reason = "no belief item has more than one option" if comparison.design.beliefs else NO_BELIEFS
+        if not items:
+            reason = f"no {'belief ' if comparison.design.beliefs else ''}item has more than one option"
             return Score.missing("js_excess", reason, comparison.resamples, **where)
         members = [side.members(variable, level) for side in comparison.sides]
         for n, side, among in zip(("n_human", "n_simulated"), comparison.sides, members, strict=True):
-            where[n] = min(side.answered(item.name, among) for item in beliefs)
+            where[n] = min(side.answered(item.name, among) for item in items)
         if not where["n_human"] or not where["n_simulated"]:
             who = "ok simulated" if where["n_human"] else "human"
-            reason = f"no {who} answers to a belief item here"
+            reason = f"no {who} answers to one of the items here"
             return Score.missing("js_excess", reason, comparison.resamples, **where)
         if where["n_human"] < self.config.least:
             reason = f"only {where['n_human']} human answers (metric.subgroup_bias.least is {self.config.least})"
             return Score.missing("js_excess", reason, comparison.resamples, **where)
-        beyond = np.mean([_beyond_chance(comparison, item, variable, at) for item in beliefs], axis=0)
+        beyond = np.mean([_beyond_chance(comparison, item, variable, at) for item in items], axis=0)
         return Score("js_excess", SIGNED.back(beyond), bias="sample", scale=SIGNED, **where)
 
     def _gap(self, comparison: Comparison, variable: str, levels: list[Score]) -> Score:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["refuse_unfit", "weak_regressions"]
 
+MOST_LEVELS = 50
+
 
 def refuse_unfit(people: People) -> None:
     """Raise ConfigError naming every regression that these outcomes and predictors can never have.
@@ -56,11 +58,17 @@ def _unfit(people: People, regression: Regression) -> str | None:
         item = next((each for each in people.design.items if each.name == sample.outcome_name), None)
         if item is None or item.ordered or len(item.values) == 2:
             return None
-        return f"ordered_logit wants ordered answers, and those of {item.name!r} are not; {_instead(sample)}"
+        return (
+            f"ordered_logit wants ordered answers, and those of {item.name!r} are not; "
+            f"{_instead(sample)}, or take the family multinomial"
+        )
+    if regression.family == "multinomial":
+        return None if len(_values(sample)) < MOST_LEVELS else f"multinomial wants few levels; found {_found(sample)}"
     family = FAMILIES[regression.family]
     if not sample.levels and family.admits(sample.outcome):
         return None
-    return f"{regression.family} wants {family.wants}; found {_found(sample)}; {_instead(sample)}"
+    other = ", or take the family multinomial" if len(sample.levels) > 2 else ""
+    return f"{regression.family} wants {family.wants}; found {_found(sample)}; {_instead(sample)}{other}"
 
 
 def _complete(people: People, regression: Regression) -> bool:
@@ -92,7 +100,7 @@ def _instead(sample: Sample) -> str:
 
 
 def _weak(people: People, regression: Regression) -> str | None:
-    from simbench.stats.regression import fit_glm, fit_ordered
+    from simbench.stats.regression import fit_glm, fit_multinomial, fit_ordered
 
     if not _complete(people, regression):
         return f"nobody answered all of {_columns(people.design, regression)}"
@@ -102,6 +110,11 @@ def _weak(people: People, regression: Regression) -> str | None:
     if regression.family == "ordered_logit":
         plain, codes = sample.without_intercept(), np.unique(sample.outcome, return_inverse=True)[1]
         return fit_ordered(codes, plain.matrix, names=plain.names).reason()
+    if regression.family == "multinomial":
+        found, codes = np.unique(sample.outcome, return_inverse=True)
+        if len(found) < 2:
+            return "everyone gave the same answer to the outcome"
+        return fit_multinomial(codes.reshape(-1), sample.matrix, names=sample.names).reason()
     return fit_glm(regression.family, sample.outcome, sample.matrix, names=sample.names).reason()
 
 

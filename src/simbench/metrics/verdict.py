@@ -111,8 +111,8 @@ class Verdict(Metric[VerdictSettings]):
     cannot show much, and absence of evidence is never a yes. A purpose is yes when all its criteria are met, no
     when one has failed.
 
-    - ``pretesting`` (do items work, is the range used?): mean JS distance of beliefs at least ``way`` of the way from
-      uniform answers to the human ceiling.
+    - ``pretesting`` (do items work, is the range used?): mean JS distance of beliefs (of all items where there are
+      no beliefs) at least ``way`` of the way from uniform answers to the human ceiling.
     - ``distribution by subgroup``: distance beyond chance (``js_excess``) at most ``excess`` in every level of every
       subgroup variable.
     - ``effect signs``: F1-Sign at least ``f1`` and share of false positives at most ``fpr``.
@@ -157,7 +157,11 @@ class Verdict(Metric[VerdictSettings]):
     def _way(self, row: pd.Series | None) -> Finding:
         """How far from uniform answers to the human ceiling, with the interval's ends carried along."""
         name = "way from uniform answers to the human ceiling"
-        if row is None or not np.isfinite([row["floor"], row["ceiling"]]).all() or row["floor"] <= row["ceiling"]:
+        if row is None:
+            return Finding("", NOT_SHOWN, name, note="js_distance is not among the metrics of this run")
+        if not math.isfinite(row["value"]):
+            return Finding("", NOT_SHOWN, name, note=str(row["reason"]))
+        if not np.isfinite([row["floor"], row["ceiling"]]).all() or row["floor"] <= row["ceiling"]:
             return Finding("", NOT_SHOWN, name, note="no floor and ceiling to measure against")
         span = row["floor"] - row["ceiling"]
         moved = {
@@ -169,9 +173,13 @@ class Verdict(Metric[VerdictSettings]):
     def _levels(self, scores: pd.DataFrame) -> Iterator[Finding]:
         """Every subgroup level, the furthest first."""
         name = "distance beyond chance"
-        rows = scores[(scores["metric"] == "js_excess") & scores["value"].notna()]
+        every = scores[scores["metric"] == "js_excess"]
+        rows = every[every["value"].notna()]
         if rows.empty:
-            yield Finding("", NOT_SHOWN, name, note="no subgroup level with enough people")
+            reasons = sorted(set(every["reason"].dropna()))
+            # A run has rows of every whole-sample figure of its metrics: without any, it is the subgroups that lack.
+            none = "the experiment has no subgroup variable, or subgroup_bias is not among the metrics of this run"
+            yield Finding("", NOT_SHOWN, name, note="; ".join(reasons[:NAMED]) or none)
         for row in rows.sort_values("ci_high", ascending=False).to_dict("records"):
             found = _against(row, name, self.config.excess, higher=False)
             where = {"subgroup": str(row["subgroup"]), "level": str(row["level"]), "n": int(row["n_human"])}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simbench.design import Design, Item
+from simbench.metrics.alignment import OVER_ALL
 from simbench.report.drawing import CEILING, FLOOR, HUMAN, INK, SIMULATED, Chart, clean
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def subgroups(scores: pd.DataFrame) -> Chart | None:
     )
     if data["subgroup"].notna().sum() == 0:
         return None
+    over_all = rows["reason"].astype("object").str.contains(OVER_ALL, regex=False, na=False).any()
+    which = "all items" if over_all else "belief items"
     names = [
         "everybody" if not isinstance(row.subgroup, str) else f"{row.subgroup}: {row.level} ({row.n_human})"
         for row in data.itertuples()
@@ -126,7 +129,7 @@ def subgroups(scores: pd.DataFrame) -> Chart | None:
         _ticks(axes, data, "floor", FLOOR, "floor: uniform answers")
         _ticks(axes, data, "ceiling", CEILING, "ceiling: humans against humans")
         axes.set_xlim(0, None)
-        axes.set_xlabel("Jensen-Shannon distance, mean over belief items (0: same distribution)")
+        axes.set_xlabel(f"Jensen-Shannon distance, mean over {which} (0: same distribution)")
         _below(figure, axes)
 
     parts = [f"{name} {row.value:.2f}" for name, row in zip(names, data.itertuples())]
@@ -145,15 +148,15 @@ def subgroups(scores: pd.DataFrame) -> Chart | None:
 def diversity(
     design: Design, people: pd.DataFrame, ok: pd.DataFrame, scores: pd.DataFrame, marked: str
 ) -> Chart | None:
-    """Share of people who hold the k most common belief structures."""
+    """Share of people who hold the k most common structures, of beliefs or, without beliefs, of all answers."""
     import pandas as pd
 
-    beliefs = [item.name for item in design.beliefs]
-    if not beliefs or not len(ok):
+    names, kind = [item.name for item in design.main_items], "belief" if design.beliefs else "answer"
+    if not len(ok):
         return None
     parts = []
     for side, frame in ((marked, people), ("simulated", ok)):
-        counts = frame[beliefs].dropna().astype(str).value_counts().to_numpy(float)
+        counts = frame[names].dropna().astype(str).value_counts().to_numpy(float)
         if not len(counts):
             return None
         held = np.cumsum(counts) / counts.sum()
@@ -167,7 +170,7 @@ def diversity(
         for part, colour, dashes in zip(parts, (HUMAN, SIMULATED), ("-", "--")):
             x, y = np.insert(part["structures"].to_numpy(float), 0, 0), np.insert(part["share"].to_numpy(), 0, 0)
             axes.plot(x, 100 * y, color=colour, linestyle=dashes, label=part["who"].iloc[0], linewidth=1.8)
-        axes.set_xlabel("most common belief structures, cumulated")
+        axes.set_xlabel(f"most common {kind} structures, cumulated")
         axes.set_ylabel("share of people, %")
         axes.set_xlim(0, None)
         axes.set_ylim(0, 102)
@@ -176,12 +179,13 @@ def diversity(
 
     return Chart(
         "diversity",
-        "Belief structures",
-        "Lines: share of people who hold the most common belief structures, cumulated." + figures,
+        f"{kind.capitalize()} structures",
+        f"Lines: share of people who hold the most common {kind} structures, cumulated." + figures,
         data,
         draw,
         (WIDTH, 2.9),
-        "A belief structure is the tuple of one participant's belief answers. A steep line means that few "
+        f"A structure is the tuple of one participant's {'' if kind == 'answer' else 'belief '}answers. A steep line "
+        "means that few "
         "structures cover everybody; the line ends at the number of distinct ones." + figures,
     )
 

@@ -15,6 +15,7 @@ from simbench.harness.baselines import BASELINES
 from simbench.harness.conclusions import against_the_pilot, verdicts
 from simbench.harness.config import RunSettings
 from simbench.harness.kept import name_of
+from simbench.metrics.alignment import ALL_ITEMS
 from simbench.plugin.manager import Registry, load_plugins
 from simbench.report.formats import plain
 from simbench.report.outcomes import faults, headline_counts, outcomes, reasons, troubled, unsent
@@ -93,7 +94,8 @@ def sweep_table(runs: Sequence[Run]) -> RenderableType:
     lines = []
     names = labels([run.manifest for run in runs])
     for run in runs:
-        cells = {_title(row): _number(row["value"]) for row in headline_rows(run.scores, registry)}
+        rows = [row for row in headline_rows(run.scores, registry) if row["item"] != ALL_ITEMS]
+        cells = {_title(row): _number(row["value"]) for row in rows}
         columns += [name for name in cells if name not in columns]
         lines.append((run, cells))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from simbench.metrics.alignment import OVER_ALL
 from simbench.report.formats import number
 
 if TYPE_CHECKING:
@@ -101,8 +102,9 @@ def _diversity(row: dict[str, Any] | None) -> Statement | None:
         return None
     if not math.isfinite(row["value"]):
         return Statement("Diversity", "not computable", f"{row['reason']}.")
+    kind = "answer" if OVER_ALL in str(row["reason"]) else "belief"
     text = (
-        f"{row['simulated']:.0f} distinct belief structures against {row['human']:.0f} among as many "
+        f"{row['simulated']:.0f} distinct {kind} structures against {row['human']:.0f} among as many "
         f"humans; difference {_with_interval(row)}."
     )
     return Statement("Diversity", _side(row, "flatter than people", "more scattered than people"), text)

@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 MIN_DEFINED = 0.9
+ONE = 1 - 1e-12
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,9 @@ def reported_interval(
 
     Resamples of figures that jump in steps, or that resampling pushes one way, may all lie beyond the estimate: the
     interval is then drawn out to it. Where both percentiles are one value although some resamples differ, the
-    interval is the range of the resamples.
+    interval is the range of the resamples. With R resamples the ends are the values of rank
+    ``(R + 1) (1 - level) / 2`` from either side (Davison and Hinkley 1997, section 2.4): quantiles by linear
+    interpolation would be a little short.
 
     Args:
         values: (R, ...), row 0 the estimate.
@@ -115,8 +118,10 @@ def reported_interval(
         min_defined: as in :func:`percentile_interval`.
         ends: another interval of the same resamples to make right, such as BCa.
     """
-    found = percentile_interval(values, level, min_defined) if ends is None else ends
     table = np.asarray(values, dtype=np.float64)
+    drawn = max(len(table) - 1, 2)
+    tail = max(((drawn + 1) * (1 - level) / 2 - 1) / (drawn - 1), 0.0) if level == level else level
+    found = percentile_interval(values, min(1 - 2 * tail, ONE), min_defined) if ends is None else ends
     known = ~np.isnan(table)
     least = np.where(known, table, np.inf).min(axis=0)
     most = np.where(known, table, -np.inf).max(axis=0)

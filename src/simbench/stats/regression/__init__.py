@@ -1,10 +1,12 @@
-"""Regressions of many resamples at once: least squares, logit (also Firth's), Poisson, ordered logit."""
+"""Regressions of many resamples at once: least squares, logit (also Firth's), Poisson, ordered and
+multinomial logit."""
 
 from __future__ import annotations
 
 from simbench.stats.regression.design import Design, formula_columns, formula_designs
 from simbench.stats.regression.firth import fit_firth
 from simbench.stats.regression.glm import fit_glm
+from simbench.stats.regression.multinomial import fit_multinomial
 from simbench.stats.regression.ordered import fit_ordered
 from simbench.stats.regression.result import Fit, Status
 
@@ -14,6 +16,7 @@ __all__ = [
     "Status",
     "fit_firth",
     "fit_glm",
+    "fit_multinomial",
     "fit_ordered",
     "formula_columns",
     "formula_designs",
