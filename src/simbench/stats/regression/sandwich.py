@@ -98,13 +98,20 @@ def cluster_sums(
     sorted_weights = weights[:, clusters.order]
     times = sorted_weights[:, clusters.starts]
     sizes = np.diff(np.append(clusters.starts, clusters.order.size))
+    from scipy.sparse import csr_array
+
     if not np.array_equal(np.repeat(times, sizes, axis=1), sorted_weights):
         raise ValueError("covariance 'cluster' needs weights that are constant within a cluster")
     n, p = parts[0][1].shape
     meat = np.empty((weights.shape[0], p, p))
-    for rows in row_chunks(weights.shape[0], 2 * p * n):
-        scores = sum(factor[rows, :, None] * vector for factor, vector in parts)
-        sums = np.add.reduceat(np.asarray(scores)[:, clusters.order], clusters.starts, axis=1)
+    ends = np.append(clusters.starts, clusters.order.size)
+    for rows in row_chunks(weights.shape[0], 2 * (n + p * times.shape[1])):
+        sums = np.zeros((rows.stop - rows.start, times.shape[1], p))
+        for factor, vector in parts:
+            turned = np.ascontiguousarray(factor[rows].T)
+            for column in np.flatnonzero(vector.any(axis=0)):
+                held = csr_array((vector[clusters.order, column], clusters.order, ends), shape=(len(ends) - 1, n))
+                sums[:, :, column] += (held @ turned).T
         meat[rows] = (sums * times[rows][..., None]).transpose(0, 2, 1) @ sums
     groups = times.sum(axis=1)
     return meat, ratio(groups, groups - 1)
