@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import Model, Progress, Workspace
 from simbench.design import People
-from simbench.errors import FailedBeforeError, PluginError, StorageError
+from simbench.errors import FailedBeforeError, PluginError
 from simbench.experiments.base import Experiment
 from simbench.files import digest, storage
 from simbench.harness.cache import ResponseCache
 from simbench.harness.config import Plan
 from simbench.harness.journal import Journal
+from simbench.harness.damage import accept_loss, answered, damage
 from simbench.harness.kept import DESIGN, keep_verdicts, kept_study
 from simbench.harness.pilot import asking_script, draw_pilot, evaluated, training_script
 from simbench.harness.provenance import environment, interviews_digest
 from simbench.harness.responses import AGAIN, JOURNAL, ask, outcome_counts, response_frame, usage_totals, valid_mass
 from simbench.harness.scoring import scored
-from simbench.harness.store import MANIFEST, RunFolder, now
+from simbench.harness.store import RunFolder, now
 from simbench.metrics.trial import refuse_unfit, weak_regressions
 from simbench.plugin.blame import blamed
 
@@ -122,17 +123,23 @@ def run(plan: Plan, progress: Progress, begun: Callable[[RunFolder], None] | Non
     refuse_unfit(ready.humans)
     with folder.locked():
         found = damage(folder)
+        if JOURNAL in found and answered(folder, plan, found):
+            accept_loss(folder, progress)
+            found.remove(JOURNAL)
         if found:
             folder.set_aside_damage()
             progress.say(f"damaged, and made again from the rest: {', '.join(found)} of {folder.path}")
         if found or not is_done(folder, plan):  # another process may have finished it while this one waited
             refuse_failed(folder, plan)
-            carry_out(ready, folder, progress)
+            carry_out(ready, folder, progress, answered(folder, plan, found))
     return Run(folder)
 
 
-def carry_out(ready: Prepared, folder: RunFolder, progress: Progress) -> None:
-    """Every step that is not on disk yet, each product written before the next step begins."""
+def carry_out(ready: Prepared, folder: RunFolder, progress: Progress, answers_stand: bool) -> None:
+    """Every step that is not on disk yet, each product written before the next step begins.
+
+    ``answers_stand``: a finished run, whose answers are taken as they are.
+    """
     plan = ready.plan
     for words in (*plan.experiment.notes, *weak_regressions(ready.humans)):
         progress.say(f"note: {words}")
@@ -143,7 +150,10 @@ def carry_out(ready: Prepared, folder: RunFolder, progress: Progress) -> None:
         folder.write_frame("pilot.parquet", with_given(plan.pilot_from or plan.experiment, ready.pilot))
         folder.write_frame("people.parquet", with_given(plan.experiment, ready.asked))
         model = adapt(ready, folder, progress)
-        responses = respond(ready, folder, model, progress)
+        if answers_stand:
+            responses = folder.read_frame("responses.parquet")
+        else:
+            responses = respond(ready, folder, model, progress)
         keep_verdicts(folder, plan, ready.asked, responses, ready.pilot)
         found = scored(plan, ready.asked, responses, ready.pilot)
         folder.write_frame("resamples.parquet", found.resamples)
@@ -211,17 +221,6 @@ def is_done(folder: RunFolder, plan: Plan) -> bool:
     if plan.settings.retry_failed and missing:
         return False
     return manifest.get("status") == "done" and manifest.get("scoring_id") == digest(plan.scoring())
-
-
-def damage(folder: RunFolder) -> list[str]:
-    """The files of a run's folder that are not what was written and that figures or answers rest on.
-
-    The journal is not among them: where the answers' frame is whole, nothing has to be asked again for its sake.
-    """
-    try:
-        return [name for name in folder.damaged() if name != JOURNAL]
-    except StorageError:
-        return [MANIFEST]
 
 
 def refuse_failed(folder: RunFolder, plan: Plan) -> None:
