@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 from ppi_py import ppi_mean_ci, ppi_mean_pointestimate
 from sklearn.metrics import log_loss
 
+from simbench.design import Regression
 from simbench.metrics.base import Comparison
 from simbench.metrics.individual import Individual
 from simbench.metrics.trusted import TrustedSize
-from simbench.metrics.worth import Worth
+from simbench.metrics.worth import Worth, _outcome
 
 EXACT = {"rel": 1e-9, "abs": 1e-9}
 
@@ -171,3 +173,47 @@ def test_scores_from_probabilities_equal_scikit_learn(study: Any, matched: Any) 
 def test_people_are_not_held_against_strangers(study: Any) -> None:
     found = study.scores(Individual, study.compare(study.draw(1, 50), study.draw(2, 50)))
     assert all("not matched" in str(score.reason) for score in found.values())
+
+
+def test_worth_is_that_of_expected_answers_where_chances_are_known(study: Any, matched: Any) -> None:
+    """The same model, judged by its probabilities and not by one draw from them."""
+    human = study.draw(1, 300)
+    rng = np.random.default_rng(5)
+    scale = {"harm": np.arange(1, 6.0), "mood": np.array([0, 2.0, 3]), "act": np.array([0, 1.0])}
+    chances, told = {}, human.copy()
+    for name, values in scale.items():
+        table = np.exp(
+            -np.abs(values[None, :] - human[name].to_numpy(float)[:, None]) / 2 + rng.normal(size=(300, 1))
+        )
+        table = table / table.sum(axis=1, keepdims=True)
+        chances[name] = table
+        told[name] = values[(table.cumsum(axis=1) > rng.random((300, 1))).argmax(axis=1)].astype(int)
+    drawn = matched(human, told, pilot=60)
+    known = replace(drawn, simulated=replace(drawn.simulated, probabilities=chances))
+    found, plain = study.scores(Worth, known), study.scores(Worth, drawn)
+    for name, values in scale.items():
+        rho = np.corrcoef(human[name], chances[name] @ values)[0, 1]
+        value = study.value(found, "n_effective", name)
+        assert value == pytest.approx(60 / (1 - rho**2 * 240 / 300), **EXACT)
+        assert value > study.value(plain, "n_effective", name)
+        rectified = found["rectified", name, None, None]
+        assert rectified.interval[1] - rectified.interval[0] < np.ptp(plain["rectified", name, None, None].interval)
+    tone = "logit: act: tone"
+    assert study.value(found, "n_effective", tone) > study.value(plain, "n_effective", tone)
+    assert study.value(found, "n_effective", "colour=red") == study.value(plain, "n_effective", "colour=red")
+
+
+def test_a_comparison_as_an_outcome_has_its_expected_value_too(study: Any) -> None:
+    """P(harm > 3) stands for harm > 3; what learns from the data (standardize) is left as it was drawn."""
+    formulas = ("(harm > 3) ~ tone", "I(harm * 2) ~ tone", "standardize(harm) ~ tone")
+    made = type(study)(replace(study.design, regressions=tuple(Regression(each) for each in formulas)))
+    frame = study.draw(1, 80)
+    comparison = made.compare(frame, frame, matched=np.arange(80))
+    chances = np.random.default_rng(6).dirichlet(np.ones(5), 80)
+    side = replace(comparison.simulated, probabilities={"harm": chances})
+    comparison = replace(comparison, simulated=side)
+    expected = (chances[:, 3:].sum(axis=1), 2 * chances @ np.arange(1, 6), None)
+    for formula, wanted in zip(formulas, expected, strict=True):
+        _, drawn = comparison.designs(formula)
+        given = _outcome(comparison, drawn)
+        assert given == pytest.approx(drawn.outcome if wanted is None else wanted)

@@ -143,7 +143,7 @@ def _means(comparison: Comparison, table: Matched, split: _Split) -> Iterator[Sc
             rows = np.flatnonzero(np.isfinite(answers) & np.isfinite(predicted))
             ones = np.ones((len(rows), 1))
             real, told = (answers[rows], ones), (predicted[rows], ones)
-            yield from _estimand(comparison, table, split, (name,), "ols", rows, real, told)
+            yield from _estimand(comparison, table, split, (name,), "ols", rows, real, (*told, told[0]))
 
 
 def _expected(comparison: Comparison, item: Item, values: Floats) -> Floats:
@@ -200,7 +200,7 @@ def _coefficients(comparison: Comparison, table: Matched, split: _Split) -> Iter
                 yield Score.missing(name, reason, comparison.resamples, item=title)
             continue
         real = (human.outcome[at], human.matrix[at])
-        told = (_outcome(comparison, simulated)[of], simulated.matrix[of])
+        told = (_outcome(comparison, simulated)[of], simulated.matrix[of], simulated.outcome[of])
         names = tuple(f"{title}: {name}" for name in human.names)
         yield from _estimand(comparison, table, split, names, regression.family, rows, real, told)
 
@@ -213,9 +213,12 @@ def _estimand(
     family: str,
     rows: Ints,
     real: tuple[Floats, Floats],
-    told: tuple[Floats, Floats],
+    told: tuple[Floats, Floats, Floats],
 ) -> Iterator[Score]:
-    """Effective size and rectified estimate of the coefficients of one model, intercepts of regressions left out."""
+    """Effective size and rectified estimate of the coefficients of one model, intercepts of regressions left out.
+
+    ``real``: outcome and design of people; ``told``: those of the simulation, and its outcomes as drawn.
+    """
     from simbench.stats.effective import effective_size, influences
     from simbench.stats.regression import fit_glm
 
@@ -234,12 +237,14 @@ def _estimand(
     start = whole.estimates[0]
     unit = table.unit[rows]
     first = np.unique(unit, return_index=True)[1]
-    human, simulated = (_by_unit(influences(family, *each, start), unit) for each in (real, told))
+    human, simulated = (_by_unit(influences(family, *each[:2], start), unit) for each in (real, told))
     weights = comparison.human.weights[:, table.rows[rows[first]]]
     size = effective_size(human, simulated, split.n_labelled, split.n_unlabelled, weights)
     for at in kept:
         why = None if np.isfinite(size[0, at]) else "all humans gave the same answer"
-        few, many = (np.full(comparison.resamples, float(n)) for n in split.sizes.values())
+        few, many = (
+            np.full(comparison.resamples, split.per_unit * n) for n in (split.n_labelled, split.n_unlabelled)
+        )
         yield Score("n_effective", split.per_unit * size[:, at], few, many, item=names[at], reason=why, **sizes)
     yield from _rectified(comparison, table, split, (names, kept), family, rows, real, told, start)
 
@@ -252,7 +257,7 @@ def _rectified(
     family: str,
     rows: Ints,
     real: tuple[Floats, Floats],
-    told: tuple[Floats, Floats],
+    told: tuple[Floats, Floats, Floats],
     start: Floats,
 ) -> Iterator[Score]:
     """Rectified estimates for one draw of labelled people."""
@@ -265,7 +270,7 @@ def _rectified(
     labelled = split.labelled[rows]
     clusters = table.unit[rows] if comparison.human.clustered else None
 
-    def sample(part: tuple[Floats, Floats], among: Bools) -> Sample:
+    def sample(part: tuple[Floats, ...], among: Bools) -> Sample:
         return Sample(part[0][among], part[1][among], None, None if clusters is None else clusters[among])
 
     found = rectified_glm(
@@ -277,7 +282,7 @@ def _rectified(
         level=1 - comparison.alpha,
     )
     sizes: dict[str, Any] = split.sizes | {"n_human": round(found.n_labelled * split.per_unit)}
-    naive = fit_glm(family, told[0][~labelled], told[1][~labelled], names=names)
+    naive = fit_glm(family, told[2][~labelled], told[1][~labelled], names=names)
     for at in kept:
         where: dict[str, Any] = {"item": names[at], **sizes}
         if found.reason:
