@@ -287,6 +287,49 @@ def test_a_sampler_that_draws_no_pilot_is_named(home: Path, case: str) -> None:
     assert not (home / "runs").exists()
 
 
+BACKEND = """
+from simbench import Answer, Backend, Model
+
+class Mine(Backend):
+    "Wrong in one place."
+    name = "mine"
+
+    def adapt(self, pilot, workspace):
+        return {adapted}
+
+    def respond(self, model, interviews, workspace):
+        return {answers}
+
+    def record(self):
+        return {record}
+"""
+BACKEND_FINE = {
+    "adapted": "Model('test', 'mine')",
+    "record": "{}",
+    "answers": "(Answer(*e.key, 'ok', {i.name: i.values[0] for i in e.items}) for e in interviews)",
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong", "words"),
+    [
+        ("adapted", "None", "adapt returns Model; found None"),
+        ("adapted", "{'base': 'x'}", "adapt returns Model; found {'base': 'x'}"),
+        ("answers", "None", "respond returns Iterable; found None"),
+        ("record", "None", "record returns Mapping; found None"),
+        ("record", "{}", ""),
+    ],
+)
+def test_a_backend_that_returns_something_else_is_named(home: Path, part: str, wrong: str, words: str) -> None:
+    made = BACKEND.format(**{**BACKEND_FINE, part: wrong})
+    plant(home, made + OFFER.format(kind="backend", what="(Mine,)"), TINY)
+    if not words:
+        simbench.run(SMALL, "mine", "none", metric=["js_distance"], scoring=QUICK)
+        return
+    with pytest.raises(PluginError, match=re.escape(f"backend 'mine' (simbench_plugins.Mine): {words}")):
+        simbench.run(SMALL, "mine", "none", metric=["js_distance"], scoring=QUICK)
+
+
 def test_notes_may_be_one_text() -> None:
     assert simbench.Draw([3, 1], "by hand").notes == ("by hand",)
     assert simbench.Draw([3, 1], ["by", "hand"]).notes == ("by", "hand")

@@ -16,6 +16,7 @@ from simbench.harness.config import Plan
 from simbench.harness.journal import Journal
 from simbench.harness.store import RunFolder
 from simbench.interview import Interview
+from simbench.plugin.blame import returned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,8 @@ def ask(
     if not open_ones:
         return answers
     with journal:
-        for answer in plan.backend.respond(model, list(open_ones.values()), workspace):
+        given = plan.backend.respond(model, list(open_ones.values()), workspace)
+        for answer in returned("backend", plan.backend, "respond", given, Iterable):
             if not isinstance(answer, Answer) or (interview := open_ones.pop(answer.key, None)) is None:
                 what = f"interview {answer.key}" if isinstance(answer, Answer) else f"with {answer!r:.80}"
                 raise PluginError(f"backend {plan.backend.name!r} answered {what} twice or unasked")

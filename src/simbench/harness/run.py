@@ -27,7 +27,7 @@ from simbench.harness.responses import AGAIN, JOURNAL, ask, outcome_counts, resp
 from simbench.harness.scoring import scored
 from simbench.harness.store import RunFolder, now
 from simbench.metrics.trial import refuse_unfit, weak_regressions
-from simbench.plugin.blame import blamed
+from simbench.plugin.blame import blamed, returned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -271,9 +271,11 @@ def adapt(ready: Prepared, folder: RunFolder, progress: Progress) -> Model:
         known = folder.manifest.get("model")
         if known:
             return dict(known)
-        model = ready.plan.backend.adapt(ready.transcripts, _workspace(ready, folder, progress)).to_json()
+        backend = ready.plan.backend
+        given = backend.adapt(ready.transcripts, _workspace(ready, folder, progress))
+        model: Model = returned("backend", backend, "adapt", given, Model)
         folder.update(adapt_seconds=round(time.monotonic() - started, 3))
-        return model
+        return model.to_json()
 
     model = Model.from_json(folder.json_once("model.json", make))
     folder.update(model=model.to_json())
@@ -290,8 +292,8 @@ def respond(ready: Prepared, folder: RunFolder, model: Model, progress: Progress
         try:
             answers = ask(replace(ready.plan, backend=backend), folder, model, ready.interviews, workspace)
         finally:  # also of an attempt that stops, and never less than an earlier attempt told
-            told = {**folder.manifest.get("backend", {}), **adapted.record(), **backend.record()}
-            folder.update(backend=told)
+            told = [returned("backend", each, "record", each.record(), Mapping) for each in (adapted, backend)]
+            folder.update(backend={**folder.manifest.get("backend", {}), **told[0], **told[1]})
     frame = response_frame(ready.asked, ready.interviews, answers)
     folder.write_frame("responses.parquet", frame)
     folder.made(JOURNAL)

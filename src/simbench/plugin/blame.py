@@ -12,7 +12,7 @@ from typing import Any
 
 from simbench.errors import PluginError, SimbenchError
 
-__all__ = ["blamed", "owner", "told"]
+__all__ = ["blamed", "owner", "returned", "told"]
 
 
 @contextmanager
@@ -30,6 +30,14 @@ def blamed(kind: str, part: Any, doing: str) -> Iterator[None]:
         raise
     except BaseException as error:  # SystemExit too: a plugin does not end the program
         raise PluginError(f"{owner(kind, cls)}: {doing} raised {told(error, cls)}") from error
+
+
+def returned(kind: str, part: Any, doing: str, value: Any, expected: Any) -> Any:
+    """What a plugin's method gave back; PluginError where that is nothing of the expected kind."""
+    if not isinstance(value, expected):
+        words = f"{doing} returns {expected.__name__}; found {value!r:.80}"
+        raise PluginError(f"{owner(kind, type(part))}: {words}")
+    return value
 
 
 def owner(kind: str, cls: type[Any]) -> str:
