@@ -1,5 +1,5 @@
 # Two commands on a fresh machine with Python (3.11 or newer) and make: `make run` and `make test`.
-# Each sets up .venv first. PYTHON=... picks another interpreter.
+# Each sets up .venv first. PYTHON=... picks another interpreter, TESTS=... adds words for pytest.
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,6 +9,7 @@ TOOLS := $(VENV)/.tools
 PLUGINS := $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off -c constraints.txt
 WORKERS ?= 2
+TESTS ?=
 
 .PHONY: run test check setup clean
 
@@ -33,13 +34,14 @@ run: $(READY)
 	$(BIN)/simbench experiment=framing backend=local sampler=balanced
 
 test: $(TOOLS)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 check: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src plugins/*/src
 	$(BIN)/lint-imports
+	$(BIN)/towncrier build --draft --version next >/dev/null
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -44,7 +44,14 @@ def _check(body: Mapping[str, Any], spec: ModelSpec, version: str) -> None:
         raise _bad("max_tokens: Field required")
     if body["max_tokens"] > spec.max_output:
         raise _bad(f"max_tokens: {body['max_tokens']} > {spec.max_output}, the maximum for {spec.id}")
-    messages = body.get("messages")
+    _check_messages(body.get("messages"))
+    _check_sampling(body, spec, version)
+    for name in ("seed", "logprobs", "n", "response_format"):
+        if name in body:
+            raise _bad(f"{name}: Extra inputs are not permitted")
+
+
+def _check_messages(messages: Any) -> None:
     if not isinstance(messages, list) or not messages:
         raise _bad("messages: at least one message is required")
     for position, message in enumerate(messages):
@@ -54,6 +61,9 @@ def _check(body: Mapping[str, Any], spec: ModelSpec, version: str) -> None:
             raise _bad(f"messages.{position}: text content blocks must be non-empty")
     if messages[-1]["role"] == "assistant":
         raise _bad("This model does not support assistant message prefill.")
+
+
+def _check_sampling(body: Mapping[str, Any], spec: ModelSpec, version: str) -> None:
     for name in SAMPLING:
         if body.get(name) is None:
             continue
@@ -63,9 +73,6 @@ def _check(body: Mapping[str, Any], spec: ModelSpec, version: str) -> None:
             raise _bad(f"`{name}` is not supported with this model")
     if not 0.0 <= (body.get("temperature") or 0.0) <= 1.0:
         raise _bad("temperature: Input should be less than or equal to 1")
-    for name in ("seed", "logprobs", "n", "response_format"):
-        if name in body:
-            raise _bad(f"{name}: Extra inputs are not permitted")
 
 
 def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
