@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from simbench.design import Design, Factor, Item, People, Profile, Regression
+from simbench.harness.comparisons import scheme
 from simbench.harness.estimates import SHIFTS, estimates
 from simbench.metrics.base import Comparison, Metric, Score, Side
 from simbench.metrics.worth import Worth, WorthSettings
@@ -152,9 +153,11 @@ def _human_estimate(comparison: Comparison, metrics: list[Metric[Any]], each: Sc
     raise KeyError(each.item)
 
 
-def held(found: list[Score], resamples: int, strata: Any, better: dict[str, str]) -> pd.DataFrame:
+def held(found: list[Score], resamples: int, people: People, better: dict[str, str]) -> pd.DataFrame:
     """The ends of every kind of interval of every figure, and its p-value."""
-    frame = estimates([replace(each, value=each.value[: resamples + 1]) for each in found], better, 0.95, resamples)
+    given = [replace(each, value=each.value[: resamples + 1]) for each in found]
+    frame = estimates(given, better, 0.95, resamples, scheme(people))
+    strata = people.condition.to_list()
     whole = np.stack([each.value for each in found], axis=1)
     drawn, accelerations = whole[: resamples + 1], acceleration(whole[resamples + 1 :], strata)
     kinds = {"percentile": percentile_interval(drawn), "bca": bca_interval(drawn, accelerations)}
@@ -185,10 +188,9 @@ def repeated(
     parts = []
     for repetition in repetitions:
         comparison = study(np.random.default_rng([repetition, different]), people, resamples, different)
-        strata = comparison.human.people.condition.to_list()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            parts.append(held(list(figures(metrics, comparison)), resamples, strata, better))
+            parts.append(held(list(figures(metrics, comparison)), resamples, comparison.human.people, better))
     return pd.concat(parts, ignore_index=True)
 
 
