@@ -163,23 +163,24 @@ def simbench_metrics():
 """
 
 
-def test_a_changed_metric_of_an_editable_distribution_scores_anew(command: Command, tmp_path: Path) -> None:
-    """The answers stay: nobody is asked again."""
+@pytest.mark.parametrize("package", ["simbench_lab", "lab/space"], ids=["a package", "in a namespace"])
+def test_a_changed_metric_of_an_installed_distribution_scores_anew(
+    command: Command, tmp_path: Path, package: str
+) -> None:
+    """Under the same version, as when it is installed again from a folder. Nobody is asked again."""
     import pandas as pd
 
     site = tmp_path / "site"
     info = site / "simbench_lab-0.1.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: simbench-lab\nVersion: 0.1\n")
-    (info / "entry_points.txt").write_text("[simbench]\nlab = simbench_lab\n")
-    (info / "direct_url.json").write_text(json.dumps({"url": "file:///lab", "dir_info": {"editable": True}}))
-    package = site / "simbench_lab"
-    package.mkdir()
+    (info / "entry_points.txt").write_text(f"[simbench]\nlab = {package.replace('/', '.')}\n")
+    (site / package).mkdir(parents=True)
     words = ("experiment=information_disclosure", "backend=uniform", "sampler=none", "metric=[lab]")
     quick = [f"scoring.{name}={value}" for name, value in QUICK.items()]
     found = []
     for number in ("7.0", "7.0", "8.0"):
-        (package / "__init__.py").write_text(EDITABLE.replace("7.0", number))
+        (site / package / "__init__.py").write_text(EDITABLE.replace("7.0", number))
         done = command(*words, *quick, env={"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"})
         assert done.returncode == 0, done.stderr
         (folder,) = (tmp_path / "runs").glob("information*")

@@ -1,16 +1,14 @@
-"""What identifies the code behind a plugin: its version, and where its files can be edited, their content.
+"""What identifies the code behind a plugin: its version and the content of its source files.
 
-A distribution installed from a wheel is what its version says. One installed in editable mode, and a file
-``simbench_plugins.py``, may change under the same version; their identity holds a digest of the sources as well.
+A version alone says too little: the files of an editable install change under it, so do those that are installed
+again from a folder, and a ``simbench_plugins.py`` has none.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from simbench.files import source_digest
@@ -25,10 +23,10 @@ SHOWING = ("report", "cli", "testing")  # parts of the core that decide neither 
 def identities(entries: Iterable[Entry], *, scoring: bool = False) -> dict[str, str]:
     """``{distribution: identity}`` of what offers these entries, and of the core.
 
-    An identity is the version, with ``+sources.DIGEST`` behind it where the files can be edited. The core's
-    metrics count for scoring alone, and what only shows results counts for nothing.
+    An identity is the version and ``+sources.DIGEST``. The core's metrics count for scoring alone, and what only
+    shows results counts for nothing.
     """
-    found = {CORE: _installed(CORE, core_version(), _core(scoring))}
+    found = {CORE: _loaded(core_version(), _core(scoring))}
     packages: dict[tuple[str, str], set[Path]] = {}
     for entry in entries:
         if entry.file is not None:
@@ -36,33 +34,25 @@ def identities(entries: Iterable[Entry], *, scoring: bool = False) -> dict[str, 
         elif entry.distribution != CORE:
             packages.setdefault((entry.distribution, entry.version), set()).add(_package(entry.cls.__module__))
     for (name, number), places in packages.items():
-        found[name] = _installed(name, number, tuple(sorted(places)))
+        found[name] = _loaded(number, tuple(sorted(places)))
     return dict(sorted(found.items()))
 
 
 @cache
-def _installed(name: str, version: str, places: tuple[Path, ...]) -> str:
+def _loaded(version: str, places: tuple[Path, ...]) -> str:
     """Identity of a distribution: of the code that this process has loaded, so looked at once."""
-    return _identity(version, places if _editable(name) else ())
+    return _identity(version, places)
 
 
 def _identity(version: str, places: tuple[Path, ...]) -> str:
-    return f"{version}+sources.{source_digest(places)[:12]}" if places else version
-
-
-@cache
-def _editable(name: str) -> bool:
-    """Whether a distribution's files are those of a working folder."""
-    try:
-        told = distribution(name).read_text("direct_url.json")
-    except PackageNotFoundError:  # run from a bare checkout
-        return True
-    return bool(told and json.loads(told).get("dir_info", {}).get("editable"))
+    return f"{version}+sources.{source_digest(places)[:12]}"
 
 
 def _package(module: str) -> Path:
-    """Folder of the top package that a module belongs to, or the file of a lone module."""
-    file = Path(str(sys.modules[module.partition(".")[0]].__file__))
+    """Folder of the highest package with code that a module belongs to, or the file of a lone module."""
+    names = module.split(".")
+    above = (sys.modules.get(".".join(names[: number + 1])) for number in range(len(names)))
+    file = next(Path(found) for each in above if (found := getattr(each, "__file__", None)))
     return file.parent if file.name == "__init__.py" else file
 
 
