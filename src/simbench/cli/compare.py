@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from simbench.harness.library import load_runs
+from simbench.metrics.score_table import title
 from simbench.plugin.manager import load_plugins
 from simbench.report.compare import Standing, compare_runs
 from simbench.report.formats import FORMATS, as_csv, as_latex, as_markdown, as_table, number
@@ -103,8 +104,7 @@ def _short_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _figure(frame: pd.DataFrame) -> list[str]:
-    pairs = zip(frame["metric"], frame["item"])
-    return [f"{metric} ({item})" if isinstance(item, str) else str(metric) for metric, item in pairs]
+    return [title(row) for row in frame[["metric", "item"]].to_dict("records")]
 
 
 def _with_interval(frame: pd.DataFrame, name: str) -> list[str]:

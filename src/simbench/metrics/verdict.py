@@ -11,6 +11,7 @@ import numpy as np
 
 from simbench.errors import ConfigError
 from simbench.metrics.base import Comparison, Metric, Score
+from simbench.metrics.score_table import ScoreTable
 from simbench.settings import setting
 
 if TYPE_CHECKING:
@@ -143,18 +144,18 @@ class Verdict(Metric[VerdictSettings]):
     def findings(self, scores: pd.DataFrame) -> list[Finding]:
         """Every criterion of every purpose, from the columns of ``scores.parquet``. The only place that judges."""
         signs = [
-            _against(_one(scores, "f1_sign"), "F1-Sign", self.config.f1, higher=True),
-            _against(_one(scores, "fpr"), "false positives", self.config.fpr, higher=False),
+            _against(ScoreTable(scores).one("f1_sign"), "F1-Sign", self.config.f1, higher=True),
+            _against(ScoreTable(scores).one("fpr"), "false positives", self.config.fpr, higher=False),
         ]
         purposes = {
-            "pretesting": [self._way(_one(scores, "js_distance", "mean"))],
+            "pretesting": [self._way(ScoreTable(scores).one("js_distance", "mean"))],
             "distribution by subgroup": list(self._levels(scores)),
             "effect signs": signs,
             "inference": [*signs, *self._inference(scores)],
         }
         return [replace(each, purpose=purpose) for purpose, found in purposes.items() for each in found]
 
-    def _way(self, row: pd.Series | None) -> Finding:
+    def _way(self, row: dict[str, Any] | None) -> Finding:
         """How far from uniform answers to the human ceiling, with the interval's ends carried along."""
         name = "way from uniform answers to the human ceiling"
         if row is None:
@@ -187,7 +188,7 @@ class Verdict(Metric[VerdictSettings]):
 
     def _inference(self, scores: pd.DataFrame) -> Iterator[Finding]:
         """What inference needs beyond signs."""
-        compatible = _one(scores, "compatible_share")
+        compatible = ScoreTable(scores).one("compatible_share")
         yield _against(compatible, "compatible coefficients", self.config.compatible, higher=True)
         for row in scores[scores["metric"] == "joint_test"].to_dict("records"):
             name, p = f"joint test of {row['item']}: p =", float(row["value"])
@@ -196,7 +197,7 @@ class Verdict(Metric[VerdictSettings]):
             else:
                 answer = NO if p < self.config.alpha else YES
                 yield Finding("", answer, name, p, threshold=self.config.alpha, bound="at least")
-        gap = _one(scores, "value_action_gap")
+        gap = ScoreTable(scores).one("value_action_gap")
         if gap is not None and math.isfinite(gap["value"]):
             ends = {"value": "simulated", "ci_low": "simulated_ci_low", "ci_high": "simulated_ci_high"}
             row = {to: gap[of] for to, of in ends.items()} | {"reason": gap["reason"]}
@@ -209,13 +210,6 @@ def by_purpose(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     for each in findings:
         found.setdefault(each.purpose, []).append(each)
     return found
-
-
-def _one(scores: pd.DataFrame, metric: str, item: str | None = None) -> pd.Series | None:
-    """The whole-sample row of a figure; None where the run has none."""
-    same = (scores["metric"] == metric) & scores["subgroup"].isna()
-    rows = scores[same & (scores["item"].isna() if item is None else scores["item"] == item)]
-    return rows.iloc[0] if len(rows) else None
 
 
 def _against(row: Any, figure: str, threshold: float, higher: bool) -> Finding:

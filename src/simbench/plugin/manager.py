@@ -102,6 +102,10 @@ class Registry:
             raise ConfigError(f"there is no kind {kind!r}{closest(kind, KINDS)}")
         return tuple(entry for entry in self if entry.kind == kind)
 
+    def classes(self, kind: str) -> tuple[type[Any], ...]:
+        """The classes of a kind, by name."""
+        return tuple(entry.cls for entry in self.of(kind))
+
     def get(self, kind: str, name: str) -> Entry:
         """The entry of a kind and name. ConfigError names the closest one, or what to install."""
         known = [entry.name for entry in self.of(kind)]

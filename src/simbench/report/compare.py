@@ -19,6 +19,7 @@ from simbench.errors import ConfigError, closest
 from simbench.harness.kept import name_of
 from simbench.harness.library import Runs
 from simbench.metrics.base import loss
+from simbench.metrics.score_table import Figure, ScoreTable
 from simbench.plugin.manager import Registry
 from simbench.report.outcomes import unsent
 from simbench.report.table import labels
@@ -83,19 +84,14 @@ def compare_runs(
             notes.append(
                 f"{names[manifest['run_id']]} was asked with settings that were NOT SENT: {', '.join(found)}"
             )
-    directions = {name: way for entry in registry.of("metric") for name, way in entry.cls.better.items()}
-    shown = (
-        directions
-        if every
-        else {metric: directions[metric] for metric, _ in _headlines(registry) if metric in directions}
-    )
-    losses = _losses(done, shown)
-    figures = list(losses) if every else [key for key in _headlines(registry) if key in losses]
-    scores = done.read("scores", "subgroup IS NULL AND list_contains(?, metric)", [list(shown)])
+    scores = ScoreTable(done.read("scores", "subgroup IS NULL"), registry.classes("metric"))
+    told = {metric for metric, _ in scores.headline}
+    losses = _losses(done, {name: way for name, way in scores.directions.items() if every or name in told})
+    figures = list(losses) if every else [key for key in scores.headline if key in losses]
     reference = _reference(against, done, names)
     rows, pairs = [], []
     for figure in figures:
-        rows += _board(figure, scores, names, losses[figure], directions[figure[0]])
+        rows += _board(figure, scores, names, losses[figure])
         pairs += _pairs(figure, names, losses[figure], reference, _drawn(done))
     board, differences = pd.DataFrame(rows), _adjusted(pd.DataFrame(pairs))
     if differences.empty and reference is None and len(done) > MOST_PAIRS_OF:
@@ -136,13 +132,6 @@ def _humans(runs: Runs, names: dict[str, str], different: bool) -> list[str]:
     ]
 
 
-def _headlines(registry: Registry) -> list[tuple[str, str | None]]:
-    return [(metric, item) for entry in registry.of("metric") for metric, item in entry.cls.headline]
-
-
-Figure = tuple[str, "str | None"]
-
-
 def _losses(runs: Runs, directions: dict[str, str]) -> dict[Figure, dict[str, NDArray[np.float64]]]:
     """Losses (R,) by figure and run id, of the figures with a direction; the first is the estimate."""
     found: dict[Figure, dict[str, NDArray[np.float64]]] = {}
@@ -174,18 +163,17 @@ def _reference(against: str | None, runs: Runs, names: dict[str, str]) -> str | 
 
 
 def _board(
-    figure: Figure, scores: pd.DataFrame, names: dict[str, str], losses: dict[str, NDArray[np.float64]], better: str
+    figure: Figure, scores: ScoreTable, names: dict[str, str], losses: dict[str, NDArray[np.float64]]
 ) -> list[dict[str, Any]]:
     metric, item = figure
-    same = (scores["metric"] == metric) & (scores["item"].isna() if item is None else scores["item"] == item)
-    by_run = {row["run_id"]: row for row in scores[same].to_dict("records")}
+    by_run = {row["run_id"]: row for row in scores.rows(metric, item).to_dict("records")}
     ranks = _ranks(losses)
     rows = []
     for run, name in names.items():
         row = by_run.get(run, {})
         kept = ("human", "simulated", "value", "ci_low", "ci_high", "floor", "ceiling")
         rows.append(
-            {"metric": metric, "item": item, "better": better, "run": name, "run_id": run}
+            {"metric": metric, "item": item, "better": scores.direction(metric), "run": name, "run_id": run}
             | {key: row.get(key, float("nan")) for key in kept}
             | ranks.get(run, dict.fromkeys(("rank", "rank_low", "rank_high", "p_best"), float("nan")))
         )

@@ -15,10 +15,10 @@ from simbench.harness.kept import name_of, people_of
 from simbench.harness.pilot import style_without
 from simbench.harness.run import Run
 from simbench.interview import Interview, Style
+from simbench.metrics.score_table import ScoreTable, title
 from simbench.plugin.manager import Registry
 from simbench.report.formats import number
 from simbench.report.outcomes import faults, unsent
-from simbench.report.table import headline_rows
 from simbench.report.verdict import Statement
 
 if TYPE_CHECKING:
@@ -104,18 +104,17 @@ def _people(humans: Mapping[str, Any]) -> str:
 
 def headlines(scores: pd.DataFrame, registry: Registry) -> list[list[str]]:
     """Figure, human, simulated, value with interval, copies of the pilot, floor, ceiling, what is human-like."""
-    better = {name: way for entry in registry.of("metric") for name, way in entry.cls.better.items()}
+    table = ScoreTable(scores, registry.classes("metric"))
     rows = []
-    for row in headline_rows(scores, registry):
+    for row in table.headline_rows():
         value = number(row["value"])
         if row["value"] != row["value"]:
             value = f"not computable: {row['reason']}"
         elif row["ci_low"] == row["ci_low"]:
             value += f" [{number(row['ci_low'])}, {number(row['ci_high'])}]"
-        name = row["metric"] + (f" ({row['item']})" if isinstance(row["item"], str) else "")
         sides = [number(row[key]) for key in ("human", "simulated")]
         others = [number(row.get(key)) for key in ("resample", "floor", "ceiling")]
-        rows.append([name, *sides, value, *others, better.get(row["metric"], "")])
+        rows.append([title(row), *sides, value, *others, table.direction(row["metric"])])
     return rows
 
 

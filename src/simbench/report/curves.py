@@ -10,6 +10,8 @@ import numpy as np
 from simbench.harness.kept import name_of
 from simbench.harness.library import Runs
 from simbench.metrics.base import loss
+from simbench.metrics.score_table import Figure as Shown
+from simbench.metrics.score_table import ScoreTable, title
 from simbench.plugin.manager import Registry
 from simbench.report.drawing import CEILING, FLOOR, HUMAN, SIMULATED, Chart, clean
 from simbench.report.figures import WIDTH, short
@@ -27,24 +29,20 @@ SERIES = ((HUMAN, "-", "o"), (SIMULATED, "--", "s"), (CEILING, "-.", "^"), (FLOO
 
 def standings(runs: Runs, registry: Registry) -> list[Chart]:
     """One dot plot per headline figure: a dot with its interval per run, floor and ceiling as ticks."""
-    scores, names = runs.read("scores", "subgroup IS NULL"), labels(runs.manifests)
+    scores = ScoreTable(runs.read("scores", "subgroup IS NULL"), registry.classes("metric"))
+    names = labels(runs.manifests)
     charts = []
-    for entry in registry.of("metric"):
-        for metric, item in entry.cls.headline:
-            rows = _of(scores, metric, item)
-            rows = rows[rows["value"].notna()].set_index("run_id").reindex(list(names)).dropna(subset="value")
-            if len(rows):
-                charts.append(_standing(rows, names, metric, item, entry.cls.better.get(metric, "zero")))
+    for figure in scores.headline:
+        rows = scores.rows(*figure)
+        rows = rows[rows["value"].notna()].set_index("run_id").reindex(list(names)).dropna(subset="value")
+        if len(rows):
+            charts.append(_standing(rows, names, figure, scores.direction(figure[0]) or "zero"))
     return charts
 
 
-def _of(scores: pd.DataFrame, metric: str, item: str | None) -> pd.DataFrame:
-    same = (scores["metric"] == metric) & scores["subgroup"].isna()
-    return scores[same & (scores["item"].isna() if item is None else scores["item"] == item)]
-
-
-def _standing(rows: pd.DataFrame, names: dict[str, str], metric: str, item: str | None, better: str) -> Chart:
-    title = metric + (f" ({item})" if item else "")
+def _standing(rows: pd.DataFrame, names: dict[str, str], shown_figure: Shown, better: str) -> Chart:
+    metric, item = shown_figure
+    name_of_figure = title({"metric": metric, "item": item})
     shown = [names[run] for run in rows.index]
     data = rows[["value", "ci_low", "ci_high", "floor", "ceiling"]].assign(run=shown).reset_index()
 
@@ -69,8 +67,8 @@ def _standing(rows: pd.DataFrame, names: dict[str, str], metric: str, item: str 
     parts = [f"{name} {value:.3g}" for name, value in zip(shown, rows["value"])]
     return Chart(
         f"runs_{metric}" + (f"_{item}" if item else ""),
-        title,
-        f"Dot plot of {title}: {'; '.join(parts)}",
+        name_of_figure,
+        f"Dot plot of {name_of_figure}: {'; '.join(parts)}",
         data,
         draw,
         (WIDTH, 0.8 + 0.26 * len(rows)),
@@ -95,13 +93,13 @@ def curve_data(runs: Runs, registry: Registry) -> pd.DataFrame:
         ]
     )
     parts = []
-    for entry in registry.of("metric"):
-        for metric, item in entry.cls.headline:
-            rows = _of(runs.scores, metric, item)[["run_id", "metric", "item", "value", "floor", "ceiling"]]
-            better = entry.cls.better.get(metric, "zero")
-            for name, source in (("loss", "value"), ("loss_ceiling", "ceiling")):
-                rows = rows.assign(**{name: loss(rows[source].to_numpy(float), better)})
-            parts.append(rows.assign(better=better))
+    scores = ScoreTable(runs.scores, registry.classes("metric"))
+    for figure in scores.headline:
+        rows = scores.rows(*figure)[["run_id", "metric", "item", "value", "floor", "ceiling"]]
+        better = scores.direction(figure[0]) or "zero"
+        for name, source in (("loss", "value"), ("loss_ceiling", "ceiling")):
+            rows = rows.assign(**{name: loss(rows[source].to_numpy(float), better)})
+        parts.append(rows.assign(better=better))
     stacked = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run_id"])
     return about.merge(stacked, on="run_id")
 
@@ -124,7 +122,7 @@ def learning_curve(runs: Runs, registry: Registry) -> Chart | None:
     def draw(figure: Figure) -> None:
         grid = figure.subplots((len(figures) + 1) // 2, 2, squeeze=False).flatten()
         for axes, ((metric, item), rows) in zip(grid, figures):
-            _curve(axes, rows, f"{metric} ({item})" if isinstance(item, str) else str(metric))
+            _curve(axes, rows, title({"metric": metric, "item": item}))
         for axes in grid[len(figures) :]:
             axes.set_axis_off()
         named = {name: handle for axes in grid for handle, name in zip(*axes.get_legend_handles_labels())}

@@ -10,6 +10,7 @@ import numpy as np
 
 from simbench.design import Design, Item
 from simbench.metrics.alignment import OVER_ALL
+from simbench.metrics.score_table import ScoreTable
 from simbench.report.drawing import CEILING, FLOOR, HUMAN, INK, SIMULATED, Chart, clean
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def diversity(
         held = np.cumsum(counts) / counts.sum()
         parts.append(pd.DataFrame({"who": side, "structures": np.arange(1, len(held) + 1), "share": held}))
     data = pd.concat(parts, ignore_index=True)
-    row = _one(scores, "unique_structures_rarefied")
+    row = ScoreTable(scores).one("unique_structures_rarefied")
     figures = "" if row is None else f" {row['human']:.0f} human and {row['simulated']:.0f} simulated at equal n."
 
     def draw(figure: Figure) -> None:
@@ -194,7 +195,7 @@ def gap(scores: pd.DataFrame, marked: str) -> Chart | None:
     """Value-action gap of humans and simulated participants."""
     import pandas as pd
 
-    row = _one(scores, "value_action_gap")
+    row = ScoreTable(scores).one("value_action_gap")
     if row is None or not math.isfinite(row["value"]):
         return None
     data = pd.DataFrame(
@@ -233,7 +234,8 @@ def gap(scores: pd.DataFrame, marked: str) -> Chart | None:
 
 def coefficients(scores: pd.DataFrame, marked: str) -> Chart | None:
     """Forest plot of every regression coefficient, human and simulated."""
-    rows = scores[(scores["metric"] == "coefficient") & scores["human"].notna() & scores["subgroup"].isna()]
+    whole = ScoreTable(scores).whole
+    rows = whole[(whole["metric"] == "coefficient") & whole["human"].notna()]
     if rows.empty:
         return None
     ends = [f"{side}{end}" for side in ("human", "simulated") for end in ("", "_ci_low", "_ci_high")]
@@ -303,12 +305,6 @@ def _ticks(axes: Axes, data: pd.DataFrame, name: str, colour: str, label: str) -
 
 def _below(figure: Figure, axes: Axes) -> None:
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=8)
-
-
-def _one(scores: pd.DataFrame, metric: str) -> dict[str, Any] | None:
-    """The whole-sample row of a figure without item, or None."""
-    rows = scores[(scores["metric"] == metric) & scores["item"].isna() & scores["subgroup"].isna()]
-    return {str(k): v for k, v in rows.iloc[0].to_dict().items()} if len(rows) else None
 
 
 def short(text: str, most: int) -> str:

@@ -16,6 +16,7 @@ from simbench.harness.kept import name_of, study_of
 from simbench.harness.library import Runs
 from simbench.harness.run import Run
 from simbench.harness.store import now
+from simbench.metrics.score_table import title
 from simbench.plugin.manager import Registry
 from simbench.report import content
 from simbench.report.compare import compare_runs
@@ -173,7 +174,7 @@ def _compared(runs: Runs, registry: Registry) -> tuple[list[list[str]], list[str
         return [], notes, []
     board = [
         [
-            row["metric"] + (f" ({row['item']})" if isinstance(row["item"], str) else ""),
+            title(row),
             row["run"],
             f"{number(row['value'])} [{number(row['ci_low'])}, {number(row['ci_high'])}]",
             f"{row['rank']:g}" if row["rank"] == row["rank"] else "-",
@@ -183,7 +184,7 @@ def _compared(runs: Runs, registry: Registry) -> tuple[list[list[str]], list[str
     ]
     differences = [
         [
-            row["metric"] + (f" ({row['item']})" if isinstance(row["item"], str) else ""),
+            title(row),
             row["a"],
             row["b"],
             f"{number(row['difference'])} [{number(row['ci_low'])}, {number(row['ci_high'])}]",

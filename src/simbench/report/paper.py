@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simbench.harness.library import Runs
+from simbench.metrics.score_table import ScoreTable
 from simbench.report.formats import number
 
 if TYPE_CHECKING:
@@ -43,11 +44,10 @@ def paper_table(runs: Runs) -> pd.DataFrame | None:
     if not len(chosen):
         return None
     scores = chosen.scores
-    scores = scores[scores["subgroup"].isna()]
     rows: list[dict[str, str]] = []
     for manifest in chosen.manifests:
-        own = scores[scores["run_id"] == manifest["run_id"]]
-        found = {key: _figure(own, metric, item) for key, (metric, item, _) in FIGURES.items()}
+        own = ScoreTable(scores[scores["run_id"] == manifest["run_id"]])
+        found = {key: own.one(metric, item) for key, (metric, item, _) in FIGURES.items()}
         if not rows:
             rows.append(
                 _row("humans" + _mark(manifest), "", {k: _own(k, v, "human") for k, v in found.items()}, HUMAN)
@@ -81,11 +81,6 @@ def _row(who: str, pilot: str, mine: dict[str, str], published: dict[str, str]) 
         row[title] = mine[key]
         row[f"{title}, published"] = published.get(key, "")
     return row
-
-
-def _figure(scores: pd.DataFrame, metric: str, item: str | None) -> dict[str, Any] | None:
-    same = (scores["metric"] == metric) & (scores["item"].isna() if item is None else scores["item"] == item)
-    return {str(k): v for k, v in scores[same].iloc[0].to_dict().items()} if same.any() else None
 
 
 def _own(key: str, row: dict[str, Any] | None, side: str) -> str:
