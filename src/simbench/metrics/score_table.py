@@ -1,0 +1,70 @@
+"""The one reading of scores: which rows are a figure's, what it is called, which way is closer to people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from simbench.metrics.base import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Figure", "ScoreTable", "title"]
+
+Figure = tuple[str, "str | None"]
+"""A figure of the whole sample: metric id and item, None where it has no item."""
+
+
+def title(row: Any) -> str:
+    """What a row with ``metric`` and ``item`` is called: ``js_distance (mean)``."""
+    item = row["item"]
+    return f"{row['metric']} ({item})" if isinstance(item, str) else str(row["metric"])
+
+
+class ScoreTable:
+    """Rows with the columns of ``scores.parquet``, of one run or of many.
+
+    ``metrics`` are the classes whose ``headline`` and ``better`` answer :attr:`headline` and :meth:`direction`.
+    """
+
+    def __init__(self, frame: pd.DataFrame, metrics: Iterable[type[Metric[Any]]] = ()) -> None:
+        self.frame = frame
+        self.metrics = tuple(metrics)
+
+    @cached_property
+    def whole(self) -> pd.DataFrame:
+        """The rows that are about the whole sample, not about a subgroup."""
+        return self.frame[self.frame["subgroup"].isna()]
+
+    def rows(self, metric: str, item: str | None = None) -> pd.DataFrame:
+        """The whole-sample rows of a figure: one for each run that has it."""
+        same = self.whole["metric"] == metric
+        return self.whole[same & (self.whole["item"].isna() if item is None else self.whole["item"] == item)]
+
+    def one(self, metric: str, item: str | None = None) -> dict[str, Any] | None:
+        """The whole-sample row of a figure of one run, by column; None where the run has none."""
+        return next(iter(_dicts(self.rows(metric, item))), None)
+
+    @cached_property
+    def headline(self) -> tuple[Figure, ...]:
+        """The headline figures of all metrics, in the metrics' order."""
+        return tuple((name, item) for metric in self.metrics for name, item in metric.headline)
+
+    def headline_rows(self) -> list[dict[str, Any]]:
+        """The rows of the headline figures, in the metrics' order."""
+        return [row for figure in self.headline for row in _dicts(self.rows(*figure))]
+
+    @cached_property
+    def directions(self) -> dict[str, str]:
+        """Which way is closer to people, by metric id: ``lower``, ``higher``, ``zero`` or ``one``."""
+        return {name: way for metric in self.metrics for name, way in metric.better.items()}
+
+    def direction(self, metric: str) -> str:
+        """Which way of a figure is closer to people; empty where no metric says so."""
+        return self.directions.get(metric, "")
+
+
+def _dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
