@@ -19,7 +19,7 @@ __all__ = ["ROLES", "Factor", "Item", "Option", "Profile", "Regression", "Value"
 
 Value = str | int
 ROLES = ("belief", "attitude", "decision")
-FAMILIES = ("ols", "logit", "ordered_logit", "multinomial", "poisson")
+FAMILIES = ("ols", "logit", "ordered_logit", "multinomial", "interval", "poisson")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Item:
 
     ``options`` may be given as values, as ``{value: label}``, or as :class:`Option`. ``ordered`` says
     whether the order of the options carries meaning (a scale), as opposed to mere names. ``only`` restricts
-    options to treatment groups: ``{"leave": {"participation": ("voluntary",)}}``.
+    options to treatment groups: ``{"leave": {"participation": ("voluntary",)}}``. ``spans`` makes the item a
+    number that is asked in bins: the lowest and highest number of every option.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Item:
     text: str
     options: tuple[Option, ...]
     ordered: bool = True
+    spans: tuple[tuple[float, float], ...] = ()
 
     def __init__(
         self,
@@ -77,6 +79,7 @@ class Item:
         options: Sequence[Option | Value] | Mapping[Value, str],
         ordered: bool = True,
         only: Mapping[Value, Mapping[str, Sequence[Value]]] | None = None,
+        spans: Sequence[Sequence[float]] = (),
     ) -> None:
         for key, value in {
             "name": name,
@@ -84,6 +87,7 @@ class Item:
             "text": text,
             "options": _restricted(name, _options(options), only or {}),
             "ordered": ordered,
+            "spans": tuple((float(low), float(high)) for low, high in spans),
         }.items():
             object.__setattr__(self, key, value)
         if role not in ROLES:
@@ -94,6 +98,8 @@ class Item:
             raise ConfigError(f"item {name!r}: a name is not empty and has no colon or line break")
         if len({isinstance(value, str) for value in self.values}) > 1:
             raise ConfigError(f"item {name!r}: values are all text or all whole numbers; found {self.values}")
+        if self.spans and not (len(self.spans) == len(self.options) and self._rise()):
+            raise ConfigError(f"item {name!r}: spans are (low, high) for every option, rising; found {self.spans}")
         spoken = [label.casefold() for label in self.labels]
         for what, words in (("values", self.values), ("labels", tuple(spoken))):
             if len(set(words)) != len(words):
@@ -101,6 +107,22 @@ class Item:
         for label in self.labels:
             if label != label.strip() or not label or "\n" in label:
                 raise ConfigError(f"item {name!r}: label {label!r} is empty, padded or has a line break")
+
+    def _rise(self) -> bool:
+        """Whether the spans rise, and every option's value is its span's lowest number."""
+        ends = [end for span in self.spans for end in span]
+        lows = [low for low, _ in self.spans]
+        return ends == sorted(ends) and len(set(lows)) == len(lows) and lows == list(self.values)
+
+    @cached_property
+    def numbers(self) -> tuple[float, ...] | None:
+        """What the options count as: the middle of a bin, rising numbers as they are; None for the others."""
+        if self.spans:
+            return tuple((low + high) / 2 for low, high in self.spans)
+        values = self.values
+        if all(isinstance(value, int) for value in values) and list(values) == sorted(values):
+            return tuple(map(float, values))
+        return None
 
     @cached_property
     def values(self) -> tuple[Value, ...]:
@@ -117,7 +139,8 @@ class Item:
         offered = tuple(option for option in self.options if option.offered(treatment))
         if len(offered) == len(self.options):
             return self
-        return Item(self.name, self.role, self.text, offered, self.ordered)
+        spans = [span for option, span in zip(self.options, self.spans, strict=False) if option in offered]
+        return Item(self.name, self.role, self.text, offered, self.ordered, spans=spans)
 
     def code(self, value: Any) -> int:
         """Position of a value among the options; -1 for a missing or unknown one."""
@@ -234,9 +257,9 @@ class Regression:
     """A regression fitted, unchanged, on humans and on simulated participants.
 
     ``formula`` speaks of the columns of the experiment's frame, as statsmodels formulas do; ``family`` is
-    ``ols``, ``logit``, ``ordered_logit``, ``multinomial`` (for options without order; the first is the reference) or
-    ``poisson``. Standard errors are clustered by the design's clusters, or by person where one answers several
-    conditions.
+    ``ols``, ``logit``, ``ordered_logit``, ``multinomial`` (for options without order; the first is the reference),
+    ``interval`` (for a number of which only the bin is known) or ``poisson``. Standard errors are clustered by the
+    design's clusters, or by person where one answers several conditions.
     """
 
     formula: str

@@ -46,6 +46,12 @@ class Bins:
         return {low: (low + last) / 2 for low, last in zip(self.edges, lasts, strict=True)}
 
     @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Lowest and highest number of every bin."""
+        lasts = [*(edge - 1 for edge in self.edges[1:]), self.top]
+        return tuple(zip(self.edges, lasts, strict=True))
+
+    @property
     def expected(self) -> str:
         """What people can have answered, in words."""
         return f"a number from {self.edges[0]} to {self.top}"
@@ -66,21 +72,21 @@ class Bins:
         return cut
 
     def loss(self, name: str, numbers: pd.Series) -> list[str]:
-        """What becomes of the mean when every number (n,) counts as its bin's lower edge, in a sentence, if any."""
+        """What becomes of the mean when every number (n,) counts as the middle of its bin, in a sentence, if any."""
         import numpy as np
 
         given = np.array([as_number(value) for value in numbers.astype(object)], dtype=float)
         given = given[(given >= self.edges[0]) & (given <= self.top)]
         if not given.size:
             return []
-        counted = np.asarray(self.edges)[
-            np.searchsorted(np.asarray(self.edges, dtype=float), given, side="right") - 1
-        ]
+        at = np.searchsorted(np.asarray(self.edges, dtype=float), given, side="right") - 1
+        counted, lows = np.array([*self.midpoints.values()])[at], np.asarray(self.edges)[at]
         if np.array_equal(given, counted):
             return []
         return [
-            f"{name}: binned; a bin counts as its lower edge, and the mean of {given.mean():.4g} becomes "
-            f"{counted.mean():.4g}"
+            f"{name}: binned; a bin counts as its middle, and the mean of {given.mean():.4g} becomes "
+            f"{counted.mean():.4g}; in formulas and rules it is its lower edge, with a mean of {lows.mean():.4g} "
+            "(the family interval takes bins for what they are)"
         ]
 
     def _values(self, positions: Iterable[Any]) -> list[int]:

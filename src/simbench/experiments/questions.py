@@ -89,13 +89,14 @@ def read_items(top: Section, more: Computed) -> tuple[Item, ...]:
         section.done()
         for value in {*map(str, options)} & more.missing[next(iter(statements), name)]:
             section.note("missing", f"{value} is one of its options")
+        spans: tuple[tuple[int, int], ...] = ()
         try:
             if edges:
                 bins = _bins(section, edges, top_edge, bool(options))
-                options = bins.options
+                options, spans = bins.options, bins.spans
                 more.bins.update(dict.fromkeys(statements or [name], bins))
             for each, said in statements.items() or [(name, "")]:
-                items.append(Item(each, role, f"{text} {said}".strip(), options, ordered, only))
+                items.append(Item(each, role, f"{text} {said}".strip(), options, ordered, only, spans))
         except ConfigError as error:
             section.problems.append(str(error))
     return tuple(items)

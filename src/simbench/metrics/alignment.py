@@ -270,10 +270,11 @@ class Wasserstein(Distance[NoSettings]):
     """Wasserstein-1 distance between answers to ordered items, as a share of the scale's length.
 
     ``wasserstein`` = sum over k of |H(k) - S(k)| (x_{k+1} - x_k) / (x_K - x_1) with cumulative shares H and S and
-    options x (their values where these are rising numbers, else 1, 2, 3 ...), in [0, 1]: how far the average
-    answer has to be moved; lower is closer; with equally spaced options 1 minus it is OpinionQA's
+    options x (middles of bins, values where these are rising numbers, else 1, 2, 3 ...), in [0, 1]: how far the
+    average answer has to be moved; lower is closer; with equally spaced options 1 minus it is OpinionQA's
     representativeness. Per item, subgroup level, mean over ordered beliefs, and from option probabilities
-    (``wasserstein_expected``).
+    (``wasserstein_expected``). ``mean_difference`` of items that are numbers: simulated minus human mean, in their
+    own units, a bin counting as its middle; 0 = the same mean.
 
     Failure modes: not defined for items without order (they say so); positive by chance alone, so read it
     beside its ceiling; takes the spacing of options at face value; small where both sides crowd in the middle.
@@ -281,8 +282,29 @@ class Wasserstein(Distance[NoSettings]):
     """
 
     name = "wasserstein"
-    better = {"wasserstein": "lower", "wasserstein_expected": "lower"}
+    better = {"wasserstein": "lower", "wasserstein_expected": "lower", "mean_difference": "zero"}
     expected = True
+
+    def score(self, comparison: Comparison) -> Iterator[Score]:
+        """Distances, then the means of the items that are numbers."""
+        yield from super().score(comparison)
+        for item in comparison.design.items:
+            if item.ordered and item.numbers is not None:
+                yield self._means(comparison, item)
+
+    def _means(self, comparison: Comparison, item: Item) -> Score:
+        from simbench.stats import ratio
+
+        counts = [side.answered(item.name) for side in comparison.sides]
+        where: dict[str, Any] = dict(zip(("item", "n_human", "n_simulated"), (item.name, *counts), strict=True))
+        reason = self.refuses(item) or too_few(*counts)
+        if reason:
+            return Score.missing("mean_difference", reason, comparison.resamples, **where)
+        human, simulated = (
+            ratio(counted @ positions(item), counted.sum(axis=1))
+            for counted in (side.counts(item.name) for side in comparison.sides)
+        )
+        return Score("mean_difference", simulated - human, human, simulated, **where)
 
     def refuses(self, item: Item) -> str | None:
         """Only ordered items have a distance along their scale."""

@@ -250,8 +250,6 @@ class Comparison(_Remembering):
 
 
 def positions(item: Item) -> Floats:
-    """Options (K,) as numbers: their values where these are rising numbers, else 0, 1, 2 ..."""
-    values = item.values
-    if all(isinstance(value, int) for value in values) and list(values) == sorted(values):
-        return np.array(values, dtype=np.float64)
-    return np.arange(len(values), dtype=np.float64)
+    """Options (K,) as numbers: middles of bins, values where these are rising numbers, else 0, 1, 2 ..."""
+    numbers = item.numbers
+    return np.arange(len(item.values), dtype=np.float64) if numbers is None else np.array(numbers)

@@ -13,11 +13,12 @@ from simbench.metrics.comparison import Comparison, Floats, Side
 if TYPE_CHECKING:
     from simbench.stats.regression import Design, Fit
 
-__all__ = ["Fitted", "fit_both", "fit_designs"]
+__all__ = ["CODED", "Fitted", "fit_both", "fit_designs"]
 
 INTERCEPT = "Intercept"
-CODED = ("ordered_logit", "multinomial")
+CODED = ("ordered_logit", "multinomial", "interval")
 """Families whose outcome is one of several levels, whatever these are called."""
+NO_BINS = "interval wants an item with bins as its outcome"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,8 @@ def fit_both(comparison: Comparison, regression: Regression) -> Fitted:
         return replace(blank, reason=designs)
     outcome = next((item for item in comparison.design.items if item.name == designs[0].outcome_name), None)
     levels = None
+    if regression.family == "interval" and (outcome is None or not outcome.spans):
+        return replace(blank, reason=NO_BINS)
     if regression.family in CODED:
         levels = _levels(designs, None if outcome is None else outcome.values)
     return fit_designs(comparison, title, regression.family, designs, levels)
@@ -118,7 +121,7 @@ def _unfit(family: str, designs: tuple[Design, Design]) -> str | None:
 
 
 def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
-    from simbench.stats.regression import fit_glm, fit_multinomial, fit_ordered
+    from simbench.stats.regression import fit_glm, fit_interval, fit_multinomial, fit_ordered
 
     weights = side.weights[:, design.rows]
     clusters = side.people.unit.to_numpy(str)[design.rows] if side.clustered else None
@@ -132,6 +135,18 @@ def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
             weights,
             names=plain.names,
             levels=list(_sorted(levels)),
+            covariance=covariance,
+            clusters=clusters,
+        )
+    if family == "interval":
+        edges = _sorted(levels)
+        codes = np.searchsorted(edges, design.outcome)
+        return fit_interval(
+            codes,
+            edges[1:],
+            design.matrix,
+            weights,
+            names=design.names,
             covariance=covariance,
             clusters=clusters,
         )

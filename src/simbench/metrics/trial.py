@@ -8,6 +8,7 @@ import numpy as np
 
 from simbench.design import Design, People, Regression
 from simbench.errors import ConfigError
+from simbench.metrics.fitting import CODED
 
 if TYPE_CHECKING:
     from simbench.stats.regression import Design as Sample
@@ -54,21 +55,28 @@ def _unfit(people: People, regression: Regression) -> str | None:
         sample = _sample(people, regression)
     except ConfigError as error:
         return str(error).removeprefix(f"formula {regression.formula!r} ").removeprefix("cannot be evaluated: ")
-    if regression.family == "ordered_logit":
-        item = next((each for each in people.design.items if each.name == sample.outcome_name), None)
-        if item is None or item.ordered or len(item.values) == 2:
-            return None
-        return (
-            f"ordered_logit wants ordered answers, and those of {item.name!r} are not; "
-            f"{_instead(sample)}, or take the family multinomial"
-        )
-    if regression.family == "multinomial":
-        return None if len(_values(sample)) < MOST_LEVELS else f"multinomial wants few levels; found {_found(sample)}"
+    if regression.family in CODED:
+        return _unfit_levels(people, regression.family, sample)
     family = FAMILIES[regression.family]
     if not sample.levels and family.admits(sample.outcome):
         return None
     other = ", or take the family multinomial" if len(sample.levels) > 2 else ""
     return f"{regression.family} wants {family.wants}; found {_found(sample)}; {_instead(sample)}{other}"
+
+
+def _unfit_levels(people: People, family: str, sample: Sample) -> str | None:
+    """The same for families whose outcome is one of several levels."""
+    item = next((each for each in people.design.items if each.name == sample.outcome_name), None)
+    if family == "multinomial" and len(_values(sample)) > MOST_LEVELS:
+        return f"multinomial wants at most {MOST_LEVELS} levels; found {_found(sample)}"
+    if family == "interval" and (item is None or len(item.spans) < 3):
+        return f"interval wants an item with three or more bins; {_instead(sample)}"
+    if family == "ordered_logit" and item is not None and not item.ordered and len(item.values) > 2:
+        return (
+            f"ordered_logit wants ordered answers, and those of {item.name!r} are not; "
+            f"{_instead(sample)}, or take the family multinomial"
+        )
+    return None
 
 
 def _complete(people: People, regression: Regression) -> bool:
@@ -100,7 +108,7 @@ def _instead(sample: Sample) -> str:
 
 
 def _weak(people: People, regression: Regression) -> str | None:
-    from simbench.stats.regression import fit_glm, fit_multinomial, fit_ordered
+    from simbench.stats.regression import fit_glm, fit_interval, fit_multinomial, fit_ordered
 
     if not _complete(people, regression):
         return f"nobody answered all of {_columns(people.design, regression)}"
@@ -110,6 +118,10 @@ def _weak(people: People, regression: Regression) -> str | None:
     if regression.family == "ordered_logit":
         plain, codes = sample.without_intercept(), np.unique(sample.outcome, return_inverse=True)[1]
         return fit_ordered(codes, plain.matrix, names=plain.names).reason()
+    if regression.family == "interval":
+        edges = np.array([float(value) for value in people.design.item(sample.outcome_name).values])
+        codes = np.searchsorted(edges, sample.outcome)
+        return fit_interval(codes, edges[1:], sample.matrix, names=sample.names).reason()
     if regression.family == "multinomial":
         found, codes = np.unique(sample.outcome, return_inverse=True)
         if len(found) < 2:

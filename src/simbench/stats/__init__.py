@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from simbench.stats.regression import Status as Status
     from simbench.stats.regression import fit_firth as fit_firth
     from simbench.stats.regression import fit_glm as fit_glm
+    from simbench.stats.regression import fit_interval as fit_interval
     from simbench.stats.regression import fit_multinomial as fit_multinomial
     from simbench.stats.regression import fit_ordered as fit_ordered
     from simbench.stats.regression import formula_columns as formula_columns
@@ -144,6 +145,7 @@ _HOME = {
     "expected_js_divergence": "simbench.stats.chance",
     "fit_firth": "simbench.stats.regression",
     "fit_glm": "simbench.stats.regression",
+    "fit_interval": "simbench.stats.regression",
     "fit_multinomial": "simbench.stats.regression",
     "fit_ordered": "simbench.stats.regression",
     "flag_share": "simbench.stats.coherence",
