@@ -225,3 +225,55 @@ def test_few_shot_prompts_say_a_conditions_text_once(tiny: Path, study: Study, l
 def test_a_missing_adapter_is_refused_before_anything_is_loaded(tiny: Path, study: Study) -> None:
     with pytest.raises(UserError, match="there is no adapter /nowhere"):
         backend(tiny, adapter="/nowhere").check([], [])
+
+
+@pytest.mark.parametrize("adapt", ["none", "few_shot", "calibrate"])
+def test_real_answers_are_as_likely_as_in_a_plain_forward_pass(
+    tiny: Path, study: Study, workspace: Workspace, adapt: str
+) -> None:
+    """Each item behind the person's real answers before: the library's own model, whole texts, no cache, fp32."""
+    from transformers import AutoModelForCausalLM
+
+    people = study(16)
+    local = backend(tiny, adapt=adapt, shots=2, temperature=1.3)
+    model = local.adapt(people[:6], workspace)
+    said = {each.key: each for each in local.score(model, people[6:], workspace)}
+    plain = AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32).eval()
+    encoder = Encoder(_tokenizer(tiny))
+    if adapt == "few_shot":
+        before = Shots.load(workspace.folder / "few_shot.json", model.parameters["shots_sha256"]).before
+    fitted, bits = model.parameters.get("calibration", {}), []
+    for each in people[6:]:
+        assert said[each.interview.key].answers == each.answers
+        text = encoder.interview(each.interview, before(each.interview) if adapt == "few_shot" else ())
+        for plan in encoder.plan(each.interview.items):
+            text = [*text, *plan.forced]
+            logprobs = np.array([_whole_logprob(plain, text, option) for option in plan.tree.options])
+            if adapt == "calibrate":
+                logprobs = fitted[plan.item.name]["scale"] * logprobs + fitted[plan.item.name]["bias"]
+            expected = np.exp(logprobs / 1.3) / np.exp(logprobs / 1.3).sum()
+            found = said[each.interview.key].probabilities[plan.item.name]
+            assert found == pytest.approx(expected, abs=1e-5)
+            own = plan.item.code(each.answers[plan.item.name])
+            bits.append((np.log2(found[own]), np.log2(expected[own])))
+            text += plan.tree.options[own]
+    assert np.mean(bits, axis=0)[0] == pytest.approx(np.mean(bits, axis=0)[1], abs=1e-5)
+
+
+def _tokenizer(folder: Path) -> object:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
+@torch.no_grad()
+def _whole_logprob(plain: torch.nn.Module, text: list[int], option: tuple[int, ...]) -> float:
+    logits = plain(input_ids=torch.tensor([[*text, *option]]), use_cache=False).logits[0].double()
+    rows = logits.log_softmax(dim=-1)[len(text) - 1 : -1]
+    return float(sum(row[token] for row, token in zip(rows, option, strict=True)))
+
+
+def test_the_likelihood_of_free_text_is_not_known(tiny: Path, study: Study, workspace: Workspace) -> None:
+    local = backend(tiny, adapt="none", elicitation="generate")
+    with pytest.raises(UserError, match="elicitation=choice"):
+        local.score(local.adapt([], workspace), study(2), workspace)

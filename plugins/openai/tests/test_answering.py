@@ -13,6 +13,7 @@ from simbench_openai.client import OpenAIProvider
 
 from simbench.backends.api import Takes
 from simbench.errors import BackendError, BudgetError, ConfigError, CredentialsError, ModelError, UnsupportedError
+from simbench.interview import Transcript
 from simbench.testing import Faults, LocalServer, ModelSpec
 from simbench.testing.study import ITEMS, MemoryCache, interviews, transcripts, workspace
 
@@ -98,6 +99,36 @@ def test_probabilities_are_those_of_the_model(server, tmp_path, form) -> None:
     shares = Counter(each.answers["expected"] for each in found.values())
     for value, chance in zip(item.values, chances, strict=True):
         assert shares[value] / 300 == pytest.approx(chance, abs=4 * math.sqrt(0.25 / 300))
+
+
+def test_real_answers_are_looked_up_item_by_item_behind_real_answers(server, tmp_path) -> None:
+    """The stand-in's choices depend on the persona alone, so the probabilities are those of its own answers."""
+    made = backend(server, elicitation="turns", logprobs=True, temperature=1.0)
+    drawn = answers(made, tmp_path / "a", people=6)
+    own = [Transcript(each, {"expected": 0, "trust": "Always", "sent": 10}) for each in interviews(6)]
+    lent = workspace(tmp_path / "a")
+    before = len(server.log)
+    found = {each.key: each for each in made.score(made.adapt([], lent), own, lent)}
+    assert {each.status for each in found.values()} == {"ok"}
+    for each in own:
+        told = found[each.interview.key]
+        assert told.answers == each.answers
+        assert told.probabilities["expected"] == pytest.approx(drawn[each.interview.key].probabilities["expected"])
+        assert set(told.probabilities) == {"expected", "trust", "sent"}
+        assert told.cost is None
+    bodies = [json.loads(entry.body)["messages"] for entry in server.log[before:] if "completions" in entry.path]
+    assert len(bodies) == 6 * 3
+    said = sorted({tuple(m["content"] for m in body if m["role"] == "assistant") for body in bodies}, key=len)
+    assert said == [(), ("Nothing",), ("Nothing", "Always")]
+
+
+def test_where_there_are_no_probabilities_real_answers_cannot_be_looked_up(server, tmp_path) -> None:
+    for settings in ({"elicitation": "json", "logprobs": True}, {"elicitation": "turns"}):
+        made = backend(server, **settings)
+        lent = workspace(tmp_path)
+        with pytest.raises(UnsupportedError, match=r"elicitation=turns and backend\.logprobs=true"):
+            made.score(made.adapt([], lent), transcripts(2), lent)
+    assert not any("completions" in entry.path for entry in server.log)
 
 
 def test_few_shot_examples_are_balanced_and_come_first(server, tmp_path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from simbench.design import Value
-from simbench.errors import PluginError
+from simbench.errors import PluginError, UnsupportedError
 from simbench.interview import Interview, Transcript
 from simbench.settings import NoSettings
 
@@ -172,13 +172,15 @@ class Backend(ABC, Generic[C]):
 
     A subclass sets ``name`` and ``Config`` (a frozen dataclass whose fields are declared with
     :func:`simbench.settings.setting`) and implements :meth:`respond`; one that learns also implements
-    :meth:`adapt`. Draws must depend on ``workspace.seed``, the participant and the replicate alone, never on
+    :meth:`adapt`, and one that knows probabilities :meth:`score` (``scores_for_money``: it is then asked only with
+    ``likelihood=true``). Draws must depend on ``workspace.seed``, the participant and the replicate alone, never on
     the order or batch of asking, so that an interrupted run gives the same answers.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[Any]] = NoSettings
     needs_pilot: ClassVar[bool] = False
+    scores_for_money: ClassVar[bool] = False
 
     def __init__(self, config: C) -> None:
         self.config = config
@@ -210,6 +212,18 @@ class Backend(ABC, Generic[C]):
         what is still open. One that cannot be had is yielded with its status, never raised, unless nothing further
         can work.
         """
+
+    def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
+        """How likely the model finds what real people answered: one Answer per transcript, in any order. Optional.
+
+        ``answers`` are the person's own. ``probabilities`` hold, for *every* item, the natural probabilities of the
+        options (in the order of ``interview.items[...].options``, adding up to 1) with which a simulated participant
+        would be given them, had the items before been answered as this person answered them. So their product over
+        the items is the probability of this person's answers together. Asked like :meth:`respond`: of a fresh
+        instance, after a kill for what is open, and what cannot be had is yielded with its status. The default, and
+        whoever has no such probabilities, raises UnsupportedError with the reason before anything is yielded.
+        """
+        raise UnsupportedError(f"backend {self.name!r} does not say how likely it finds an answer")
 
     def record(self) -> Mapping[str, Any]:
         """What the manifest should hold of how this backend worked (device, sent parameters, ...)."""

@@ -16,7 +16,8 @@ __all__ = ["Majority"]
 class Majority(Backend[NoSettings]):
     """The pilot's most frequent answer to each item, for everybody. No profile, no condition.
 
-    Where a treatment group is not offered that answer, it gives the most frequent one that it is offered.
+    Where a treatment group is not offered that answer, it gives the most frequent one that it is offered. For
+    likelihoods one made-up person who answers uniformly is added to the pilot's, who all give that answer.
     """
 
     name = "majority"
@@ -35,6 +36,17 @@ class Majority(Backend[NoSettings]):
         for interview in interviews:
             modes = {item.name: _mode(item, counts[item.name]) for item in interview.items}
             yield Answer(*interview.key, "ok", modes)
+
+    def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
+        """(pilot 1[most frequent] + 1 / options) / (pilot + 1)."""
+        counts = {name: dict(map(tuple, pairs)) for name, pairs in model.parameters["counts"].items()}
+        people = model.parameters["pilot"]
+        for each in transcripts:
+            chances = {}
+            for item in each.interview.items:
+                mode, uniform = _mode(item, counts[item.name]), 1 / len(item.values)
+                chances[item.name] = [(people * (value == mode) + uniform) / (people + 1) for value in item.values]
+            yield Answer(*each.interview.key, "ok", each.answers, chances)
 
 
 def _mode(item: Item, counts: Mapping[Value, int]) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from simbench.backends.base import Answer, Backend, Model, Workspace
@@ -16,7 +17,9 @@ __all__ = ["Resample"]
 class Resample(Backend[NoSettings]):
     """Bootstrap of the pilot's answer rows: right margins and joint, no profile, no condition.
 
-    Rows with an answer that the treatment group asked is not offered are left out of its draw.
+    Rows with an answer that the treatment group asked is not offered are left out of its draw. For likelihoods, the
+    rows that agree with the person so far tell the next answer, and one made-up person, who answers by the pilot's
+    shares with half a person added to every option, is added to them: see :meth:`score`.
     """
 
     name = "resample"
@@ -40,6 +43,31 @@ class Resample(Backend[NoSettings]):
             rng = generator(workspace.seed, "resample", *interview.key)
             row = possible[int(rng.integers(len(possible)))]
             yield Answer(*interview.key, "ok", {item.name: row[item.name] for item in interview.items})
+
+    def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
+        """(c(earlier answers, option) + share(option)) / (c(earlier answers) + 1); c counts the rows it draws from.
+
+        share(option) = (c(option) + 1/2) / (c() + options / 2).
+        """
+        pools: dict[tuple[Item, ...], tuple[list[Mapping[str, Value]], dict[str, list[float]]]] = {}
+        for each in transcripts:
+            items = each.interview.items
+            if items not in pools:
+                fitting = [row for row in model.parameters["rows"] if _fits(row, items)]
+                pools[items] = fitting, {item.name: _shares(fitting, item) for item in items}
+            alike, shares = pools[items]
+            chances = {}
+            for item in items:
+                counts = Counter(row[item.name] for row in alike)
+                told = zip(item.values, shares[item.name], strict=True)
+                chances[item.name] = [(counts[value] + share) / (len(alike) + 1) for value, share in told]
+                alike = [row for row in alike if row[item.name] == each.answers[item.name]]
+            yield Answer(*each.interview.key, "ok", each.answers, chances)
+
+
+def _shares(rows: Sequence[Mapping[str, Value]], item: Item) -> list[float]:
+    counts = Counter(row[item.name] for row in rows)
+    return [(counts[value] + 0.5) / (len(rows) + len(item.values) / 2) for value in item.values]
 
 
 def _fits(row: Mapping[str, Value], items: tuple[Item, ...]) -> bool:

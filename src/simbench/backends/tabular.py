@@ -96,13 +96,7 @@ class Tabular(Backend[TabularSettings]):
         answers: dict[str, list[Value]] = {}
         chances: dict[str, Floats] = {}
         for position, item in enumerate(_all_options([each.items for each in interviews])):
-            known = model.parameters["items"][item.name]
-            columns = [_Column(**column) for column in known["columns"]]
-            table = _predict(known, _design(columns, interviews, answers), model.parameters["pilot"])
-            at = {value: code for code, value in enumerate(known["values"])}
-            table = table[:, [at[value] for value in item.values]]
-            table = table * _offered(item, position, interviews)
-            table = table / table.sum(axis=1, keepdims=True)
+            table = _chances(model, item, position, interviews, answers)
             reached = table.cumsum(axis=1) > draws[:, position : position + 1]
             codes = np.where(reached.any(axis=1), reached.argmax(axis=1), (table > 0).cumsum(axis=1).argmax(axis=1))
             answers[item.name] = [item.values[code] for code in codes]
@@ -110,11 +104,41 @@ class Tabular(Backend[TabularSettings]):
         items = _all_options([each.items for each in interviews])
         for row, interview in enumerate(interviews):
             given = {item.name: answers[item.name][row] for item in interview.items}
-            likely = {}
-            for item, asked in zip(items, interview.items, strict=True):
-                at = {value: code for code, value in enumerate(item.values)}
-                likely[item.name] = [float(chances[item.name][row, at[value]]) for value in asked.values]
-            yield Answer(*interview.key, "ok", given, likely)
+            yield Answer(*interview.key, "ok", given, _as_asked(chances, row, items, interview))
+
+    def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
+        """The same probabilities, given the answers that the person really gave before."""
+        if not transcripts:
+            return
+        interviews = [each.interview for each in transcripts]
+        items = _all_options([each.items for each in interviews])
+        answers = {item.name: [each.answers[item.name] for each in transcripts] for item in items}
+        chances = {item.name: _chances(model, item, at, interviews, answers) for at, item in enumerate(items)}
+        for row, each in enumerate(transcripts):
+            yield Answer(*each.interview.key, "ok", each.answers, _as_asked(chances, row, items, each.interview))
+
+
+def _chances(
+    model: Model, item: Item, position: int, interviews: Sequence[Interview], answers: Mapping[str, Sequence[Value]]
+) -> Floats:
+    """Probabilities (n, K) of an item's options, given the answers to the items before; 0 where not offered."""
+    known = model.parameters["items"][item.name]
+    columns = [_Column(**column) for column in known["columns"]]
+    table = _predict(known, _design(columns, interviews, answers), model.parameters["pilot"])
+    at = {value: code for code, value in enumerate(known["values"])}
+    table = table[:, [at[value] for value in item.values]] * _offered(item, position, interviews)
+    return np.asarray(table / table.sum(axis=1, keepdims=True))
+
+
+def _as_asked(
+    chances: Mapping[str, Floats], row: int, items: Sequence[Item], interview: Interview
+) -> dict[str, list[float]]:
+    """One person's probabilities, of the options that the person is offered."""
+    found = {}
+    for item, asked in zip(items, interview.items, strict=True):
+        at = {value: code for code, value in enumerate(item.values)}
+        found[item.name] = [float(chances[item.name][row, at[value]]) for value in asked.values]
+    return found
 
 
 def _uniform_draws(workspace: Workspace, interview: Interview) -> Floats:

@@ -26,5 +26,13 @@ class Uniform(Backend[NoSettings]):
         for interview in interviews:
             rng = generator(workspace.seed, "uniform", *interview.key)
             answers = {item.name: item.values[int(rng.integers(len(item.values)))] for item in interview.items}
-            chances = {item.name: [1 / len(item.values)] * len(item.values) for item in interview.items}
-            yield Answer(*interview.key, "ok", answers, chances)
+            yield Answer(*interview.key, "ok", answers, _chances(interview))
+
+    def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
+        """1 / (number of options), whatever was answered."""
+        for each in transcripts:
+            yield Answer(*each.interview.key, "ok", each.answers, _chances(each.interview))
+
+
+def _chances(interview: Interview) -> dict[str, list[float]]:
+    return {item.name: [1 / len(item.values)] * len(item.values) for item in interview.items}

@@ -11,7 +11,9 @@ from simbench.metrics.verdict import NO, NOT_SHOWN, YES, Finding, answer_of, by_
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["against_the_pilot", "verdicts"]
+__all__ = ["against_the_pilot", "likelihood_said", "verdicts"]
+
+RIVALS = {"shares": "the pilot's shares", "tabular": "the tabular model"}
 
 
 def against_the_pilot(scores: pd.DataFrame, headline: Sequence[tuple[str, str | None]]) -> list[str]:
@@ -53,6 +55,19 @@ def _said(row: dict[str, Any]) -> str:
     name = row["metric"] + (f" ({row['item']})" if isinstance(row["item"], str) else "")
     ends = f"[{row['resample_margin_low']:.3g}, {row['resample_margin_high']:.3g}]"
     return f"{name} {row['value']:.3g} against {row['resample']:.3g}, margin {row['resample_margin']:.3g} {ends}"
+
+
+def likelihood_said(scores: pd.DataFrame) -> list[str]:
+    """Whether the model finds people's real answers likelier than the pilot's shares and the tabular model do."""
+    parts = []
+    for name, words in RIVALS.items():
+        same = (scores["metric"] == f"log_likelihood_over_{name}") & (scores["item"] == "mean")
+        for row in scores[same].to_dict("records"):
+            low, high = row["ci_low"], row["ci_high"]
+            if math.isfinite(low) and low < high:
+                how = "likelier" if low > 0 else "LESS likely" if high < 0 else "NOT shown to be likelier"
+                parts.append(f"{how} than by {words}: {row['value']:+.3f} [{low:.3f}, {high:.3f}]")
+    return [f"people's real answers, in bits per answer: {'; '.join(parts)}."] if parts else []
 
 
 def verdicts(manifest: Mapping[str, Any], scores: pd.DataFrame) -> dict[str, tuple[str, str]]:

@@ -92,6 +92,12 @@ class RunSettings:
     ask_without: list[str] = setting(list, "parts left out when participants are simulated: demographics")
     replicates: int = setting(1, "independent answers per simulated participant")
     seed: int = setting(0, "seed of everything random in the run")
+    likelihood: bool | None = setting(
+        None,
+        "ask the model, too, how likely it finds what people outside the pilot answered (empty: where a metric needs "
+        "it and it costs no money)",
+        runtime=True,
+    )
     out: str = setting("runs", "folder that holds the run folders", runtime=True)
     budget: float | None = setting(None, "US dollars at which the run stops, to go on later", runtime=True)
     retry_failed: bool | None = setting(

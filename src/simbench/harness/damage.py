@@ -28,8 +28,10 @@ def answered(folder: RunFolder, plan: Plan, damaged: Sequence[str]) -> bool:
     if {MANIFEST, "responses.parquet"} & set(damaged):
         return False
     manifest = folder.manifest
+    if manifest.get("status") != "done":
+        return False
     again = plan.settings.retry_failed and any(manifest["outcomes"]["all"].get(status) for status in AGAIN)
-    return manifest.get("status") == "done" and not again
+    return not again
 
 
 def accept_loss(folder: RunFolder, progress: Progress) -> None:

@@ -9,6 +9,7 @@ from simbench.errors import ConfigError, StorageError
 from simbench.files import digest
 from simbench.harness.config import ScoringPlan, assemble_scoring
 from simbench.harness.kept import people_of, pilots_study_of, study_of
+from simbench.harness.likelihood import kept_likelihoods
 from simbench.harness.run import Run
 from simbench.harness.scoring import scored
 from simbench.harness.store import now
@@ -50,7 +51,7 @@ def rescore(
         if people.digest != manifest["humans"]["evaluated_sha256"]:
             raise StorageError(f"{folder.path}: people.parquet does not hold the people that the manifest speaks of")
         pilot = people_of((plan.pilot_from or plan.experiment).design.given, run.pilot)
-        found = scored(plan, people, run.responses, pilot)
+        found = scored(plan, people, run.responses, pilot, kept_likelihoods(folder))
         folder.write_frame("resamples.parquet", found.resamples)
         folder.write_frame("scores.parquet", found.scores)
         folder.update(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import STATUSES, Answer, Model, Workspace
@@ -21,7 +22,7 @@ from simbench.plugin.blame import returned
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["JOURNAL", "ask", "outcome_counts", "response_frame", "usage_totals", "valid_mass"]
+__all__ = ["JOURNAL", "ask", "journaled", "outcome_counts", "response_frame", "usage_totals", "valid_mass"]
 
 JOURNAL = "responses.jsonl"
 AGAIN = ("failed", "expired")
@@ -36,24 +37,43 @@ def ask(
     Interviews that failed in an earlier attempt at this run are asked again; refused or invalid ones are not.
     The backend is a fresh one, as it is after a kill: what it needs is in its folder and in the model's handle.
     """
-    journal, asked = Journal(folder / JOURNAL), {each.key: each for each in interviews}
+    return journaled(
+        folder / JOURNAL,
+        interviews,
+        lambda open_ones: returned(
+            "backend", plan.backend, "respond", plan.backend.respond(model, open_ones, workspace), Iterable
+        ),
+        plan.backend.name,
+        workspace.progress.say,
+    )
+
+
+def journaled(
+    path: Path,
+    interviews: Sequence[Interview],
+    asking: Callable[[Sequence[Interview]], Iterator[Answer]],
+    name: str,
+    say: Callable[[str], None],
+) -> dict[tuple[str, int], Answer]:
+    """The answers to interviews: those in the journal, and of the backend ``name`` by ``asking`` for the others."""
+    journal, asked = Journal(path), {each.key: each for each in interviews}
     if words := journal.set_aside_damage():
-        workspace.progress.say(words)
+        say(words)
     found = {key: checked(answer, asked[key]) for key, answer in journal.read().items() if key in asked}
     answers = {key: answer for key, answer in found.items() if answer.status not in AGAIN}
     open_ones = {key: each for key, each in asked.items() if key not in answers}
     if not open_ones:
         return answers
+    arriving = asking(list(open_ones.values()))
     with journal:
-        given = plan.backend.respond(model, list(open_ones.values()), workspace)
-        for answer in returned("backend", plan.backend, "respond", given, Iterable):
+        for answer in arriving:
             if not isinstance(answer, Answer) or (interview := open_ones.pop(answer.key, None)) is None:
                 what = f"interview {answer.key}" if isinstance(answer, Answer) else f"with {answer!r:.80}"
-                raise PluginError(f"backend {plan.backend.name!r} answered {what} twice or unasked")
+                raise PluginError(f"backend {name!r} answered {what} twice or unasked")
             answers[answer.key] = checked(answer, interview)
             journal.append(answers[answer.key])
         for key in open_ones:
-            answers[key] = Answer(*key, "failed", error=f"backend {plan.backend.name!r} gave no answer")
+            answers[key] = Answer(*key, "failed", error=f"backend {name!r} gave no answer")
             journal.append(answers[key])
     return answers
 

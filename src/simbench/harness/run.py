@@ -18,9 +18,11 @@ from simbench.experiments.base import Experiment
 from simbench.files import digest, storage
 from simbench.harness.cache import ResponseCache
 from simbench.harness.config import Plan
-from simbench.harness.journal import Journal
 from simbench.harness.damage import accept_loss, answered, damage
+from simbench.harness.journal import Journal
 from simbench.harness.kept import DESIGN, keep_verdicts, kept_study
+from simbench.harness.likelihood import JOURNAL as LIKELIHOOD_JOURNAL
+from simbench.harness.likelihood import LIKELIHOODS, Likelihoods, kept_likelihoods, look_up
 from simbench.harness.pilot import asking_script, draw_pilot, evaluated, training_script
 from simbench.harness.provenance import environment, interviews_digest
 from simbench.harness.responses import AGAIN, JOURNAL, ask, outcome_counts, response_frame, usage_totals, valid_mass
@@ -154,8 +156,9 @@ def carry_out(ready: Prepared, folder: RunFolder, progress: Progress, answers_st
             responses = folder.read_frame("responses.parquet")
         else:
             responses = respond(ready, folder, model, progress)
+        likelihoods = foretell(ready, folder, model, progress)
         keep_verdicts(folder, plan, ready.asked, responses, ready.pilot)
-        found = scored(plan, ready.asked, responses, ready.pilot)
+        found = scored(plan, ready.asked, responses, ready.pilot, likelihoods)
         folder.write_frame("resamples.parquet", found.resamples)
         folder.write_frame("scores.parquet", found.scores)
         told = {
@@ -218,9 +221,17 @@ def is_done(folder: RunFolder, plan: Plan) -> bool:
     """
     manifest = folder.manifest
     missing = sum(manifest.get("outcomes", {}).get("all", {}).get(status, 0) for status in AGAIN)
-    if plan.settings.retry_failed and missing:
+    if plan.settings.retry_failed and (missing or unforetold(folder)):
+        return False
+    if plan.settings.likelihood and not manifest.get("likelihood", {}).get("asked"):
         return False
     return manifest.get("status") == "done" and manifest.get("scoring_id") == digest(plan.scoring())
+
+
+def unforetold(folder: RunFolder) -> int:
+    """How many real people the backend could not be asked about, though it may be possible."""
+    outcomes = folder.manifest.get("likelihood", {}).get("outcomes", {})
+    return sum(outcomes.get(status, 0) for status in AGAIN)
 
 
 def refuse_failed(folder: RunFolder, plan: Plan) -> None:
@@ -306,6 +317,21 @@ def respond(ready: Prepared, folder: RunFolder, model: Model, progress: Progress
     return frame
 
 
+def foretell(ready: Prepared, folder: RunFolder, model: Model, progress: Progress) -> Likelihoods:
+    """Ask how likely the model finds what people outside the pilot really answered, unless that is known."""
+    if folder.holds(LIKELIHOODS) and not (ready.plan.settings.retry_failed and unforetold(folder)):
+        return kept_likelihoods(folder)
+    started, backend = time.monotonic(), type(ready.plan.backend)(ready.plan.backend.config)
+    with ResponseCache(ready.plan.out / CACHE) as cache:
+        workspace = _workspace(ready, folder, progress, cache)
+        try:
+            likelihoods, told = look_up(ready.plan, backend, folder, model, (ready.asked, ready.pilot), workspace)
+        finally:
+            folder.update(backend={**backend.record(), **folder.manifest.get("backend", {})})
+    folder.update(likelihood={**told, "seconds": round(time.monotonic() - started, 3)})
+    return likelihoods
+
+
 def _workspace(
     ready: Prepared, folder: RunFolder, progress: Progress, cache: ResponseCache | None = None
 ) -> Workspace:
@@ -313,5 +339,5 @@ def _workspace(
     own = folder / "backend"
     with storage(own):
         own.mkdir(exist_ok=True)
-    spent = Journal(folder / JOURNAL).spent()
+    spent = sum(Journal(folder / name).spent() for name in (JOURNAL, LIKELIHOOD_JOURNAL))
     return Workspace(own, settings.seed, progress, ready.run_id, cache, settings.budget, spent)

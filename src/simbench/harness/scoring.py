@@ -18,13 +18,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simbench.design import People
-from simbench.harness.baselines import BASELINES, baseline_answers
+from simbench.harness.baselines import BASELINES, baselines
 from simbench.harness.comparisons import (
     against_humans,
     each_replicate,
@@ -38,7 +38,9 @@ from simbench.harness.comparisons import (
 from simbench.harness.config import ScoringPlan
 from simbench.harness.estimates import corrected, estimates
 from simbench.harness.figures import Asked, Key
+from simbench.harness.likelihood import Likelihoods, rivals_of
 from simbench.metrics.base import Comparison, Floats, Score, loss
+from simbench.metrics.foretold import Foretold, uniform_tables
 from simbench.metrics.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -104,8 +106,16 @@ def score(
     return found.scores, found.resamples
 
 
-def scored(plan: ScoringPlan, people: People, responses: pd.DataFrame, pilot: People | None = None) -> Scored:
+def scored(
+    plan: ScoringPlan,
+    people: People,
+    responses: pd.DataFrame,
+    pilot: People | None = None,
+    likelihoods: Likelihoods | None = None,
+) -> Scored:
     """Score every metric of the plan on the people and their simulated counterparts.
+
+    ``likelihoods``: what the model said of people's own answers; None: it was not asked.
 
     Runs on the same people with the same ``scoring.seed`` share their resamples, so their differences are paired.
     A metric that raises, or yields what is no figure, leaves rows with the reason and a line in ``faults``.
@@ -113,23 +123,32 @@ def scored(plan: ScoringPlan, people: People, responses: pd.DataFrame, pilot: Pe
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # many small matrix products, for which threads mostly wait: measured in benchmarks/
-        return _scored(plan, people, responses, pilot)
+        return _scored(plan, people, responses, pilot, likelihoods or Likelihoods())
 
 
-def _scored(plan: ScoringPlan, people: People, responses: pd.DataFrame, pilot: People | None) -> Scored:
+def _scored(
+    plan: ScoringPlan, people: People, responses: pd.DataFrame, pilot: People | None, likelihoods: Likelihoods
+) -> Scored:
     import pandas as pd
 
     settings = plan.settings.scoring
     weights = human_weights(plan, people)
+    known = any(each.needs_likelihood for each in plan.metrics)
+    learned = baselines(plan, people, pilot, known)
+    told = rivals_of(people, pilot, learned["tabular"].tables if known and learned else None)
+    rivals = {name: (each.answers, Foretold(each.tables or None, told)) for name, each in learned.items()}
     comparison = against_humans(plan, people, responses, weights, pilot)
+    comparison = replace(comparison, foretold=likelihoods.foretold(people, told))
     asked = Asked(plan.metrics)
     scores = asked.scores(comparison)
     drawn, bca = scheme(people), settings.interval == "bca"
     frame = estimates(scores, asked.better, settings.confidence, settings.resamples, drawn, bca)
     frame["ceiling"] = _means(scores, asked.scores(human_halves(plan, people), "ceiling"))
     frame["ceiling_same_n"] = _means(scores, asked.scores(human_bootstraps(plan, people), "ceiling"))
-    frame["floor"] = _means(scores, asked.scores(uniform(plan, people, pilot), "floor"))
-    _add_baselines(frame, plan, people, pilot, weights, scores, asked, drawn)
+    floor = uniform(plan, people, pilot)
+    floor = replace(floor, foretold=Foretold(uniform_tables(people), told))
+    frame["floor"] = _means(scores, asked.scores(floor, "floor"))
+    _add_baselines(frame, plan, people, pilot, weights, scores, asked, drawn, rivals)
     ok = responses[responses["status"] == "ok"]
     if ok["replicate"].nunique() > 1:
         frame["generation_sd"] = _generation_sd(asked, comparison, ok["replicate"].to_numpy(), scores)
@@ -177,6 +196,7 @@ def _add_baselines(
     scores: Sequence[Score],
     asked: Asked,
     drawn: Scheme,
+    rivals: Mapping[str, tuple[pd.DataFrame, Foretold]],
 ) -> None:
     """Columns of the baselines' figures, and of the simulation's margin over them.
 
@@ -186,9 +206,9 @@ def _add_baselines(
 
     settings = plan.settings.scoring
     rows = min(settings.resamples, settings.baseline_resamples)
-    for name, answers in baseline_answers(plan, people, pilot).items():
+    for name, (answers, foretold) in rivals.items():
         once = weights[: rows + 1] if f"{name}_margin" in COLUMNS else weights[:1]
-        against = against_humans(plan, people, answers, once, pilot)
+        against = replace(against_humans(plan, people, answers, once, pilot), foretold=foretold)
         rival = {each.key: each for each in asked.scores(against, f"baseline {name}")}
         frame[name] = [rival[each.key].value[0] if each.key in rival else np.nan for each in scores]
         if f"{name}_margin" not in COLUMNS:

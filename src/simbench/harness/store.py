@@ -121,6 +121,10 @@ class RunFolder:
         """Products that the manifest knows and that are gone, or not what was written."""
         return [name for name in self.manifest.get("products", {}) if self._fault(name)]
 
+    def holds(self, name: str) -> bool:
+        """Whether a product was written and is whole."""
+        return name in self.manifest.get("products", {}) and not self._fault(name)
+
     def verify(self, name: str) -> Path:
         """The path of a product. StorageError where it is not there, or not what was written."""
         if fault := self._fault(name):

@@ -118,12 +118,14 @@ class Metric(ABC, Generic[C]):
 
     ``headline`` names the figures (metric, item) that stand in the terminal's table; ``better`` says which
     way is closer to human for every metric id it emits: ``lower``, ``higher``, ``zero`` or ``one``.
+    ``needs_likelihood``: it reads ``comparison.foretold``, so models are asked for it where that costs no money.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type[Any]] = NoSettings
     headline: ClassVar[Sequence[tuple[str, str | None]]] = ()
     better: ClassVar[Mapping[str, str]] = {}
+    needs_likelihood: ClassVar[bool] = False
 
     def __init__(self, config: C) -> None:
         self.config = config

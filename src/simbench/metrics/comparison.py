@@ -16,6 +16,7 @@ from simbench.errors import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simbench.metrics.foretold import Foretold
     from simbench.stats.regression import Design as RegressionDesign
 
 __all__ = ["Bools", "Comparison", "Floats", "Ints", "Side"]
@@ -155,6 +156,7 @@ class Comparison(_Remembering):
     ``coherent`` is the experiment's rule, ``alpha`` the significance level for coefficient recovery.
     ``matched`` (n_s,) gives for each simulated row the row of the human it stands for; None where the sides
     are not matched person by person (human halves). ``pilot`` holds the people learned from.
+    ``foretold`` says how likely the model finds the humans' own answers.
     ``generator`` gives named streams of random numbers to the few figures for which multiplicities are no
     valid resamples (counts of distinct structures); None where the rows of weights are not resamples around
     an estimate (ceiling and floor).
@@ -167,6 +169,7 @@ class Comparison(_Remembering):
     generator: Callable[..., np.random.Generator] | None = None
     matched: Ints | None = None
     pilot: People | None = None
+    foretold: Foretold | None = None
 
     @property
     def design(self) -> Design:

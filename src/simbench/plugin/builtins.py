@@ -48,6 +48,7 @@ class Builtins:
         from simbench.metrics.coherence import BeliefDecision, ValueActionGap
         from simbench.metrics.heterogeneity import Diversity, UniqueStructures
         from simbench.metrics.individual import Individual
+        from simbench.metrics.likelihood import LogLikelihood
         from simbench.metrics.recovery import CoefficientRecovery, TreatmentEffects
         from simbench.metrics.representation import SubgroupBias
         from simbench.metrics.structure import IdentityFlattening, JointStructure
@@ -59,5 +60,5 @@ class Builtins:
         alignment = (JSDistance, TotalVariation, Wasserstein, KLDivergence, SubgroupBias)
         coherence = (ValueActionGap, BeliefDecision)
         recovery = (CoefficientRecovery, TreatmentEffects)
-        worth = (Worth, TrustedSize, Individual, Verdict)
+        worth = (LogLikelihood, Worth, TrustedSize, Individual, Verdict)
         return (*heterogeneity, *alignment, *coherence, *recovery, *worth)

@@ -42,7 +42,7 @@ class Statement:
 def verdict(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[Statement]:
     """The verdict by purpose where it was scored; then copies of the pilot, answers, diversity and coherence."""
     from simbench.harness.baselines import BASELINES
-    from simbench.harness.conclusions import against_the_pilot, verdicts
+    from simbench.harness.conclusions import against_the_pilot, likelihood_said, verdicts
 
     whole = scores[scores["subgroup"].isna()]
     found: list[Statement | None] = [
@@ -55,6 +55,9 @@ def verdict(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[Statement
         less = all(each.startswith("LESS") for each in pilot)
         standing = "closer" if closer else "further away" if less else "not closer in all"
         found.append(Statement("Against copies of the pilot's people", standing, " ".join(pilot)))
+    if said := " ".join(likelihood_said(scores)):
+        standing = "further away" if "LESS" in said else "not closer in all" if "NOT" in said else "closer"
+        found.append(Statement("How likely it finds what people outside the pilot really answered", standing, said))
     found += [
         _answers(manifest),
         _diversity(_row(whole, "unique_structures_rarefied")),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simbench.backends.base import Answer, Workspace
+from simbench.design import Value
 from simbench.errors import ModelError
 from simbench.interview import Interview, Message
 from simbench.stats.rng import generator
@@ -80,17 +81,27 @@ def answer_by_choice(
     workspace: Workspace,
     before: Before = lambda _: (),
     batch_size: int = 0,
+    own: Mapping[tuple[str, int], Mapping[str, Value]] | None = None,
 ) -> Iterator[Answer]:
-    """Yield one Answer per interview, batch by batch."""
+    """Yield one Answer per interview, batch by batch.
+
+    ``own`` holds everybody's own answers, by interview: these are taken instead of drawn ones, so that the
+    probabilities of every item are given what the person really answered before.
+    """
     requests = [Request(tuple(encoder.interview(each, before(each))), each) for each in interviews]
     check_lengths(loaded, encoder, requests)
     points = {request: chooser.points(_interview(request)) for request in requests}
 
     def choose(request: Request, position: int, logprobs: Floats) -> int:
-        plan = encoder.plan(_interview(request).items)[position]
+        interview = _interview(request)
+        if own is not None:
+            item = interview.items[position]
+            return item.code(own[interview.key][item.name])
+        plan = encoder.plan(interview.items)[position]
         return draw(chooser.distribution(plan, logprobs), float(points[request][position]))
 
-    with workspace.progress.task("answering", len(interviews), "participants") as task:
+    title = "answering" if own is None else "looking up real answers"
+    with workspace.progress.task(title, len(interviews), "participants") as task:
         for plans, group in _groups(encoder, requests):
             for shared, batch in score_group(loaded, plans, group, choose, batch_size):
                 task.advance(len(batch))

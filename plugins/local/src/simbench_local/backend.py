@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import Answer, Backend, Estimate, Model, Workspace
+from simbench.design import Value
+from simbench.errors import UnsupportedError
 from simbench.interview import Interview, Transcript
 from simbench_local.adapters import adapter_digest
 from simbench_local.config import LocalConfig
@@ -55,6 +57,16 @@ class Local(Backend[LocalConfig]):
         """Answer batch by batch."""
         return quietly(self._respond(model, interviews, workspace))
 
+    def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
+        """The very probabilities that answers are drawn from, calibration and temperature included."""
+        if self.config.elicitation != "choice":
+            raise UnsupportedError(
+                "with backend.elicitation=generate answers are parsed from free text, whose probabilities are not "
+                "known; elicitation=choice knows them"
+            )
+        own = {each.interview.key: each.answers for each in transcripts}
+        return quietly(self._respond(model, [each.interview for each in transcripts], workspace, own))
+
     def _adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
         settings = self.config
         self._place()
@@ -82,7 +94,13 @@ class Local(Backend[LocalConfig]):
         digest = adapter_digest(parameters["adapter_files"]) if adapter else None
         return Model(self.name, source.name, adapter, digest, parameters)
 
-    def _respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
+    def _respond(
+        self,
+        model: Model,
+        interviews: Sequence[Interview],
+        workspace: Workspace,
+        own: Mapping[tuple[str, int], Mapping[str, Value]] | None = None,
+    ) -> Iterator[Answer]:
         from simbench_local.answering import Chooser, answer_by_choice
         from simbench_local.encode import Encoder
         from simbench_local.shots import Shots
@@ -96,7 +114,7 @@ class Local(Backend[LocalConfig]):
         source = self._source(model.base, model.parameters["revision"], workspace)
         loaded = self._load(source, self._pinned_adapter(model, workspace), workspace)
         encoder = Encoder(loaded.tokenizer)
-        if not self._announced:
+        if not self._announced and own is None:
             self._announce(loaded, encoder, (), interviews, workspace, before=before)
         if self.config.elicitation == "generate":
             from simbench_local.generation import answer_by_writing
@@ -104,7 +122,8 @@ class Local(Backend[LocalConfig]):
             yield from answer_by_writing(loaded, encoder, interviews, self.config, workspace, before)
             return
         chooser = Chooser(workspace.seed, self.config.temperature, model.parameters.get("calibration"))
-        yield from answer_by_choice(loaded, encoder, interviews, chooser, workspace, before, self.config.batch_size)
+        size = self.config.batch_size
+        yield from answer_by_choice(loaded, encoder, interviews, chooser, workspace, before, size, own)
 
     def estimate(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> Estimate:
         """Tokens, time and memory, from the model's shape and a short measurement of this machine."""

@@ -20,6 +20,7 @@ from simbench.interview import Interview, Message, Transcript
 if TYPE_CHECKING:
     from simbench.backends.api.prices import Price
     from simbench.backends.api.retry import Patience
+    from simbench.backends.api.session import Session
     from simbench.backends.api.wire import Ask, Provider
 
 __all__ = ["ApiBackend"]
@@ -38,6 +39,7 @@ class ApiBackend(Backend[A]):
     :meth:`finetune`. ``own_host`` is the provider's, where the shutdown dates of the table hold.
     """
 
+    scores_for_money: ClassVar[bool] = True
     table: ClassVar[Sequence[Declared]] = ()
     own_host: ClassVar[str] = ""
     version: str = ""
@@ -240,6 +242,25 @@ class ApiBackend(Backend[A]):
             yield from session.answers(interviews)
         finally:
             self._record |= session.record()
+
+    def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
+        """Asked item by item behind the person's own answers, as participants are with ``elicitation=turns``."""
+        from simbench.backends.api.session import Session
+
+        self.find_out(workspace)
+        sent = self.settled(self.called(model)).sent
+        if self.config.elicitation != "turns" or "logprobs" not in sent:
+            raise UnsupportedError(
+                "how likely the model finds real answers can be asked item by item only: it takes "
+                "backend.elicitation=turns and backend.logprobs=true, and a model that gives probabilities"
+            )
+        return self._likelihoods(Session(self, model, workspace, self._examples(model, workspace)), transcripts)
+
+    def _likelihoods(self, session: Session, transcripts: Sequence[Transcript]) -> Iterator[Answer]:
+        try:
+            yield from session.likelihoods(transcripts)
+        finally:
+            self._record |= {"likelihood": session.record()}
 
     def called(self, model: Model) -> str:
         """The name under which the model is called."""

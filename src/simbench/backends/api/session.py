@@ -14,7 +14,7 @@ from simbench.backends.api.live import Live
 from simbench.backends.api.notices import Notices
 from simbench.backends.api.talk import Manner, Talk
 from simbench.backends.base import Answer, Model, Task, Workspace
-from simbench.interview import Interview, Message
+from simbench.interview import Interview, Message, Transcript
 
 if TYPE_CHECKING:
     from simbench.backends.api.backend import ApiBackend
@@ -65,9 +65,18 @@ class Session:
 
     def answers(self, interviews: Sequence[Interview]) -> Iterator[Answer]:
         """Yield an Answer per interview: from the cache, then live or by batches."""
-        outcomes = self.desk.begin(Talk(interview, self.manner) for interview in interviews)
+        talks = (Talk(interview, self.manner) for interview in interviews)
+        yield from self._answers(talks, len(interviews), f"asking {self.called}")
+
+    def likelihoods(self, transcripts: Sequence[Transcript]) -> Iterator[Answer]:
+        """Yield, per transcript, the probabilities of every item behind the person's own answers before it."""
+        talks = (Talk(each.interview, self.manner, each.answers) for each in transcripts)
+        yield from self._answers(talks, len(transcripts), f"asking {self.called} about real answers")
+
+    def _answers(self, talks: Iterator[Talk], count: int, title: str) -> Iterator[Answer]:
+        outcomes = self.desk.begin(talks)
         ask = self._in_batches if "batch" in self.settled.sent else self._live
-        with self.workspace.progress.task(f"asking {self.called}", len(interviews), "participants") as task:
+        with self.workspace.progress.task(title, count, "participants") as task:
             for answer in ask(outcomes, task):
                 task.advance()
                 yield answer

@@ -114,9 +114,13 @@ class _Log:
 class Talk:
     """One interview under way. ``ask`` is the request that is open."""
 
-    def __init__(self, interview: Interview, manner: Manner) -> None:
+    def __init__(self, interview: Interview, manner: Manner, own: Mapping[str, Value] | None = None) -> None:
+        """``own``: answers that are put in the place of the model's, item by item (form ``turns`` only)."""
         self.interview = interview
-        self._talk = _turns(interview, manner) if manner.form == "turns" else _at_once(interview, manner)
+        if own is not None:
+            self._talk = _own_turns(interview, manner, own)
+        else:
+            self._talk = _turns(interview, manner) if manner.form == "turns" else _at_once(interview, manner)
         self.ask, self.attempt = next(self._talk)
 
     def hear(self, reply: Reply) -> Answer | None:
@@ -170,6 +174,22 @@ def _turns(interview: Interview, manner: Manner) -> Conversation:
             return log.answer(interview, status, answers, log.attempts[-1].get("error"))
         answers[item.name] = value
     return log.answer(interview, "ok", answers, None)
+
+
+def _own_turns(interview: Interview, manner: Manner, own: Mapping[str, Value]) -> Conversation:
+    """Every item behind the person's own answers to the items before; what counts are the probabilities."""
+    log = _Log()
+    given: dict[str, Value] = {}
+    for item in interview.items:
+        reply = yield manner.ask(interview, (item,), messages(interview, "turns", given), 0), 0
+        log.hear(reply)
+        if reply.status != "ok":
+            return log.answer(interview, reply.status, {}, reply.error)
+        if item.name not in log.chances:
+            why = f"{item.name}: the reply holds no probabilities of its options"
+            return log.answer(interview, "invalid", {}, why)
+        given[item.name] = own[item.name]
+    return log.answer(interview, "ok", given, None)
 
 
 def chances_of(reply: Reply, ask: Ask, form: str) -> dict[str, Any]:
