@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from simbench.metrics.score_table import Figure, ScoreTable, title
 from simbench.metrics.verdict import NO, NOT_SHOWN, YES, Finding, answer_of, by_purpose, in_words
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ __all__ = ["against_the_pilot", "likelihood_said", "verdicts"]
 RIVALS = {"shares": "the pilot's shares", "tabular": "the tabular model"}
 
 
-def against_the_pilot(scores: pd.DataFrame, headline: Sequence[tuple[str, str | None]]) -> list[str]:
+def against_the_pilot(scores: pd.DataFrame, headline: Sequence[Figure]) -> list[str]:
     """Say which headline figures are closer to people than copies of the pilot's people are, and which are not.
 
     Args:
@@ -27,12 +28,11 @@ def against_the_pilot(scores: pd.DataFrame, headline: Sequence[tuple[str, str | 
         At most three sentences; none where there is no pilot to resample.
     """
     found: dict[str, list[str]] = {"closer": [], "same": [], "further": []}
-    whole = scores[scores["subgroup"].isna()] if "resample_margin" in scores else scores.iloc[:0]
-    for metric, item in headline:
-        same = (whole["metric"] == metric) & (whole["item"].isna() if item is None else whole["item"] == item)
-        for row in whole[same].to_dict("records"):
-            if math.isfinite(row["resample_margin_low"]):
-                found[_side(row)].append(_said({str(key): value for key, value in row.items()}))
+    table = ScoreTable(scores if "resample_margin" in scores else scores.iloc[:0])
+    for figure in headline:
+        row = table.one(*figure)
+        if row is not None and math.isfinite(row["resample_margin_low"]):
+            found[_side(row)].append(_said(row))
     sentences = {
         "closer": "closer to people than resampling the pilot: {}.",
         "same": "NOT shown to be closer to people than resampling the pilot: {}.",
@@ -52,17 +52,18 @@ def _side(row: dict[Any, Any]) -> str:
 
 
 def _said(row: dict[str, Any]) -> str:
-    name = row["metric"] + (f" ({row['item']})" if isinstance(row["item"], str) else "")
     ends = f"[{row['resample_margin_low']:.3g}, {row['resample_margin_high']:.3g}]"
-    return f"{name} {row['value']:.3g} against {row['resample']:.3g}, margin {row['resample_margin']:.3g} {ends}"
+    return (
+        f"{title(row)} {row['value']:.3g} against {row['resample']:.3g}, margin {row['resample_margin']:.3g} {ends}"
+    )
 
 
 def likelihood_said(scores: pd.DataFrame) -> list[str]:
     """Whether the model finds people's real answers likelier than the pilot's shares and the tabular model do."""
     parts = []
     for name, words in RIVALS.items():
-        same = (scores["metric"] == f"log_likelihood_over_{name}") & (scores["item"] == "mean")
-        for row in scores[same].to_dict("records"):
+        row = ScoreTable(scores).one(f"log_likelihood_over_{name}", "mean")
+        if row is not None:
             low, high = row["ci_low"], row["ci_high"]
             if math.isfinite(low) and low < high:
                 how = "likelier" if low > 0 else "LESS likely" if high < 0 else "NOT shown to be likelier"

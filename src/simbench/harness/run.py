@@ -87,8 +87,8 @@ class Run:
     def _repr_html_(self) -> str:
         if self.folder.status != "done":
             return f"<code>{escape(repr(self))}</code>"
-        scores = self.scores
-        whole = scores[scores["subgroup"].isna() & (scores["item"].isna() | (scores["item"] == "mean"))]
+        whole = ScoreTable(self.scores).whole
+        whole = whole[whole["item"].isna() | (whole["item"] == "mean")]
         shown = whole[["metric", "human", "simulated", "value", "ci_low", "ci_high", "floor", "ceiling"]]
         table: str = shown.dropna(subset="value").round(3).to_html(index=False, na_rep="", border=0)
         return f"<code>{escape(repr(self))}</code>{table}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,11 @@ from rich.console import Group
 from rich.table import Table
 
 from simbench.harness.baselines import BASELINES
-from simbench.harness.conclusions import against_the_pilot, verdicts
+from simbench.harness.conclusions import against_the_pilot, likelihood_said, verdicts
 from simbench.harness.config import RunSettings
 from simbench.harness.kept import name_of
 from simbench.metrics.alignment import ALL_ITEMS
+from simbench.metrics.score_table import ScoreTable, title
 from simbench.plugin.manager import Registry, load_plugins
 from simbench.report.formats import plain
 from simbench.report.outcomes import faults, headline_counts, outcomes, reasons, troubled, unsent
@@ -23,11 +25,11 @@ from simbench.settings import settings_of
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from simbench.harness.run import Run
 
-__all__ = ["headline_rows", "label", "labels", "run_table", "sweep_table"]
+__all__ = ["label", "labels", "run_table", "sweep_table"]
 
 LOW_MASS = 0.5
 MOST_SETTINGS = 3
@@ -57,7 +59,7 @@ def run_table(run: Run, registry: Registry) -> RenderableType:
     table.add_column("metric", no_wrap=True)
     for name in (marked, "simulated", "value [95 % interval]", "floor", "ceiling"):
         table.add_column(name, justify="right")
-    for row in headline_rows(run.scores, registry):
+    for row in ScoreTable(run.scores, registry.classes("metric")).headline_rows():
         table.add_row(*map(plain, _cells(row)))
     ended = [_outcome_table(manifest)] if troubled(manifest) else []
     footer = (plain(line) for line in _footer(run, manifest, registry))
@@ -76,40 +78,47 @@ def _outcome_table(manifest: dict[str, Any]) -> Table:
     return table
 
 
-def headline_rows(scores: pd.DataFrame, registry: Registry) -> list[dict[str, Any]]:
-    """The headline figures of every metric, in the metrics' order: one dict per row of scores."""
-    whole = scores[scores["subgroup"].isna()].to_dict("records")
-    by_figure: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
-    for row in whole:
-        item = row["item"] if isinstance(row["item"], str) else None
-        by_figure.setdefault((row["metric"], item), []).append({str(key): value for key, value in row.items()})
-    figures = [figure for entry in registry.of("metric") for figure in entry.cls.headline]
-    return [row for figure in figures for row in by_figure.get(figure, [])]
-
-
 def sweep_table(runs: Sequence[Run]) -> RenderableType:
-    """One line per run: its headline figures."""
+    """One line per run: its headline figures, in as many tables below each other as the terminal's width asks for."""
     registry = load_plugins()
-    columns: list[str] = []
-    lines = []
+    columns: dict[str, None] = {}
+    lines: list[tuple[str, dict[str, str]]] = []
     names = labels([run.manifest for run in runs])
     for run in runs:
-        rows = [row for row in headline_rows(run.scores, registry) if row["item"] != ALL_ITEMS]
-        cells = {_title(row): _number(row["value"]) for row in rows}
-        columns += [name for name in cells if name not in columns]
-        lines.append((run, cells))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("run", overflow="fold")
-    for name in ("pilot", "n", "ok", *columns):  # where width lacks, names are broken before numbers
-        table.add_column(plain("\n".join(wrap(name, NARROW))), justify="right", overflow="fold")
-    for run, cells in lines:
         manifest = run.manifest
         humans, counts = manifest["humans"], manifest["outcomes"]["all"]
-        counted = [str(humans["n_pilot"]), str(humans["n_evaluated"]), str(counts["ok"])]
+        cells = {"pilot": str(humans["n_pilot"]), "n": str(humans["n_evaluated"]), "ok": str(counts["ok"])}
+        rows = ScoreTable(run.scores, registry.classes("metric")).headline_rows()
+        cells |= {title(row): _number(row["value"]) for row in rows if row["item"] != ALL_ITEMS}
+        columns |= dict.fromkeys(cells)
         mark = " (SYNTHETIC)" if humans["synthetic"] else ""
         mark += f" (NOT SENT: {', '.join(unsent(manifest))})" if unsent(manifest) else ""
-        table.add_row(*map(plain, [names[run.run_id] + mark, *counted, *(cells.get(name, "") for name in columns)]))
-    return table
+        lines.append((names[run.run_id] + mark, cells))
+    return _Wide(tuple(columns), tuple(lines))
+
+
+@dataclass(frozen=True)
+class _Wide:
+    """A table that is cut between columns where it is wider than the terminal; each part names its runs."""
+
+    columns: tuple[str, ...]
+    lines: tuple[tuple[str, dict[str, str]], ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        longest = max((len(name) for name, _ in self.lines), default=0)
+        own = min(longest, max(NARROW, options.max_width // 3))
+        fitting = max(1, (options.max_width - own) // (NARROW + 3))  # a column, its padding and the line beside it
+        for first in range(0, len(self.columns), fitting):
+            yield self._part(self.columns[first : first + fitting])
+
+    def _part(self, columns: Sequence[str]) -> Table:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("run", overflow="fold")
+        for name in columns:  # where width lacks, names are broken before numbers
+            table.add_column(plain("\n".join(wrap(name, NARROW))), justify="right", overflow="fold")
+        for name, cells in self.lines:
+            table.add_row(*map(plain, [name, *(cells.get(column, "") for column in columns)]))
+        return table
 
 
 def label(manifest: dict[str, Any]) -> str:
@@ -156,11 +165,6 @@ def _model(manifest: dict[str, Any]) -> str:
     return f"{manifest['config']['backend']['name']} ({model['base']}{adapted})"
 
 
-def _title(row: dict[str, Any]) -> str:
-    item = row["item"]
-    return f"{row['metric']}" + (f" ({item})" if isinstance(item, str) else "")
-
-
 def _cells(row: dict[str, Any]) -> list[str]:
     value = _number(row["value"])
     if math.isfinite(row["ci_low"]):
@@ -168,7 +172,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     if not math.isfinite(row["value"]):
         value = f"not computable: {row['reason']}"
     return [
-        _title(row),
+        title(row),
         _number(row["human"]),
         _number(row["simulated"]),
         value,
@@ -212,6 +216,5 @@ def _conclusions(scores: pd.DataFrame, manifest: dict[str, Any], registry: Regis
     found = [f"{purpose}: {answer}" for purpose, (answer, _) in verdicts(manifest, scores).items()]
     lines = [f"may it be used? {'; '.join(found)}"] if found else []
     if manifest["config"]["backend"]["name"] not in BASELINES:
-        headline = [figure for entry in registry.of("metric") for figure in entry.cls.headline]
-        lines += against_the_pilot(scores, headline)
-    return lines
+        lines += against_the_pilot(scores, ScoreTable(scores, registry.classes("metric")).headline)
+    return lines + likelihood_said(scores)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from simbench.metrics.alignment import OVER_ALL
+from simbench.metrics.score_table import ScoreTable
 from simbench.report.formats import number
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def verdict(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[Statement
     from simbench.harness.baselines import BASELINES
     from simbench.harness.conclusions import against_the_pilot, likelihood_said, verdicts
 
-    whole = scores[scores["subgroup"].isna()]
+    table = ScoreTable(scores)
     found: list[Statement | None] = [
         Statement(f"For {purpose}", answer, f"{words}.")
         for purpose, (answer, words) in verdicts(manifest, scores).items()
@@ -60,15 +61,10 @@ def verdict(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[Statement
         found.append(Statement("How likely it finds what people outside the pilot really answered", standing, said))
     found += [
         _answers(manifest),
-        _diversity(_row(whole, "unique_structures_rarefied")),
-        _gap(_row(whole, "value_action_gap")),
+        _diversity(table.one("unique_structures_rarefied")),
+        _gap(table.one("value_action_gap")),
     ]
     return [each for each in found if each is not None]
-
-
-def _row(scores: pd.DataFrame, metric: str, item: str | None = None) -> dict[str, Any] | None:
-    same = (scores["metric"] == metric) & (scores["item"].isna() if item is None else scores["item"] == item)
-    return {str(k): v for k, v in scores[same].iloc[0].to_dict().items()} if same.any() else None
 
 
 def _with_interval(row: Mapping[str, Any]) -> str:
