@@ -23,8 +23,8 @@ WORKING = (
     "--version",
     "status",
     "compare runs --different-humans",
-    "report runs -o page",
-    "score runs --metric js_distance",
+    "report runs backend=majority sampler=random -o page",
+    "score runs backend=majority sampler=random --metric total_variation",
     "export runs",
     "cache show",
     "show backend uniform",
@@ -64,7 +64,7 @@ def installed(home: Path) -> Path:
     limits = ["-c", str(ROOT / "constraints.txt")]
     sources = [str(ROOT), str(ROOT / "plugins" / "framing")]
     subprocess.run([*pip, "wheel", "-qq", "--no-deps", "-w", str(home), *limits, *sources], check=True)
-    subprocess.run([*pip, "install", "-qq", *limits, *map(str, home.glob("*.whl"))], check=True)
+    subprocess.run([*pip, "install", "-qq", "--no-compile", *limits, *map(str, home.glob("*.whl"))], check=True)
     return python
 
 
@@ -89,8 +89,8 @@ def needs_local(words: str) -> bool:
 def tried(python: Path, work: Path, kind: str, words: str, works: bool) -> str | None:
     """What is wrong with what a command did; None where it worked, or was refused with what to install."""
     command = [str(python), "-c", words] if kind == "python" else [str(python.with_name("simbench")), *words.split()]
-    if kind == "simbench" and works and "=" in words and not words.startswith("estimate"):
-        command += QUICK
+    if kind == "simbench" and works and re.match(r"-m |\w+=", words):
+        command += (*QUICK, "metric=js_distance") if words.startswith("-m") else QUICK
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SIMBENCH"))}
     done = subprocess.run(command, cwd=work, env=clean, capture_output=True, text=True, timeout=300, check=False)
     told = done.stderr.strip().splitlines()
