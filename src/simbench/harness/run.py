@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -28,6 +28,7 @@ from simbench.harness.provenance import environment, interviews_digest
 from simbench.harness.responses import AGAIN, JOURNAL, ask, outcome_counts, response_frame, usage_totals, valid_mass
 from simbench.harness.scoring import scored
 from simbench.harness.store import RunFolder, now
+from simbench.metrics.score_table import ScoreTable
 from simbench.metrics.trial import refuse_unfit, weak_regressions
 from simbench.plugin.blame import blamed, returned
 
@@ -143,7 +144,7 @@ def carry_out(ready: Prepared, folder: RunFolder, progress: Progress, answers_st
     ``answers_stand``: a finished run, whose answers are taken as they are.
     """
     plan = ready.plan
-    for words in (*plan.experiment.notes, *weak_regressions(ready.humans)):
+    for words in (*plan.experiment.notes, *_unused(ready), *weak_regressions(ready.humans)):
         progress.say(f"note: {words}")
     study = kept_study(plan, ready.humans, ready.asked, ready.pilot)
     with folder.recording(facts(ready, study)):
@@ -167,6 +168,13 @@ def carry_out(ready: Prepared, folder: RunFolder, progress: Progress, answers_st
             "resampled": dict(found.resampled),
         }
         folder.update(status="done", finished=now(), scoring_id=digest(plan.scoring()), **told)
+
+
+def _unused(ready: Prepared) -> Iterator[str]:
+    """What is said before anything is spent of people of the pilot that cannot be learned from."""
+    drawn, used = len(ready.pilot), len(ready.transcripts)
+    if used < drawn:
+        yield f"pilot of {drawn}: {used} are learned from, since {drawn - used} left questions unanswered"
 
 
 def with_given(experiment: Experiment[Any], people: People) -> pd.DataFrame:
@@ -267,11 +275,17 @@ def facts(ready: Prepared, study: Mapping[str, Any]) -> dict[str, Any]:
             "n_pilot": len(ready.pilot),
             "n_transcripts": len(ready.transcripts),
             "n_evaluated": len(ready.asked),
+            "unanswered": {name: gone for name, gone in unanswered(ready.asked).items() if gone},
         },
         "pilot_notes": list(ready.notes),
         "plugins_left_out": list(plan.left_out),
         "environment": environment(plan.plugins, plan.scorers),
     }
+
+
+def unanswered(people: People) -> dict[str, int]:
+    """How many of the people gave no answer, by item."""
+    return {item.name: int((people.codes(item.name) < 0).sum()) for item in people.design.items}
 
 
 def adapt(ready: Prepared, folder: RunFolder, progress: Progress) -> Model:
