@@ -25,11 +25,14 @@ class IndividualSettings:
     """Settings of ``individual``."""
 
     floor: float = setting(0.001, "smallest probability that the log score counts")
+    paths: int = setting(5, "least number of replicates over which the probabilities of later items are averaged")
     bins: int = setting(10, "bins of the calibration error")
 
     def __post_init__(self) -> None:
         if not 0 < self.floor < 1:
             raise ConfigError(f"metric.individual.floor: expected a number in (0, 1); found {self.floor}")
+        if self.paths < 2:
+            raise ConfigError(f"metric.individual.paths: expected at least 2; found {self.paths}")
         if self.bins < 1:
             raise ConfigError(f"metric.individual.bins: expected at least 1; found {self.bins}")
 
@@ -42,19 +45,22 @@ class Individual(Metric[IndividualSettings]):
     - ``accuracy`` = share of simulated answers that are the person's own, in [0, 1], higher is better;
       ``accuracy_lift`` = accuracy less what the same answers would reach if dealt out at random within treatment
       groups: 0 = the profile tells nothing beyond the group, higher is better.
-    - from the options' probabilities, where the backend gives them: ``log_score`` = mean log2 of the probability of
-      the own answer, probabilities below ``floor`` counted as that, at most 0, higher is better; ``brier_score`` =
-      mean of the sum over options of (p - 1[own answer])^2, in [0, 2], lower is better; ``calibration_error`` =
-      mean over ``bins`` bins of confidence of |share right - confidence| for the most probable option, in [0, 1],
-      lower is better.
+    - from the options' probabilities given profile and treatment alone, where the backend gives them: ``log_score`` =
+      mean log2 of the probability of the own answer, probabilities below ``floor`` counted as that, at most 0, higher
+      is better; ``brier_score`` = mean of the sum over options of (p - 1[own answer])^2, in [0, 2], lower is better;
+      ``calibration_error`` = mean over ``bins`` bins of confidence of |share right - confidence| for the likeliest
+      option, in [0, 1], lower is better. What a backend stores of an item is given the answers it *drew* before, so
+      for every item but the first it is averaged over the model's own paths: the replicates of a person, at least
+      ``paths`` of them (``replicates=5``); the noise of so few paths is taken off Brier score (exactly) and log score
+      (to second order). With fewer the figures are missing. ``log_likelihood`` needs no replicates: it gives the
+      person's own real answers before.
 
     Read them beside ``tabular``: a language model that does not beat a regression on the same profiles knows no
     more of the person than the profile says. Failure modes: people are not perfectly predictable, so 1 is no
     realistic ceiling, and no ceiling is given (it would take asking the same people twice); a simulation that is
-    right about everybody's mode is accurate without any diversity; probabilities of later items are given the
-    answers *drawn* before, not the person's own, which costs log score; the calibration error is above 0 by
-    chance alone. Source: Brier (1950), Mon. Weather Rev. 78; Good (1952), J. R. Stat. Soc. B 14; Guo et al.
-    (2017), ICML; the lift is a definition by simbench.
+    right about everybody's mode is accurate without any diversity; the calibration error is above 0 by chance alone,
+    and with few paths a little more so. Source: Brier (1950), Mon. Weather Rev. 78; Good (1952), J. R. Stat. Soc. B
+    14; Guo et al. (2017), ICML; the lift is a definition by simbench.
     """
 
     name = "individual"
@@ -92,8 +98,8 @@ class Individual(Metric[IndividualSettings]):
         reason = None if n else "nobody has both an own and a simulated answer"
         if len(item.options) < 2:
             reason = ONE_OPTION
-        chances = comparison.simulated.probabilities.get(item.name)
-        unknown = None if chances is not None else "the backend gives no option probabilities"
+        found = _predictive(comparison, item, self.config.paths)
+        unknown = found if isinstance(found, str) else None
         for name in (*FROM_DRAWS, *FROM_CHANCES):
             why = reason or (unknown if name in FROM_CHANCES else None)
             if why:
@@ -106,12 +112,39 @@ class Individual(Metric[IndividualSettings]):
         lift = hit - _by_chance(comparison, item, own, drawn)
         lost = None if np.isfinite(lift[0]) else "nobody simulated is in a treatment group of the humans"
         yield Score("accuracy_lift", lift, reason=lost, **where)
-        if chances is None:
+        if isinstance(found, str):
             return
-        yield Score("log_score", log_score(own, chances, weights, self.config.floor), **where)
-        yield Score("brier_score", brier_score(own, chances, weights), **where)
+        chances, noise, first = found
+        own, weights = own[first], weights[:, first]
+        where |= {"n_human": int((own >= 0).sum())}
+        yield Score("log_score", log_score(own, chances, weights, self.config.floor, noise), **where)
+        yield Score("brier_score", brier_score(own, chances, weights, noise), **where)
         error = calibration_error(own, chances, weights, self.config.bins)
         yield Score("calibration_error", error, bias="population", scale=POSITIVE, **where)
+
+
+def _predictive(comparison: Comparison, item: Item, paths: int) -> tuple[Floats, Floats | None, Ints] | str:
+    """Probabilities (m, K) of an item per simulated person, given profile and treatment alone; or why there are none.
+
+    With the variance of each as a mean over the person's replicates (None: exact), and the person's first row (m,).
+    """
+    table = comparison.simulated.probabilities.get(item.name)
+    if table is None:
+        return "the backend gives no option probabilities"
+    _, first, person = np.unique(comparison.simulated.people.ids, return_index=True, return_inverse=True)
+    if item == comparison.design.items[0] or not np.ptp(table, axis=0).any():
+        return table[first], None, first
+    count = np.bincount(person)
+    if count.min() < paths:
+        return (
+            f"its probabilities are given the answers drawn before: it takes at least {paths} replicates "
+            f"(replicates={paths}) to average over; found {count.min()}. log_likelihood takes none"
+        )
+    sums, squares = (np.zeros((len(first), table.shape[1])) for _ in range(2))
+    np.add.at(sums, person, table)
+    mean = sums / count[:, None]
+    np.add.at(squares, person, (table - mean[person]) ** 2)
+    return mean, squares / (count * (count - 1))[:, None], first
 
 
 def _by_chance(comparison: Comparison, item: Item, own: Ints, drawn: Ints) -> Floats:

@@ -28,7 +28,11 @@ def accuracy(answers: ArrayLike, predicted: ArrayLike, n_options: int, weights: 
 
 
 def log_score(
-    answers: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | None = None, floor: float = 0.0
+    answers: ArrayLike,
+    probabilities: ArrayLike,
+    weights: ArrayLike | None = None,
+    floor: float = 0.0,
+    variance: ArrayLike | None = None,
 ) -> Floats:
     """Mean log2 of the probability given to the person's own answer; at most 0, higher is better.
 
@@ -40,17 +44,28 @@ def log_score(
         probabilities: (n, K) of the options; a row with NaN is a missing prediction.
         weights: (R, n).
         floor: smallest probability counted.
+        variance: (n, K) of each probability's estimate, where these are means over simulated paths: the log of a mean
+            is too low by variance / (2 mean^2) nats (Taylor, second order), which is added.
     """
     own, table, known = _checked(answers, probabilities)
     given = np.maximum(table[np.arange(own.size), own], floor)
     with np.errstate(divide="ignore"):
         bits = np.where(known, np.log2(np.where(known, given, 1.0)), 0.0)
+    if variance is not None:
+        noise = np.asarray(variance, dtype=np.float64)[np.arange(own.size), own]
+        square = np.where(given > 0, given, 1.0) ** 2
+        bits = bits + np.where(known & (given > 0), noise / (2 * np.log(2) * square), 0.0)
     impossible = np.isneginf(bits)
     hit = as_weights(weights, own.size) @ impossible.astype(np.float64) > 0
     return np.where(hit, -np.inf, _mean(np.where(impossible, 0.0, bits), known, weights))
 
 
-def brier_score(answers: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | None = None) -> Floats:
+def brier_score(
+    answers: ArrayLike,
+    probabilities: ArrayLike,
+    weights: ArrayLike | None = None,
+    variance: ArrayLike | None = None,
+) -> Floats:
     """Mean over persons of ``sum_k (p_k - 1[own answer is k])^2`` (Brier 1950), in [0, 2], lower is better.
 
     For two options this is twice the one-sided score of some packages.
@@ -59,9 +74,13 @@ def brier_score(answers: ArrayLike, probabilities: ArrayLike, weights: ArrayLike
         answers: (n,) option codes, -1 = missing.
         probabilities: (n, K); a row with NaN is a missing prediction.
         weights: (R, n).
+        variance: (n, K) of each probability's estimate, where these are means over simulated paths: their sum is what
+            the noise of the paths adds on average, and is taken off.
     """
     own, table, known = _checked(answers, probabilities)
     each = ((table - one_hot(own, table.shape[1])) ** 2).sum(axis=1)
+    if variance is not None:
+        each = each - np.asarray(variance, dtype=np.float64).sum(axis=1)
     return _mean(each, known, weights)
 
 
