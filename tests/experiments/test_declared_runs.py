@@ -10,6 +10,9 @@ import pytest
 import yaml
 
 import simbench
+from simbench.harness.kept import study_of
+from simbench.harness.rescoring import rescore
+from simbench.plugin.manager import load_plugins
 
 STUDY = {
     "name": "exit",
@@ -87,3 +90,34 @@ def test_an_edited_rule_scores_the_finished_run_anew(study: Path) -> None:
     after = run(study, "uniform")
     assert after.run_id == before.run_id
     assert after.scores.set_index("metric").loc["value_action_gap", "human"] == pytest.approx(1 - gap_before)
+
+
+def test_a_study_of_villages_from_the_yaml_to_the_folder_and_back(study: Path, tmp_path: Path) -> None:
+    """`cluster` and numbers in bins: in pilot, intervals and the kept design, from which it is scored anew alike."""
+    told = yaml.safe_load(study.read_text()) | {"cluster": "village"}
+    told["regressions"] = [{"formula": "hope ~ C(part) + trust", "family": "interval"}]
+    study.write_text(yaml.safe_dump(told, sort_keys=False))
+    frame = pd.read_csv(study.parent / "exit.csv")
+    frame.assign(village=frame["pid"] % 15).to_csv(study.parent / "exit.csv", index=False)
+    run = simbench.run(
+        {"name": "yaml", "file": str(study)},
+        "tabular",
+        {"name": "clusters", "clusters": 3},
+        scoring={"resamples": 20, "splits": 2, "floors": 1, "baseline_resamples": 5},
+        out=str(tmp_path / "runs"),
+    )
+    assert run.manifest["pilot_notes"] == ["3 of 15 whole clusters (village), 12 people"]
+    assert set(run.pilot["village"]).isdisjoint(run.people["village"])
+    assert run.manifest["resampled"]["units"] == 12
+    assert "12 clusters (village), each whole" in run.manifest["resampled"]["words"]
+    assert "t with 11 degrees of freedom" in run.manifest["resampled"]["words"]
+    before = run.scores
+    study.unlink()
+    again = rescore(run, load_plugins()).scores
+    pd.testing.assert_frame_equal(before, again)
+    kept = study_of(run.folder, load_plugins())
+    assert kept is not None
+    assert kept.design.cluster == "village"
+    assert kept.design.item("hope").spans == ((0, 4), (5, 9), (10, 10))
+    row = before[(before["metric"] == "coefficient") & (before["item"] == "interval: hope: trust")].iloc[0]
+    assert np.isfinite([row["human"], row["simulated"]]).all()
