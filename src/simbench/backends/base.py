@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
 from simbench.design import Value
 from simbench.errors import PluginError, UnsupportedError
 from simbench.interview import Interview, Transcript
-from simbench.settings import NoSettings
+from simbench.part import C, Part
 
 __all__ = ["STATUSES", "Answer", "Backend", "Cache", "Estimate", "Model", "Progress", "Task", "Workspace"]
 
 STATUSES = ("ok", "invalid", "refused", "content_filter", "truncated", "failed", "expired")
-C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ class Estimate:
     notes: tuple[str, ...] = ()
 
 
-class Backend(ABC, Generic[C]):
+class Backend(Part[C]):
     """Answers interviews; may be adapted to a pilot first.
 
     A subclass sets ``name`` and ``Config`` (a frozen dataclass whose fields are declared with
@@ -177,13 +176,8 @@ class Backend(ABC, Generic[C]):
     the order or batch of asking, so that an interrupted run gives the same answers.
     """
 
-    name: ClassVar[str]
-    Config: ClassVar[type[Any]] = NoSettings
     needs_pilot: ClassVar[bool] = False
     scores_for_money: ClassVar[bool] = False
-
-    def __init__(self, config: C) -> None:
-        self.config = config
 
     def check(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> None:
         """Refuse what cannot work, before anything is spent. The default accepts everything.

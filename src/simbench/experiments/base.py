@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from simbench.design import Design, Factor, Item, People, Profile, Regression, Value
 from simbench.interview import Script, Style
-from simbench.settings import NoSettings
+from simbench.part import C, Part
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Experiment"]
 
-C = TypeVar("C")
 
-
-class Experiment(ABC, Generic[C]):
+class Experiment(Part[C]):
     """A study design plus its human data.
 
     A subclass sets the class attributes, and implements :meth:`load`, :meth:`vignette` and (where the study
@@ -35,8 +33,6 @@ class Experiment(ABC, Generic[C]):
     (a name or address) are those of the study and its data: every run keeps them and its page shows them.
     """
 
-    name: ClassVar[str]
-    Config: ClassVar[type[Any]] = NoSettings
     factors: ClassVar[Sequence[Factor]] = ()
     profile: ClassVar[Sequence[Profile]] = ()
     items: ClassVar[Sequence[Item]]
@@ -47,9 +43,6 @@ class Experiment(ABC, Generic[C]):
     introductions: ClassVar[Sequence[str]] = ("You are taking part in a scientific study.",)
     citation: ClassVar[str] = ""
     license: ClassVar[str] = ""
-
-    def __init__(self, config: C) -> None:
-        self.config = config
 
     @cached_property
     def design(self) -> Design:

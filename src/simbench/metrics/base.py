@@ -10,15 +10,15 @@ and rivals.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from simbench.metrics.comparison import Bools, Comparison, Floats, Ints, Side
-from simbench.settings import NoSettings
+from simbench.part import C, Part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,6 @@ __all__ = [
     "loss",
 ]
 
-C = TypeVar("C")
 DIRECTIONS = ("lower", "higher", "zero", "one")
 BIASES = ("none", "sample", "population")
 
@@ -113,7 +112,7 @@ def loss(values: Floats, better: str) -> Floats:
     return np.abs(values) if better == "zero" else values
 
 
-class Metric(ABC, Generic[C]):
+class Metric(Part[C]):
     """Compares human and simulated participants.
 
     ``headline`` names the figures (metric, item) that stand in the terminal's table; ``better`` says which
@@ -121,14 +120,9 @@ class Metric(ABC, Generic[C]):
     ``needs_likelihood``: it reads ``comparison.foretold``, so models are asked for it where that costs no money.
     """
 
-    name: ClassVar[str]
-    Config: ClassVar[type[Any]] = NoSettings
     headline: ClassVar[Sequence[tuple[str, str | None]]] = ()
     better: ClassVar[Mapping[str, str]] = {}
     needs_likelihood: ClassVar[bool] = False
-
-    def __init__(self, config: C) -> None:
-        self.config = config
 
     @abstractmethod
     def score(self, comparison: Comparison) -> Iterable[Score]:

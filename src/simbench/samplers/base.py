@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from operator import index
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 
 from simbench.design import People
 from simbench.errors import PluginError
-from simbench.settings import NoSettings
+from simbench.part import C, Part
 
 __all__ = ["Draw", "Sampler"]
 
-C = TypeVar("C")
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -39,18 +38,12 @@ def _position(given: Any) -> int:
     raise PluginError(f"Draw: expected row positions, whole numbers from 0; found {given!r}")
 
 
-class Sampler(ABC, Generic[C]):
+class Sampler(Part[C]):
     """Draws the pilot. Knows nothing of models.
 
     ``people`` has one row per human who could be drawn: in within-subject designs the harness hands in each
     human once and puts all rows of a drawn human into the pilot.
     """
-
-    name: ClassVar[str]
-    Config: ClassVar[type[Any]] = NoSettings
-
-    def __init__(self, config: C) -> None:
-        self.config = config
 
     @abstractmethod
     def draw(self, people: People, rng: np.random.Generator) -> Draw:
