@@ -1,35 +1,43 @@
-"""Distance beyond chance: exact expectation, no verdict on small groups for being small."""
+"""Distance beyond chance: exact mean over permutations, no verdict on small groups for being small."""
 
 from __future__ import annotations
 
-from itertools import product
-from math import comb
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.spatial.distance import jensenshannon
+from scipy.stats import permutation_test
 
 from simbench.metrics.representation import SubgroupBias
-from simbench.stats.chance import expected_js_divergence
+from simbench.stats.chance import permuted_js_divergence
 
 
-def test_expected_divergence_by_enumeration() -> None:
-    """Every possible pair of samples of 3 and 4 answers, two options."""
-    expected = 0.0
-    for x, y in product(range(4), range(5)):
-        chance = comb(3, x) * 0.3**x * 0.7 ** (3 - x) * comb(4, y) * 0.3**y * 0.7 ** (4 - y)
-        expected += chance * jensenshannon([x, 3 - x], [y, 4 - y], base=2) ** 2
-    assert expected_js_divergence([0.3, 0.7], 3, 4) == pytest.approx(expected, rel=1e-9)
+def test_permuted_divergence_equals_scipys_exact_permutation_test() -> None:
+    """All 462 ways to deal 11 answers out to samples of 5 and 6."""
+    one, other = np.array([0, 0, 1, 2, 2]), np.array([2, 1, 1, 0, 3, 3])
+
+    def divergence(x: np.ndarray, y: np.ndarray) -> float:
+        return float(jensenshannon(np.bincount(x, minlength=4), np.bincount(y, minlength=4), base=2) ** 2)
+
+    exact = permutation_test((one, other), divergence, n_resamples=np.inf, vectorized=False)
+    assert len(exact.null_distribution) == 462
+    counts = [np.bincount(each, minlength=4) for each in (one, other)]
+    assert permuted_js_divergence(*counts) == pytest.approx(exact.null_distribution.mean(), rel=1e-12)
+    assert np.isnan(permuted_js_divergence([0, 0], [1, 2]))
 
 
-@pytest.mark.parametrize(("n", "m"), [(12, 30), (300, 300), (40, 900)])
-def test_expected_divergence_by_simulation(n: int, m: int) -> None:
-    shares = np.array([0.02, 0.08, 0.3, 0.6])
-    rng = np.random.default_rng(0)
-    one, other = rng.multinomial(n, shares, 40_000) / n, rng.multinomial(m, shares, 40_000) / m
-    drawn = jensenshannon(one, other, base=2, axis=1) ** 2
-    assert expected_js_divergence(shares, n, m) == pytest.approx(drawn.mean(), rel=0.02)
+@pytest.mark.parametrize(("n", "m"), [(15, 15), (15, 200), (60, 60)])
+def test_two_samples_of_one_population_differ_by_it_on_average(n: int, m: int) -> None:
+    """Also in small levels of items with ten options, most of which a small sample does not show."""
+    rng = np.random.default_rng(n + m)
+    shares = rng.dirichlet(np.full(10, 0.7))
+    one, other = rng.multinomial(n, shares, 1500), rng.multinomial(m, shares, 1500)
+    found = jensenshannon(one, other, base=2, axis=1) ** 2
+    beyond = found - [permuted_js_divergence(*pair) for pair in zip(one, other, strict=True)]
+    assert abs(beyond.mean()) < 3 * stats.sem(beyond)
+    assert 3 * stats.sem(beyond) < 0.06 * found.mean()
 
 
 def test_excess_by_hand(study: Any) -> None:
@@ -40,11 +48,8 @@ def test_excess_by_hand(study: Any) -> None:
         one, other = human[human["group"] == level], simulated[simulated["group"] == level]
         beyond = []
         for item in study.design.beliefs:
-            shares = [
-                f[item.name].value_counts(normalize=True).reindex(item.values, fill_value=0) for f in (one, other)
-            ]
-            chance = expected_js_divergence(shares[0].to_numpy(), len(one), len(other))
-            beyond.append(jensenshannon(*shares, base=2) ** 2 - chance)
+            counts = [f[item.name].value_counts().reindex(item.values, fill_value=0) for f in (one, other)]
+            beyond.append(jensenshannon(*counts, base=2) ** 2 - permuted_js_divergence(*counts))
         mean = np.mean(beyond)
         excess[level] = np.sign(mean) * np.sqrt(abs(mean))
         assert study.value(found, "js_excess", "mean", "group", level) == pytest.approx(excess[level], abs=1e-9)

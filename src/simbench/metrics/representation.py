@@ -36,8 +36,8 @@ class SubgroupBias(Metric[SubgroupBiasSettings]):
     Small groups have larger distances by chance alone, so raw distances call every minority badly served.
     ``js_excess`` of a level takes off the ceiling at that level's size: with D the mean over belief items (all
     items where there are no beliefs) of the Jensen-Shannon divergence (the squared distance) between the level's
-    human and simulated answers, and E what two human samples of these sizes from the level's own distribution show
-    on average (exact),
+    human and simulated answers, and E its mean over all ways to deal these answers out to two samples of these sizes
+    (exact, by the hypergeometric distribution of every count),
 
         js_excess = sign(D - E) sqrt(|D - E|),
 
@@ -101,17 +101,15 @@ class SubgroupBias(Metric[SubgroupBiasSettings]):
 
 
 def _beyond_chance(comparison: Comparison, item: Item, variable: str, at: int) -> Floats:
-    """Divergence (R,) in one level, less what chance alone gives at these sizes."""
-    from simbench.stats.chance import expected_js_divergence
+    """Divergence (R,) in one level, less what chance gives: to the estimate, or to reference rows in the mean."""
+    from simbench.stats.chance import permuted_js_divergence
 
     levels = comparison.levels[variable]
     distances = JSDistance(NoSettings()).by_level(comparison, item, variable)
-    sizes = [
-        max(1, round(float(side.by_level(item.name, variable, levels)[:, at].sum(axis=1).mean())))
+    rows = slice(None) if comparison.generator is None else slice(1)
+    counts = [
+        np.round(side.by_level(item.name, variable, levels)[rows, at].mean(axis=0)).astype(np.int64)
         for side in comparison.sides
     ]
-    human = comparison.human
-    codes = human.codes(item.name)[human.groups(variable, levels) == at]
-    counts = np.bincount(codes[codes >= 0], minlength=len(item.options))
-    chance = expected_js_divergence(counts / counts.sum(), sizes[0], sizes[1])
+    chance = permuted_js_divergence(*counts)
     return np.full(comparison.resamples, np.nan) if distances is None else distances[:, at] ** 2 - chance

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simbench.stats._arrays import ratio as ratio
-    from simbench.stats.chance import expected_js_divergence as expected_js_divergence
+    from simbench.stats.chance import permuted_js_divergence as permuted_js_divergence
     from simbench.stats.coherence import Information as Information
     from simbench.stats.coherence import action_distance as action_distance
     from simbench.stats.coherence import action_f1 as action_f1
@@ -142,7 +142,6 @@ _HOME = {
     "exaggeration": "simbench.stats.recovery",
     "expanded_level": "simbench.stats.intervals",
     "expected_counts": "simbench.stats.divergences",
-    "expected_js_divergence": "simbench.stats.chance",
     "fit_firth": "simbench.stats.regression",
     "fit_glm": "simbench.stats.regression",
     "fit_interval": "simbench.stats.regression",
@@ -168,6 +167,7 @@ _HOME = {
     "option_counts": "simbench.stats.divergences",
     "paired_difference": "simbench.stats.intervals",
     "percentile_interval": "simbench.stats.intervals",
+    "permuted_js_divergence": "simbench.stats.chance",
     "rarefied_count": "simbench.stats.structures",
     "ratio": "simbench.stats._arrays",
     "recentred": "simbench.stats.recentring",

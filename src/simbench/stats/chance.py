@@ -1,60 +1,51 @@
-"""How far two samples of one population lie apart by chance alone."""
+"""How far two samples lie apart by chance alone: what exchanging their people at random gives on average."""
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaln, rel_entr, xlog1py, xlogy
+from scipy.special import gammaln, rel_entr
 
 from simbench.stats._arrays import Floats
 
-__all__ = ["expected_js_divergence"]
-
-ENOUGH = 40
-"""From this expected count on, the second-order expansion is good to about a percent."""
+__all__ = ["permuted_js_divergence"]
 
 
-def expected_js_divergence(shares: ArrayLike, n_first: int, n_second: int) -> float:
-    """Expected Jensen-Shannon divergence, in bits, of two samples drawn from one distribution.
+def permuted_js_divergence(first: ArrayLike, second: ArrayLike) -> float:
+    """Mean Jensen-Shannon divergence, in bits, over all ways to deal two samples' answers out to them anew.
 
-    The divergence is a sum over options, and each option's count is binomial in either sample, so the
-    expectation is exact: a sum over the counts of every option. Where an option is expected often enough in
-    both samples, the expansion ``(1 - share) (1 / n_first + 1 / n_second) / (8 ln 2)`` takes its place.
+    The divergence is a sum over options, and how many of an option's answers the first sample is dealt is
+    hypergeometric, so the mean over all permutations is exact, and cheap: no permutation is drawn. Two samples of one
+    population, whatever it is, differ on average by exactly this; nothing has to be known of the population's shares,
+    which a small sample does not show (options that it misses would count as impossible).
 
     Args:
-        shares: (K,) of the options, summing to 1.
-        n_first: answers in one sample.
-        n_second: answers in the other.
+        first: (K,) counts of the options, whole numbers.
+        second: likewise.
 
     Returns:
         Its square root is what a Jensen-Shannon distance shows by chance. NaN for an empty sample.
     """
-    table = np.asarray(shares, dtype=np.float64)
-    if n_first < 1 or n_second < 1 or not np.isfinite(table).all():
+    one, other = (np.asarray(counts, dtype=np.int64) for counts in (first, second))
+    n_first, n_second = int(one.sum()), int(other.sum())
+    if n_first < 1 or n_second < 1:
         return float("nan")
-    return sum(_option(float(share), int(n_first), int(n_second)) for share in table if share > 0)
+    return sum(_option(int(both), n_first, n_second) for both in one + other if both)
 
 
-@lru_cache(maxsize=8192)
-def _option(share: float, n_first: int, n_second: int) -> float:
-    """One option's part of the expected divergence."""
-    if share * min(n_first, n_second) >= ENOUGH:
-        return (1 - share) * (1 / n_first + 1 / n_second) / (8 * math.log(2))
-    (x, px), (y, py) = _counts(share, n_first), _counts(share, n_second)
-    p, q = (x / n_first)[:, None], (y / n_second)[None, :]
+@lru_cache(maxsize=65536)
+def _option(both: int, n_first: int, n_second: int) -> float:
+    """One option's part: ``both`` of all answers are this one."""
+    x = np.arange(max(0, both - n_second), min(both, n_first) + 1, dtype=np.float64)
+    p, q = x / n_first, (both - x) / n_second
     middle = (p + q) / 2
     bits = (rel_entr(p, middle) + rel_entr(q, middle)) / (2 * np.log(2))
-    return float(px @ bits @ py)
+    ways = _log_ways(n_first, x) + _log_ways(n_second, both - x) - _log_ways(n_first + n_second, np.array([both]))
+    return float(np.exp(ways) @ bits)
 
 
-def _counts(share: float, n: int) -> tuple[Floats, Floats]:
-    """Counts with a chance worth counting, and their chances."""
-    reach = 8 * np.sqrt(n * share * (1 - share)) + 8
-    low, high = max(0, int(n * share - reach)), min(n, int(n * share + reach) + 1)
-    x = np.arange(low, high + 1, dtype=np.float64)
-    # The binomial distribution written out: scipy.stats alone takes longer to import than all else here.
-    ways = gammaln(n + 1) - gammaln(x + 1) - gammaln(n - x + 1)
-    return x, np.exp(ways + xlogy(x, share) + xlog1py(n - x, -share))
+def _log_ways(n: int, k: Floats) -> Floats:
+    """Log of the number of ways to choose k of n."""
+    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
