@@ -2,6 +2,7 @@
 
 from simbench.design.design import PARTICIPANT, Design
 from simbench.design.people import People
+from simbench.design.record import design_from_json, design_to_json
 from simbench.design.words import Factor, Item, Option, Profile, Regression, Value
 
 __all__ = [
@@ -14,4 +15,6 @@ __all__ = [
     "Profile",
     "Regression",
     "Value",
+    "design_from_json",
+    "design_to_json",
 ]

@@ -149,16 +149,3 @@ class Design:
     def given(self) -> Design:
         """The design as it was declared, without variables that were worked out for a comparison."""
         return replace(self, profile=tuple(variable for variable in self.profile if not variable.derived))
-
-    def to_json(self) -> dict[str, Any]:
-        """The design as plain JSON. TypeError for a level or value that is neither text nor number."""
-        from simbench.design.record import to_json
-
-        return to_json(self)
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Design:
-        """The design that :meth:`to_json` gave. StorageError for what is none."""
-        from simbench.design.record import from_json
-
-        return from_json(content)

@@ -12,7 +12,7 @@ from simbench.design.design import Design
 from simbench.design.words import Factor, Item, Option, Profile, Regression
 from simbench.errors import SimbenchError, StorageError
 
-__all__ = ["from_json", "to_json"]
+__all__ = ["design_from_json", "design_to_json"]
 
 PARTS: Mapping[str, type[Any]] = {
     "factors": Factor,
@@ -23,7 +23,7 @@ PARTS: Mapping[str, type[Any]] = {
 }
 
 
-def to_json(design: Design) -> dict[str, Any]:
+def design_to_json(design: Design) -> dict[str, Any]:
     """The design in lists, texts, numbers and objects; ``{value: word}`` as a list of pairs, which keeps types.
 
     Raises TypeError for a level or value that is neither text nor number.
@@ -32,8 +32,8 @@ def to_json(design: Design) -> dict[str, Any]:
     return content
 
 
-def from_json(content: Mapping[str, Any]) -> Design:
-    """The design that :func:`to_json` wrote, equal to it. Raises StorageError for what is none."""
+def design_from_json(content: Mapping[str, Any]) -> Design:
+    """The design that :func:`design_to_json` wrote, equal to it. Raises StorageError for what is none."""
     try:
         found: Design = _made(Design, content)
     except (SimbenchError, TypeError, ValueError, KeyError, AttributeError) as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simbench.design import Design, People, Value
+from simbench.design import Design, People, Value, design_from_json, design_to_json
 from simbench.errors import ConfigError, PluginError, StorageError
 from simbench.experiments.base import Experiment
 from simbench.experiments.expressions import Rule
@@ -37,7 +37,7 @@ def record(experiment: Experiment[Any], people: People, design: Design, script: 
     Raises PluginError for a design that JSON does not hold.
     """
     try:
-        plain = design.to_json()
+        plain = design_to_json(design)
     except TypeError as error:
         raise PluginError(f"experiment {experiment.name!r} has a design that cannot be kept: {error}") from None
     first = people.where(~people.condition.duplicated())
@@ -98,7 +98,7 @@ class Recorded(Experiment[NoSettings]):
     @cached_property
     def design(self) -> Design:
         """The design of the people in the run's folder."""
-        return Design.from_json(self._content["design"])
+        return design_from_json(self._content["design"])
 
     @property
     def synthetic(self) -> bool:
