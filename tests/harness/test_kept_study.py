@@ -59,8 +59,9 @@ class Kept(Experiment):
 
     def load(self):
         rng, n = np.random.default_rng(5), 120
+        hope = [None if k % 9 == 0 else k % 3 for k in rng.integers(99, size=n)]
         return pd.DataFrame({"participant_id": [f"p{i}" for i in range(n)], "stake": ["low", "high"] * 60,
-            "age": rng.integers(18, 80, n), "hope": rng.integers(3, size=n), "act": rng.integers(2, size=n)})
+            "age": rng.integers(18, 80, n), "hope": hope, "act": rng.integers(2, size=n)})
 
     def vignette(self, treatment):
         return f"The stake is {treatment['stake']}, in words of Python."

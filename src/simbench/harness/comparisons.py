@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "against_humans",
+    "answered_alike",
     "each_replicate",
     "human_bootstraps",
     "human_halves",
@@ -96,15 +97,13 @@ def against_humans(
     plan: ScoringPlan, people: People, responses: pd.DataFrame, weights: Floats, pilot: People | None = None
 ) -> Comparison:
     """The humans against what was simulated for them, ok answers only."""
-    ok = responses[responses["status"] == "ok"].reset_index(drop=True)
-    position = {name: row for row, name in enumerate(people.ids)}
-    matched: Ints = ok[PARTICIPANT].map(position).to_numpy(dtype=np.int64)
+    simulated, matched = answered_alike(people, responses)
+    ok = simulated.frame
     probabilities = {
         item.name: np.stack(ok[f"{item.name}__p"].to_list()).astype(float)
         for item in people.design.items
         if f"{item.name}__p" in ok and len(ok) and ok[f"{item.name}__p"].notna().all()
     }
-    simulated = People(people.design, ok)
     return Comparison(
         Side(people, weights),
         Side(simulated, weights[:, matched], probabilities),
@@ -113,6 +112,26 @@ def against_humans(
         partial(generator, plan.settings.scoring.seed, "metric", people.digest),
         matched,
         pilot,
+    )
+
+
+def answered_alike(people: People, responses: pd.DataFrame) -> tuple[People, Ints]:
+    """The simulated participants with ok answers, and the row (n_s,) of the human that each stands for.
+
+    What a human left unanswered is missing in the simulated ones too, so that every figure is of the same persons:
+    who does not answer is no random part of the people.
+    """
+    ok = responses[responses["status"] == "ok"].reset_index(drop=True)
+    position = {name: row for row, name in enumerate(people.ids)}
+    matched: Ints = ok[PARTICIPANT].map(position).to_numpy(dtype=np.int64)
+    return _alike(people, People(people.design, ok), matched), matched
+
+
+def _alike(people: People, simulated: People, matched: Ints) -> People:
+    """The simulated participants without answers where the humans (row ``matched`` (n_s,)) gave none."""
+    unanswered = {item.name: people.codes(item.name)[matched] < 0 for item in people.design.items}
+    return simulated.answering(
+        {name: np.where(gone, -1, simulated.codes(name)) for name, gone in unanswered.items() if gone.any()}
     )
 
 
@@ -167,14 +186,15 @@ def uniform(plan: ScoringPlan, people: People, pilot: People | None = None) -> C
         offered = np.tile(people.offered(item.name), (draws, 1))
         codes[item.name] = np.where(offered, rng.random(offered.shape), -1.0).argmax(axis=1)
         chances[item.name] = offered / offered.sum(axis=1, keepdims=True)
-    answers = People(people.design, frame).answering(codes)
+    matched = np.tile(np.arange(n), draws)
+    answers = _alike(people, People(people.design, frame).answering(codes), matched)
     own = (np.arange(draws)[:, None] == block[None, :]).astype(np.float64)
     return Comparison(
         Side(people, np.ones((draws, n))),
         Side(answers, own, chances),
         _coherent(plan),
         plan.settings.scoring.alpha,
-        matched=np.tile(np.arange(n), draws),
+        matched=matched,
         pilot=pilot,
     )
 

@@ -16,7 +16,7 @@ from simbench.errors import PluginError, SimbenchError, StorageError
 from simbench.experiments.base import Experiment
 from simbench.experiments.recorded import Recorded, record, verdicts
 from simbench.harness.baselines import baseline_answers
-from simbench.harness.comparisons import uniform
+from simbench.harness.comparisons import answered_alike, uniform
 from simbench.harness.config import Plan, ScoringPlan
 from simbench.harness.pilot import asking_script, training_script
 from simbench.harness.store import RunFolder
@@ -52,7 +52,7 @@ def keep_verdicts(
     if plan.experiment.coherence is not None:
         return
     answered = [responses, *baseline_answers(plan, people, pilot).values()]
-    frames = [people.frame, *(each[each["status"] == "ok"] for each in answered)]
+    frames = [people.frame, *(answered_alike(people, each)[0].frame for each in answered)]
     frames.append(uniform(plan, people, pilot).simulated.people.frame)
     try:
         with blamed("experiment", plan.experiment, "coherent"):

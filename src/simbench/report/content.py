@@ -18,7 +18,7 @@ from simbench.interview import Interview, Style
 from simbench.metrics.score_table import ScoreTable, title
 from simbench.plugin.manager import Registry
 from simbench.report.formats import number
-from simbench.report.outcomes import faults, unsent
+from simbench.report.outcomes import faults, left_out, pilot_size, unsent
 from simbench.report.verdict import Statement
 
 if TYPE_CHECKING:
@@ -89,8 +89,9 @@ def facts(manifest: Mapping[str, Any]) -> list[str]:
     return [
         f"Experiment {name_of(manifest)}; {_people(humans)}: {humans['source']}.",
         f"Backend {config['backend']['name']}, model {model['base']}{', adapted' if model.get('adapter') else ''}; "
-        f"pilot of {humans['n_pilot']}{learned} by sampler {config['sampler']['name']}, seed {manifest['seed']}.",
+        f"pilot of {pilot_size(humans)}{learned} by sampler {config['sampler']['name']}, seed {manifest['seed']}.",
         f"{humans['n_evaluated']} simulated and compared: {scope}.",
+        *(f"{line[0].upper()}{line[1:]}." for line in left_out(manifest)),
         *(f"Resampled for intervals: {each['words']}." for each in [manifest.get("resampled")] if each),
         *(f"Pilot: {note}." for note in manifest["pilot_notes"]),
         *(f"FIGURES ARE MISSING: {fault}." for fault in faults(manifest)),

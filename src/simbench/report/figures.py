@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simbench.design import Design, Item
+from simbench.design import Design, Item, People
+from simbench.harness.comparisons import answered_alike
 from simbench.metrics.alignment import OVER_ALL
 from simbench.metrics.score_table import ScoreTable
 from simbench.report.drawing import CEILING, FLOOR, HUMAN, INK, SIMULATED, Chart, clean
@@ -28,7 +29,7 @@ def run_charts(
     design: Design, people: pd.DataFrame, responses: pd.DataFrame, scores: pd.DataFrame, marked: str
 ) -> list[Chart]:
     """Every figure that the run has data for. ``marked`` is how humans are called (SYNTHETIC where they are)."""
-    ok = responses[responses["status"] == "ok"]
+    ok = answered_alike(People(design, people), responses)[0].frame
     made = [
         distributions(design, people, ok, marked),
         subgroups(scores),

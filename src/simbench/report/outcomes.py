@@ -10,7 +10,17 @@ from simbench.harness.responses import AGAIN
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["faults", "headline_counts", "outcomes", "reasons", "troubled", "unsent", "useless"]
+__all__ = [
+    "faults",
+    "headline_counts",
+    "left_out",
+    "outcomes",
+    "pilot_size",
+    "reasons",
+    "troubled",
+    "unsent",
+    "useless",
+]
 
 ALWAYS = ("ok", "invalid", "refused", "failed")
 LONGEST_REASON = 300
@@ -56,6 +66,22 @@ def useless(manifest: Mapping[str, Any]) -> str | None:
         return None
     again = ", or retry_failed=true asks the failed ones again" if any(counts.get(each) for each in AGAIN) else ""
     return f"no answer can be used ({headline_counts(manifest)}): nothing is measured; mend the cause{again}"
+
+
+def pilot_size(humans: Mapping[str, Any]) -> str:
+    """The pilot's size, and how many of it could be learned from where that is not everybody."""
+    drawn, used = humans["n_pilot"], humans.get("n_transcripts", humans["n_pilot"])
+    return str(drawn) if used == drawn else f"{drawn} ({used} learned from; {drawn - used} left questions unanswered)"
+
+
+def left_out(manifest: Mapping[str, Any]) -> list[str]:
+    """How many people answered the items that not all did: of those alone, simulated answers are in the figures."""
+    humans = manifest["humans"]
+    n = humans["n_evaluated"]
+    counts = [f"{name} {n - gone}" for name, gone in humans.get("unanswered", {}).items()]
+    if not counts:
+        return []
+    return [f"of {n} people those compared, with simulated ones of the same: who answered {', '.join(counts)}"]
 
 
 def faults(manifest: Mapping[str, Any]) -> list[str]:

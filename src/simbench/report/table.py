@@ -20,7 +20,16 @@ from simbench.metrics.alignment import ALL_ITEMS
 from simbench.metrics.score_table import ScoreTable, title
 from simbench.plugin.manager import Registry, load_plugins
 from simbench.report.formats import plain
-from simbench.report.outcomes import faults, headline_counts, outcomes, reasons, troubled, unsent
+from simbench.report.outcomes import (
+    faults,
+    headline_counts,
+    left_out,
+    outcomes,
+    pilot_size,
+    reasons,
+    troubled,
+    unsent,
+)
 from simbench.settings import settings_of
 
 if TYPE_CHECKING:
@@ -49,10 +58,11 @@ def run_table(run: Run, registry: Registry) -> RenderableType:
     humans = manifest["humans"]
     marked = "humans (SYNTHETIC)" if humans["synthetic"] else "humans"
     lines = [
-        f"{name_of(manifest)}: {_model(manifest)}, pilot {humans['n_pilot']} of "
+        f"{name_of(manifest)}: {_model(manifest)}, pilot {pilot_size(humans)} of "
         f"{humans['n']}, {humans['n_evaluated']} simulated and compared ({SCOPES[manifest['evaluated']]})",
         f"humans: {SYNTHETIC if humans['synthetic'] else 'real'} ({humans['source']})",
         *(f"pilot: {note}" for note in manifest["pilot_notes"]),
+        *left_out(manifest),
         *(f"resampled: {each['words']}" for each in [manifest.get("resampled")] if each),
     ]
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
