@@ -134,10 +134,11 @@ def load_plugins(folder: Path | None = None, environ: Mapping[str, str] | None =
     blocked = {name.strip() for name in words} - {""}
     entries: dict[tuple[str, str], list[Entry]] = {}
     broken: list[Broken] = []
+    manager = _manager()
     for found in _sources(folder or Path.cwd()):
         if blocked & {found.name, found.distribution}:
             continue
-        for entry in _offers(found, broken):
+        for entry in _offers(found, manager, broken):
             entries.setdefault((entry.kind, entry.name), []).append(entry)
     clashes = {key: several for key, several in entries.items() if len(several) > 1}
     broken += [_clash(several) for several in clashes.values()]
@@ -199,11 +200,11 @@ def _from_file(path: Path) -> ModuleType:
     return module
 
 
-def _offers(source: _Source, broken: list[Broken]) -> list[Entry]:
+def _offers(source: _Source, manager: pluggy.PluginManager, broken: list[Broken]) -> list[Entry]:
     """What a plugin offers and may be used; what may not is added to ``broken``."""
     hooks: dict[str, Callable[[], Any]] = {}
     with _noted(source, broken):
-        hooks = _hooks(source)
+        hooks = _hooks(source, manager)
     entries: list[Entry] = []
     for kind, hook in hooks.items():
         classes: list[Any] = []
@@ -233,23 +234,32 @@ def _noted(source: _Source, broken: list[Broken], kind: str = "", cls: Any = Non
         broken.append(Broken(source.name, source.distribution, words, kind, offered))
 
 
-def _hooks(source: _Source) -> dict[str, Callable[[], Any]]:
+def _hooks(source: _Source, manager: pluggy.PluginManager) -> dict[str, Callable[[], Any]]:
     """The hooks that a plugin implements, by kind. PluginError where one cannot have been meant like this."""
     plugin = source.load()
+    manager.register(plugin, f"{source.distribution} {source.name}")
+    try:
+        manager.check_pending()
+        found = {}
+        for kind in KINDS:
+            offered = getattr(manager.hook, _hook(kind)).get_hookimpls()
+            own = [each.function for each in offered if each.plugin is plugin]
+            if own:
+                found[kind] = own[0]
+            elif callable(getattr(plugin, _hook(kind), None)):
+                raise PluginError(f"{_hook(kind)} lacks its mark: write @hookimpl (from simbench) above it")
+        if not found:
+            raise PluginError(f"it offers nothing: expected a function {', '.join(map(_hook, KINDS))} with @hookimpl")
+    except BaseException:
+        manager.unregister(plugin)
+        raise
+    return found
+
+
+def _manager() -> pluggy.PluginManager:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
-    manager.register(plugin, source.name)
-    manager.check_pending()
-    found = {}
-    for kind in KINDS:
-        implementations = getattr(manager.hook, _hook(kind)).get_hookimpls()
-        if implementations:
-            found[kind] = implementations[0].function
-        elif callable(getattr(plugin, _hook(kind), None)):
-            raise PluginError(f"{_hook(kind)} lacks its mark: write @hookimpl (from simbench) above it")
-    if not found:
-        raise PluginError(f"it offers nothing: expected a function {', '.join(map(_hook, KINDS))} with @hookimpl")
-    return found
+    return manager
 
 
 def _hook(kind: str) -> str:
