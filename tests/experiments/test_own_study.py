@@ -261,3 +261,12 @@ def test_an_encoding_that_is_named(tmp_path: Path) -> None:
         DeclaredExperiment(DeclaredConfig(str(path))).people()
     path.write_text(yaml.safe_dump(study | {"encoding": "windows-1252"}))
     assert DeclaredExperiment(DeclaredConfig(str(path))).people().frame["area"].tolist() == ["Köln", "Ulm"]
+
+
+def test_a_comparison_is_a_variable_of_0_and_1(tmp_path: Path) -> None:
+    home = {"from": "area in [1, 2] and income > 3", "levels": {0: "no", 1: "yes"}}
+    frame = values(tmp_path, profile={"well_off": home}, main_subgroup=None, regressions=None).people().frame
+    given = table()[["area", "income"]]
+    told = (given["area"].isin([1, 2]) & (given["income"] > 3)).where(given.notna().all(axis=1))
+    assert 0 < told.sum() < told.notna().sum()
+    pd.testing.assert_series_equal(frame["well_off"].astype(float), told.astype(float), check_names=False)

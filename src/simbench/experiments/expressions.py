@@ -108,18 +108,18 @@ class Rule:
 
 @dataclass(frozen=True)
 class Amount:
-    """A number computed from columns, such as ``2024 - birth_year``: columns, numbers, ``+ - * /``, brackets."""
+    """A number computed from columns: ``2024 - birth_year``, or 1 and 0 for ``marital in ['married', 'widowed']``."""
 
     text: str
     tree: ast.expr
     columns: frozenset[str]
 
     @classmethod
-    def parse(cls, text: str) -> Amount:
-        """Check an expression. Raises ConfigError for what is not allowed."""
+    def parse(cls, text: str, truth: bool = False) -> Amount:
+        """Check an expression; ``truth`` allows comparisons. Raises ConfigError for what is not allowed."""
         tree, said = _parsed(text), _short(text)
         used = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
-        if _is_truth(tree) or not used or (isinstance(tree, ast.Constant)):
+        if (_is_truth(tree) and not truth) or not used:
             raise ConfigError(f"{said!r} is no number computed from columns")
         _check(tree, dict.fromkeys(used), said)
         return cls(text, tree, used)
@@ -127,17 +127,17 @@ class Amount:
     def value(self, frame: pd.DataFrame) -> pd.Series:
         """The number (n,) in every row, missing where any column it speaks of is missing or the result not finite.
 
-        Raises ConfigError for columns that are not there or hold text.
+        Raises ConfigError for columns that are not there, and for text in those that it calculates with.
         """
         import numpy as np
         import pandas as pd
 
+        for name in sorted(self.columns - set(frame)):
+            raise ConfigError(f"{_short(self.text)!r}: no column {name!r}{closest(name, map(str, frame.columns))}")
+        if _is_truth(self.tree):
+            return Rule(self.text, self.tree, self.columns).holds(frame).astype("Float64").astype(float)
         numbers = {}
         for name in sorted(self.columns):
-            if name not in frame:
-                raise ConfigError(
-                    f"{_short(self.text)!r}: no column {name!r}{closest(name, map(str, frame.columns))}"
-                )
             numbers[name] = frame[name].astype(object).map(as_number).astype(float)
             lost = numbers[name].isna() & frame[name].notna() & (frame[name].astype(object) != "")
             if lost.any():

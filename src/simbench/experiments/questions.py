@@ -32,7 +32,7 @@ class Computed:
         text = section.take("from", str, "")
         if text:
             try:
-                self.amounts[name] = Amount.parse(text)
+                self.amounts[name] = Amount.parse(text, truth=True)
             except ConfigError as error:
                 section.note("from", str(error))
 
