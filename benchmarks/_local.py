@@ -10,6 +10,11 @@ from typing import Any
 from unittest import mock
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from simbench.backends.base import Workspace
+from simbench.harness.progress import Silent
+from simbench.interview import Interview, Transcript
 from simbench_local import scoring
 from simbench_local.answering import Chooser, answer_by_choice, draw, probabilities
 from simbench_local.attention import CachedPass, PrefixPass
@@ -20,11 +25,6 @@ from simbench_local.loading import Loaded
 from simbench_local.packing import examples
 from simbench_local.scoring import Request
 from simbench_local.training import Recipe, _Run, _with_lora, recipe_for
-from torch.nn.utils.rnn import pad_sequence
-
-from simbench.backends.base import Workspace
-from simbench.harness.progress import Silent
-from simbench.interview import Interview, Transcript
 
 Interviews = Sequence[Interview]
 

@@ -300,7 +300,7 @@ def main() -> None:
         CONTESTANTS[arguments.worker][1](arguments.url, arguments.people)
         return
     cores = sorted(os.sched_getaffinity(0))
-    words = [sys.executable, "-m", "simbench.testing.server", "--latency", str(LATENCY)]
+    words = [sys.executable, "-m", "simbench_api.testing.server", "--latency", str(LATENCY)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
         os.sched_setaffinity(server.pid, {cores[0]})
         assert server.stdout is not None

@@ -18,12 +18,12 @@ from typing import Any
 
 import torch
 from _local import Timing, choose_shared, generate, timed, train_packed, train_with_peer
-from simbench_local.attention import IMPLEMENTATION, register
-from simbench_local.loading import Loaded, Placement, load_tokenizer
-from simbench_local.store import DEFAULT, Source, resolve
 
 from simbench.experiments.information_disclosure import InformationDisclosure
 from simbench.interview import Transcript
+from simbench_local.attention import IMPLEMENTATION, register
+from simbench_local.loading import Loaded, Placement, load_tokenizer
+from simbench_local.store import DEFAULT, Source, resolve
 
 SHAPE = {
     "hidden_size": 4096,
@@ -59,10 +59,7 @@ def main() -> None:
     name = "processor, tiny model" if given.tiny else torch.cuda.get_device_name(device)
     print(f"{name}: {rate / 1e12:.1f} TFLOP/s measured\n")
     print(f"{'':<46}{'seconds':>9}{'per s':>9}{'share':>8}{'peak GB':>9}{'ratio':>8}")
-    if given.tokenizer:
-        words = Source("random", given.tokenizer, None, "random weights")
-    else:
-        words = resolve(DEFAULT)
+    words = Source("random", given.tokenizer, None, "random weights") if given.tokenizer else resolve(DEFAULT)
     people = transcripts(max(given.participants, given.transcripts))
     asked = [each.interview for each in people[: given.participants]]
     pilot = people[: given.transcripts]

@@ -105,6 +105,7 @@ def work(kind: str, dtype: str, units: int, threads: int) -> dict[str, Any]:
     """What one contestant does, and what it took. One unmeasured round of a few units comes first."""
     import torch
     from _local import choose_shared, choose_unshared, generate, timed, train_packed, train_with_peer
+
     from simbench_local.loading import load, place
     from simbench_local.store import DEFAULT, resolve
 
@@ -138,6 +139,7 @@ def work(kind: str, dtype: str, units: int, threads: int) -> dict[str, Any]:
 def transcripts(count: int) -> list[Any]:
     """Framing's people, again from the first where more are wanted, in an order that mixes conditions."""
     import numpy as np
+
     from simbench_framing import Framing
 
     experiment = Framing(Framing.Config())

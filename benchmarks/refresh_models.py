@@ -14,9 +14,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from simbench_api.prices import find_price
 from simbench_openai.backend import OpenAI, OpenAIConfig
-
-from simbench.backends.api.prices import find_price
 
 HOSTS = {"openai": "api.openai.com", "anthropic": "api.anthropic.com"}
 FIELDS = {

@@ -13,7 +13,7 @@ C = TypeVar("C")
 
 
 class Part(ABC, Generic[C]):
-    """Has a ``name`` by which it is chosen, and settings: ``Config`` is their frozen dataclass, ``config`` one of it."""
+    """Chosen by its ``name``; ``Config`` is the dataclass of its settings, ``config`` those that it was made with."""
 
     name: ClassVar[str]
     Config: ClassVar[type[Any]] = NoSettings

@@ -14,7 +14,7 @@ import pytest
 
 import simbench
 from simbench.harness.run import Run
-from simbench.plugin.manager import Entry
+from simbench.plugin.manager import Entry, load_plugins
 from simbench.plugin.sources import identities
 
 Command = Callable[..., CompletedProcess[str]]
@@ -192,3 +192,11 @@ def test_a_changed_metric_of_an_installed_distribution_scores_anew(
     assert len({answered for _, _, answered in found}) == 1
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["environment"]["scorers"]["simbench-lab"].startswith("0.1+sources.")
+
+
+def test_what_a_part_inherits_from_another_distribution_decides_too() -> None:
+    """Answers of an API backend are made by simbench-api as much as by the provider's plugin."""
+    from simbench.plugin.sources import _behind
+
+    cls = load_plugins().get("backend", "openai").cls
+    assert {path.name for path in _behind(cls)} == {"simbench_openai", "simbench_api"}

@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from simbench_anthropic.backend import Anthropic, AnthropicConfig
 
-from simbench.backends.api import Takes
 from simbench.backends.base import Model
 from simbench.errors import BackendError, ConfigError, CredentialsError, ModelError, UnsupportedError
-from simbench.testing import Faults, LocalServer
 from simbench.testing.study import ITEMS, MemoryCache, interviews, transcripts, workspace
+from simbench_anthropic.backend import Anthropic, AnthropicConfig
+from simbench_api import Takes
+from simbench_api.testing import Faults, LocalServer
 
 SECRET = "ak-never-to-be-seen"
 OLD = "2023-06-01"

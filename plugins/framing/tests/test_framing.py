@@ -7,11 +7,11 @@ import itertools
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
-from simbench_framing import Framing, simbench_experiments
 
 from simbench.design import People
 from simbench.errors import DataError
 from simbench.settings import NoSettings
+from simbench_framing import Framing, simbench_experiments
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from simbench_local.loading import Loaded, load, place
-from simbench_local.store import resolve
 
 from simbench.backends.base import Workspace
 from simbench.design import Item
 from simbench.harness.progress import Silent
 from simbench.interview import Interview, Transcript
+from simbench_local.loading import Loaded, load, place
+from simbench_local.store import resolve
 
 ITEMS = (
     Item("harm", "belief", "How much harm?", {i: str(i) for i in range(2, 13)}),

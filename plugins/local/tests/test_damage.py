@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simbench_local import Local, LocalConfig, gguf, training
-from simbench_local.adapters import adapter_digest, adapter_files
-from simbench_local.loading import load, place
-from simbench_local.store import resolve
-from simbench_local.training import recipe_for, train
 
 from simbench.backends.base import Answer, Model, Progress, Workspace
 from simbench.errors import ModelError
 from simbench.harness.progress import Silent
 from simbench.interview import Transcript
+from simbench_local import Local, LocalConfig, gguf, training
+from simbench_local.adapters import adapter_digest, adapter_files
+from simbench_local.loading import load, place
+from simbench_local.store import resolve
+from simbench_local.training import recipe_for, train
 
 Study = Callable[..., list[Transcript]]
 

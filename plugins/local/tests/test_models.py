@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
-from simbench_local import Local, LocalConfig, gguf
-from simbench_local.encode import Encoder, render
-from simbench_local.loading import load, load_tokenizer, place
-from simbench_local.store import DEFAULT, EMBEDDED, resolve
 
 from simbench.backends.base import Workspace
 from simbench.design import Item
 from simbench.errors import ModelError, StorageError, UnsupportedError
 from simbench.interview import Transcript
+from simbench_local import Local, LocalConfig, gguf
+from simbench_local.encode import Encoder, render
+from simbench_local.loading import load, load_tokenizer, place
+from simbench_local.store import DEFAULT, EMBEDDED, resolve
 
 Study = Callable[..., list[Transcript]]
 Make = Callable[..., Path]

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from simbench_local import Local, LocalConfig
-from simbench_local.store import DEFAULT
 
 from simbench.backends.base import Answer, Workspace
 from simbench.errors import UserError
 from simbench.harness.progress import Silent
 from simbench.interview import Transcript
+from simbench_local import Local, LocalConfig
+from simbench_local.store import DEFAULT
 
 Study = Callable[..., list[Transcript]]
 INF, NAN, HUGE = math.inf, math.nan, 10**20

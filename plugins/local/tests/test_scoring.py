@@ -12,6 +12,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from torch.nn.utils.rnn import pad_sequence
+
+from simbench.backends.base import Workspace
+from simbench.design import Item
+from simbench.interview import Interview, Transcript, transcript_messages
 from simbench_local import batches, scoring
 from simbench_local.answering import Chooser, answer_by_choice, draw, probabilities
 from simbench_local.config import LocalConfig
@@ -21,11 +26,6 @@ from simbench_local.plain import score_plainly
 from simbench_local.scoring import Request, prefix_length, run_prefix, score
 from simbench_local.store import DEFAULT, resolve
 from simbench_local.tree import Forest, ancestors
-from torch.nn.utils.rnn import pad_sequence
-
-from simbench.backends.base import Workspace
-from simbench.design import Item
-from simbench.interview import Interview, Transcript, transcript_messages
 
 Study = Callable[..., list[Transcript]]
 

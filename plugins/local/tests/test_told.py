@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from simbench.backends.base import Model, Workspace
+from simbench.interview import Transcript
 from simbench_local import Local, LocalConfig, forecast, loading, training
 from simbench_local.encode import Encoder
 from simbench_local.forecast import Work, pass_time
 from simbench_local.loading import Loaded, load, place
 from simbench_local.store import resolve
-
-from simbench.backends.base import Model, Workspace
-from simbench.interview import Transcript
 
 Study = Callable[..., list[Transcript]]
 

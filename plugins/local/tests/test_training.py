@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
+from simbench.backends.base import Workspace
+from simbench.harness.progress import Silent
+from simbench.interview import Transcript
 from simbench_local import training
 from simbench_local.adapters import adapter_digest, adapter_files
 from simbench_local.config import LocalConfig
@@ -18,10 +22,6 @@ from simbench_local.loading import Loaded, load, place
 from simbench_local.packing import examples, pack, packed_loss, padded_loss
 from simbench_local.store import resolve
 from simbench_local.training import Recipe, recipe_for, train
-
-from simbench.backends.base import Workspace
-from simbench.harness.progress import Silent
-from simbench.interview import Transcript
 
 Study = Callable[..., list[Transcript]]
 

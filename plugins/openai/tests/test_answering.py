@@ -8,14 +8,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from simbench_openai.backend import OpenAI, OpenAIConfig
-from simbench_openai.client import OpenAIProvider
 
-from simbench.backends.api import Takes
 from simbench.errors import BackendError, BudgetError, ConfigError, CredentialsError, ModelError, UnsupportedError
 from simbench.interview import Transcript
-from simbench.testing import Faults, LocalServer, ModelSpec
 from simbench.testing.study import ITEMS, MemoryCache, interviews, transcripts, workspace
+from simbench_api import Takes
+from simbench_api.testing import Faults, LocalServer, ModelSpec
+from simbench_openai.backend import OpenAI, OpenAIConfig
+from simbench_openai.client import OpenAIProvider
 
 TAKES = dict.fromkeys(("temperature", "top_p", "seed", "logprobs", "json_schema", "batch", "finetune"), True)
 TAKES["thinking"] = False

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from simbench.errors import ConfigError, ModelError, UnsupportedError
+from simbench.testing.study import interviews, transcripts, workspace
+from simbench_api import Found, Takes
+from simbench_api.preflight import look_up
+from simbench_api.testing import LocalServer
 from simbench_openai.backend import OpenAI, OpenAIConfig
 from simbench_openai.client import OpenAIProvider
-
-from simbench.backends.api import Found, Takes
-from simbench.backends.api.preflight import look_up
-from simbench.errors import ConfigError, ModelError, UnsupportedError
-from simbench.testing import LocalServer
-from simbench.testing.study import interviews, transcripts, workspace
 
 TODAY = "2026-11-24"
 Answer = Callable[[str], tuple[int, object]]
@@ -42,7 +42,7 @@ def today(monkeypatch) -> None:
         def now(cls, tz=None):
             return datetime.fromisoformat(TODAY).replace(tzinfo=UTC)
 
-    monkeypatch.setattr("simbench.backends.api.preflight.datetime", Clock)
+    monkeypatch.setattr("simbench_api.preflight.datetime", Clock)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-some-key-of-mine")
 
 

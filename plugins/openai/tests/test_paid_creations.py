@@ -7,13 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from simbench_openai.backend import OpenAI, OpenAIConfig
 
-from simbench.backends.api import Takes
 from simbench.backends.base import Model
 from simbench.errors import BudgetError, ConfigError, DataError, ModelError, UnsupportedError
-from simbench.testing import Faults, LocalServer
 from simbench.testing.study import MemoryCache, interviews, transcripts, workspace
+from simbench_api import Takes
+from simbench_api.testing import Faults, LocalServer
+from simbench_openai.backend import OpenAI, OpenAIConfig
 
 TAKES = dict.fromkeys(("temperature", "seed", "json_schema", "batch", "finetune"), True) | {"thinking": False}
 SECRET = "sk-never-to-be-seen"

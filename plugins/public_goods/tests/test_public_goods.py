@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom
-from simbench_public_goods import VoluntaryCollaboration, VoluntaryCollaborationConfig, simbench_experiments
-from simbench_public_goods.experiment import expected_payoffs
-from simbench_public_goods.files import ATTRIBUTES, FILES, FOLDER, RESULTS, download, find
 
 from simbench.design import People
 from simbench.errors import ConfigError, DataError
+from simbench_public_goods import VoluntaryCollaboration, VoluntaryCollaborationConfig, simbench_experiments
+from simbench_public_goods.experiment import expected_payoffs
+from simbench_public_goods.files import ATTRIBUTES, FILES, FOLDER, RESULTS, download, find
 
 DATA = os.environ.get("SIMBENCH_DATA", "")
 real = pytest.mark.skipif(

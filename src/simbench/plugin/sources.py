@@ -10,8 +10,10 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from simbench.files import source_digest
+from simbench.part import Part
 from simbench.plugin.manager import CORE, Entry, core_version
 from simbench.plugin.neighbours import with_neighbours
 
@@ -32,7 +34,7 @@ def identities(entries: Iterable[Entry], *, scoring: bool = False) -> dict[str, 
         if entry.file is not None:
             found[entry.file.name] = _identity(entry.version, tuple(sorted(with_neighbours(entry.file))))
         elif entry.distribution != CORE:
-            packages.setdefault((entry.distribution, entry.version), set()).add(_package(entry.cls.__module__))
+            packages.setdefault((entry.distribution, entry.version), set()).update(_behind(entry.cls))
     for (name, number), places in packages.items():
         found[name] = _loaded(number, tuple(sorted(places)))
     return dict(sorted(found.items()))
@@ -46,6 +48,12 @@ def _loaded(version: str, places: tuple[Path, ...]) -> str:
 
 def _identity(version: str, places: tuple[Path, ...]) -> str:
     return f"{version}+sources.{source_digest(places)[:12]}"
+
+
+def _behind(cls: type[Any]) -> set[Path]:
+    """Packages of a part's class, and of those between it and the core's base of its kind."""
+    between = (base for base in cls.__mro__ if issubclass(base, Part) and not base.__module__.startswith("simbench."))
+    return {_package(each.__module__) for each in (cls, *between)}
 
 
 def _package(module: str) -> Path:

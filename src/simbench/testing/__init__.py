@@ -1,41 +1,4 @@
-"""A local stand-in for the OpenAI and Anthropic APIs, for tests of anything that talks to them.
+"""What tests of any plugin need: a small study, its interviews and transcripts, and a folder to work in.
 
-It keeps to the providers' protocols (paths, fields, error bodies, rules of versions and models, finetuning
-jobs, batches) and makes faults on demand, so that a client's retries, resumption and bookkeeping can be
-tried through the real SDKs at no cost. It is **not a model**: answers come from a seeded formula
-(:mod:`simbench.testing._answers`), tokens are counted as one per four characters, and nothing is trained.
-No number that comes from it says anything about people or about any provider's model.
-
->>> from simbench.testing import Faults, LocalServer
->>> with LocalServer(Faults(rate_limit=0.2)) as server:  # doctest: +SKIP
-...     client = openai.OpenAI(base_url=server.openai_url, api_key="any")
-
-Needs the extra ``simbench-eval[testing]`` (aiohttp).
+The stand-in for the APIs of providers is in the distribution ``simbench-api``: :mod:`simbench_api.testing`.
 """
-
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from simbench.testing._faults import Faults as Faults
-    from simbench.testing._state import LoggedRequest as LoggedRequest
-    from simbench.testing._state import ModelSpec as ModelSpec
-    from simbench.testing.server import LocalServer as LocalServer
-    from simbench.testing.server import RemoteServer as RemoteServer
-
-_HOME = {
-    "Faults": "simbench.testing._faults",
-    "LocalServer": "simbench.testing.server",
-    "LoggedRequest": "simbench.testing._state",
-    "ModelSpec": "simbench.testing._state",
-    "RemoteServer": "simbench.testing.server",
-}
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'simbench.testing' has no attribute {name!r}")

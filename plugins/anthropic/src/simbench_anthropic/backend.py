@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from simbench.backends.api import ApiBackend, ApiConfig, Ask, Declared, Provider
 from simbench.errors import ConfigError
 from simbench.settings import setting
+from simbench_api import ApiBackend, ApiConfig, Ask, Declared, Provider
 
 __all__ = ["Anthropic", "AnthropicConfig"]
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import anthropic
 
-from simbench.backends.api import BatchLine, BatchState, Found, Provider, Reply, Trouble
-from simbench.backends.api.http import lost, turned_down
+from simbench_api import BatchLine, BatchState, Found, Provider, Reply, Trouble, lost, turned_down
 
 __all__ = ["AnthropicProvider", "named", "read_message"]
 

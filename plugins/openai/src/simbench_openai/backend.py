@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simbench.backends.api import ApiBackend, ApiConfig, Ask, Declared, Provider
 from simbench.backends.base import Model, Workspace
 from simbench.errors import ConfigError, DataError, Problem
 from simbench.interview import Transcript
 from simbench.settings import one_of, setting
+from simbench_api import ApiBackend, ApiConfig, Ask, Declared, Provider
 
 __all__ = ["OpenAI", "OpenAIConfig"]
 

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 import openai
 
-from simbench.backends.api import BatchLine, BatchState, Found, Provider, Reply, Token, Trouble
-from simbench.backends.api.http import lost, turned_down
+from simbench_api import BatchLine, BatchState, Found, Provider, Reply, Token, Trouble, lost, turned_down
 
 __all__ = ["OpenAIProvider", "named", "read_completion"]
 

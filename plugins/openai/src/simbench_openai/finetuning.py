@@ -9,16 +9,22 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from simbench.backends.api.batches import DOUBT_LOOKS, resolve_doubt
-from simbench.backends.api.budget import Purse
-from simbench.backends.api.estimate import automatic_epochs, training_tokens
-from simbench.backends.api.intents import Intent, Intents
-from simbench.backends.api.retry import persist
-from simbench.backends.api.tokens import message_tokens
-from simbench.backends.api.wire import Trouble, raised
 from simbench.backends.base import Model, Workspace
 from simbench.errors import BackendError, ModelError
 from simbench.interview import Transcript, transcript_messages
+from simbench_api import (
+    DOUBT_LOOKS,
+    Intent,
+    Intents,
+    Purse,
+    Trouble,
+    automatic_epochs,
+    message_tokens,
+    persist,
+    raised,
+    resolve_doubt,
+    training_tokens,
+)
 from simbench_openai.client import OpenAIProvider, named_errors
 
 if TYPE_CHECKING:

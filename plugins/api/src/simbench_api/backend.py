@@ -1,0 +1,297 @@
+"""The base of every backend behind an API: a provider's plugin adds the provider, and no more."""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from simbench.backends.base import Answer, Backend, Estimate, Model, Workspace
+from simbench.errors import ConfigError, CredentialsError, DataError, ModelError, Problem, UnsupportedError
+from simbench.files import read_object, write_json
+from simbench.interview import Interview, Message, Transcript
+from simbench_api.capabilities import Capabilities, Declared, Settled, settle
+from simbench_api.config import ApiConfig
+from simbench_api.tokens import answer_tokens
+
+if TYPE_CHECKING:
+    from simbench_api.prices import Price
+    from simbench_api.retry import Patience
+    from simbench_api.session import Session
+    from simbench_api.wire import Ask, Provider
+
+__all__ = ["ApiBackend"]
+
+A = TypeVar("A", bound=ApiConfig)
+EXAMPLES = "few_shot.json"
+PROBED = "probed.json"
+UNDECLARED_THINKING = 1000  # tokens: room for a little thinking that fits into a context of 4,096
+
+
+class ApiBackend(Backend[A]):
+    """Answers interviews through an API: cached, retried, paid for once, and recorded.
+
+    A subclass sets ``name``, ``Config`` (a subclass of :class:`ApiConfig`) and ``table`` (what is declared
+    of the provider's models), and implements :meth:`provider`; one whose provider finetunes also
+    :meth:`finetune`. ``own_host`` is the provider's, where the shutdown dates of the table hold.
+    """
+
+    scores_for_money: ClassVar[bool] = True
+    table: ClassVar[Sequence[Declared]] = ()
+    own_host: ClassVar[str] = ""
+    version: str = ""
+
+    def __init__(self, config: A) -> None:
+        super().__init__(config)
+        self._record: dict[str, Any] = {}
+        self._found_out: dict[str, bool] = {}
+        self._looked_up = not config.check_model
+        self._say: Callable[[str], None] = lambda _: None
+
+    @abstractmethod
+    def provider(self, key: str) -> Provider:
+        """The API, spoken to with this key. Called where something is about to be sent; may import an SDK."""
+
+    @abstractmethod
+    def body(self, ask: Ask) -> dict[str, Any]:
+        """The JSON body of a request. Needs no library of the provider's."""
+
+    def request(self, ask: Ask) -> dict[str, Any]:
+        """The body of a request with the fields that the user adds to every one."""
+        return {**self.body(ask), **(self.config.extra_body or {})}
+
+    def finetune(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
+        """Finetune on the pilot and return the handle of what came of it."""
+        raise UnsupportedError(f"backend {self.name!r} cannot finetune; use backend.adapt=few_shot")
+
+    def check_pilot(self, pilot: Sequence[Transcript]) -> None:
+        """Refuse a pilot that the provider's finetuning would refuse. Local and free."""
+
+    # -- what is known before anything is sent
+
+    def check(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> None:
+        """Refuse settings the model does not take, and a pilot that cannot be used. Local and free."""
+        self.settled()
+        if self.config.mode == "batch" and self.config.elicitation == "turns":
+            raise ConfigError(
+                "backend.mode=batch and elicitation=turns do not go together: use elicitation=json or lines"
+            )
+        pilot_ids = {each.interview.participant_id for each in pilot}
+        leaked = pilot_ids & {each.participant_id for each in interviews}
+        if leaked and leaked != pilot_ids:
+            some = ", ".join(sorted(leaked)[:5])
+            raise DataError("pilot", [Problem("participant_id", "pilot and people asked apart, or all asked", some)])
+        if self.config.adapt == "finetune" and pilot:
+            self.check_pilot(pilot)
+
+    def capabilities(self, model: str | None = None) -> Capabilities:
+        """What the model takes: the user's word, the table's, and what was probed."""
+        config = self.config
+        known = Capabilities.of(model or config.model, self.version, self.table, config.capabilities.known())
+        return known.with_known(self._found_out, "probed")
+
+    def requested(self) -> dict[str, Any]:
+        """Capabilities asked for, with their values; None where not asked for."""
+        config = self.config
+        return {
+            "temperature": config.temperature,
+            "top_p": config.top_p,
+            "logprobs": config.logprobs or None,
+            "json_schema": True if config.elicitation == "json" else None,
+            "batch": True if config.mode == "batch" else None,
+            "finetune": True if config.adapt == "finetune" else None,
+        }
+
+    def settled(self, model: str | None = None) -> Settled:
+        """What is sent of what is requested. UnsupportedError as :func:`settle` raises it."""
+        capabilities, wanted = self.capabilities(model), self.requested()
+        if model is not None and model != self.config.model:
+            wanted["finetune"] = None  # done: no longer a wish
+        hard = [name for name, value in wanted.items() if value is not None]
+        if self.config.probe and capabilities.unknown(hard) and not self._found_out:
+            return Settled(wanted, {}, {})  # to be found out before anything is asked
+        settled = settle(wanted, capabilities, self.config.on_unsupported)
+        if "finetune" in settled.dropped:
+            raise UnsupportedError(f"the model {self.config.model!r} is not offered for finetuning")
+        return settled
+
+    def shutdown(self, model: str | None = None) -> str | None:
+        """The ISO date at which the provider itself stops serving the model, as the table has it, or None."""
+        if self.config.host != self.own_host:
+            return None
+        named = (model or self.config.model).removeprefix("ft:").partition(":")[0]  # finetuned ones end with theirs
+        fitting = (row.shutdown for row in self.table if row.shutdown and row.covers(named, self.version))
+        return next(fitting, None)
+
+    def estimate(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> Estimate:
+        """Ranges of tokens and cost for adapting and answering. Local and free."""
+        from simbench_api.estimate import estimate
+
+        return estimate(self, pilot, interviews)
+
+    def price(self, model: str | None = None) -> Price | None:
+        """The price of the model, or None where nobody gave one."""
+        from simbench_api.prices import find_price
+
+        return find_price(self.config.host, model or self.config.model, self.config.prices)
+
+    def answer_limit(self, items: Sequence[Any]) -> int:
+        """Most tokens of an answer to ``items``, hidden thinking included."""
+        if self.config.max_tokens is not None:
+            return self.config.max_tokens
+        return 2 * answer_tokens(items, self.config.elicitation)[1] + 32 + self.thinking_limit()
+
+    def thinking_limit(self) -> int:
+        """Most hidden tokens before an answer: a model of which nothing is known gets room for a little."""
+        if getattr(self.config, "reasoning_effort", None) == "none":
+            return 0
+        thinks = self.capabilities().takes("thinking")
+        if thinks is None:
+            return min(UNDECLARED_THINKING, self.config.thinking_tokens)
+        return self.config.thinking_tokens if thinks else 0
+
+    # -- at the point of sending
+
+    def key(self) -> str:
+        """The API key, without white space around it. CredentialsError names its variable, never its value."""
+        name = self.config.key_env
+        key = os.environ.get(name, "").strip()
+        if not key:
+            raise CredentialsError(f"backend {self.name!r} needs an API key in the environment variable {name}")
+        if any(not "!" <= character <= "~" for character in key):
+            raise CredentialsError(
+                f"the environment variable {name} holds no key that can be sent: expected plain ASCII without white "
+                f"space or line breaks inside, found another character. Set it again, the key alone"
+            )
+        return key
+
+    def ready(self, model: str | None = None) -> Provider:
+        """The provider, after the free checks that need the network: key, model, shutdown date."""
+        from simbench_api.preflight import look_up
+        from simbench_api.redact import Redactor, guarded
+
+        key = self.key()
+        provider = guarded(self.provider(key), Redactor(key))
+        if not self._looked_up:
+            try:
+                self._record["model_found"] = look_up(provider, model or self.config.model, self, self._say)
+            except BaseException:
+                provider.close()
+                raise
+            self._looked_up = True
+        return provider
+
+    def find_out(self, workspace: Workspace) -> None:
+        """Probe an unknown model once per run, where the user allowed it."""
+        if not self.config.probe or self._found_out:
+            return
+        path = workspace.folder / PROBED
+        found = read_object(path)
+        if found is None:
+            from simbench_api.preflight import probe
+
+            provider = self.ready()
+            try:
+                found = probe(provider, self)
+            finally:
+                provider.close()
+            write_json(path, found)
+        self._found_out = found
+
+    def adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
+        """The unadapted model, examples for its prompt, or a finetuned model."""
+        config = self.config
+        self._say = workspace.progress.say
+        self.find_out(workspace)
+        self.settled()
+        parameters: dict[str, Any] = {"adapt": config.adapt if pilot else "none", "base_url": config.base_url}
+        if not pilot or config.adapt == "none":
+            return Model(self.name, config.model, parameters=parameters | {"adapt": "none"})
+        if config.adapt == "finetune":
+            from simbench_api.redact import Redactor
+
+            redact = Redactor(self.key())
+            with redact.cleaning():
+                return self.finetune(pilot, replace(workspace, progress=redact.progress(workspace.progress)))
+        from simbench_api.fewshot import choose, example_messages
+
+        chosen = choose(pilot, config.elicitation, config.few_shot_tokens, workspace.seed)
+        if not chosen:
+            raise ConfigError(
+                f"backend.few_shot_tokens: {config.few_shot_tokens} tokens hold not one transcript of the pilot"
+            )
+        text = json.dumps(example_messages(chosen, config.elicitation), ensure_ascii=False)
+        (workspace.folder / EXAMPLES).write_text(text, "utf-8")
+        counts: dict[str, int] = {}
+        for each in chosen:
+            counts[each.interview.condition] = counts.get(each.interview.condition, 0) + 1
+        parameters |= {"examples": len(chosen), "of": len(pilot), "by_condition": counts}
+        return Model(self.name, config.model, EXAMPLES, _sha256(text), parameters)
+
+    def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
+        """Yield an Answer per interview: from the cache, then live or by batches."""
+        from simbench_api.session import Session
+
+        self._say = workspace.progress.say
+        self.find_out(workspace)
+        session = Session(self, model, workspace, self._examples(model, workspace))
+        try:
+            yield from session.answers(interviews)
+        finally:
+            self._record |= session.record()
+
+    def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
+        """Asked item by item behind the person's own answers, as participants are with ``elicitation=turns``."""
+        from simbench_api.session import Session
+
+        self.find_out(workspace)
+        sent = self.settled(self.called(model)).sent
+        if self.config.elicitation != "turns" or "logprobs" not in sent:
+            raise UnsupportedError(
+                "how likely the model finds real answers can be asked item by item only: it takes "
+                "backend.elicitation=turns and backend.logprobs=true, and a model that gives probabilities"
+            )
+        return self._likelihoods(Session(self, model, workspace, self._examples(model, workspace)), transcripts)
+
+    def _likelihoods(self, session: Session, transcripts: Sequence[Transcript]) -> Iterator[Answer]:
+        try:
+            yield from session.likelihoods(transcripts)
+        finally:
+            self._record |= {"likelihood": session.record()}
+
+    def called(self, model: Model) -> str:
+        """The name under which the model is called."""
+        return model.base if model.adapter in (None, EXAMPLES) else str(model.adapter)
+
+    def record(self) -> Mapping[str, Any]:
+        """Requested, sent and dropped settings, capabilities, and what happened on the wire."""
+        if "sent" in self._record or (self.config.probe and not self._found_out):
+            return self._record
+        settled = self.settled()  # nobody was asked: all had answered in an earlier attempt
+        parts = {"requested": settled.requested, "sent": settled.sent, "dropped": settled.dropped}
+        told = {name: {key: each for key, each in part.items() if key != "finetune"} for name, part in parts.items()}
+        return {**told, **self._record}
+
+    def patience(self) -> Patience:
+        """When to give up on what may be tried again."""
+        from simbench_api.retry import Patience
+
+        return Patience(self.config.give_up_after, self.config.retry_after_cap)
+
+    def _examples(self, model: Model, workspace: Workspace) -> list[Message]:
+        if model.adapter != EXAMPLES:
+            return []
+        text = (workspace.folder / EXAMPLES).read_text("utf-8")
+        if _sha256(text) != model.sha256:
+            raise ModelError(f"{workspace.folder / EXAMPLES} is not what the run began with; start it anew")
+        examples: list[Message] = json.loads(text)
+        return examples
+
+
+def _sha256(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()

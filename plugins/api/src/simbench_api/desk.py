@@ -1,0 +1,114 @@
+"""Where talks get their replies booked: keys, cache, money, and the count of who served them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from simbench.backends.base import Answer, Cache
+from simbench_api.budget import Purse
+from simbench_api.notices import Notices
+from simbench_api.prices import Price
+from simbench_api.talk import Talk, chances_of
+from simbench_api.tokens import message_tokens
+from simbench_api.wire import Ask, Reply
+
+__all__ = ["Desk", "Pending"]
+
+SCHEMA = 1
+KEPT = ("ok", "refused", "content_filter", "truncated")  # replies that were paid for
+
+
+@dataclass(eq=False)
+class Pending:
+    """A talk that waits for a reply that the cache does not have."""
+
+    talk: Talk
+    key: dict[str, Any]
+    body: dict[str, Any]
+    most: float | None
+
+    @property
+    def digest(self) -> str:
+        """What identifies the request: sha256 of its key, hexadecimal."""
+        text = json.dumps(self.key, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass
+class Desk:
+    """What all replies of one run pass through.
+
+    ``source`` names where answers come from in cache keys (backend, base URL, API version); ``seed`` is the
+    run's. ``price`` None: unknown. ``served`` counts the model names that replies bore.
+    """
+
+    body: Callable[[Ask], dict[str, Any]]
+    source: Mapping[str, Any]
+    form: str
+    seed: int
+    price: Price | None
+    purse: Purse
+    cache: Cache | None
+    served: dict[str, int] = field(default_factory=dict)
+    from_cache: int = 0
+    notices: Notices | None = None
+
+    def begin(self, talks: Iterable[Talk]) -> Iterator[Answer | Pending]:
+        """Carry every talk as far as the cache reaches: its Answer, or what it waits for."""
+        for talk in talks:
+            yield self._advance(talk)
+
+    def hear(self, pending: Pending, reply: Reply, *, batch: bool = False) -> Answer | Pending:
+        """Book a reply, keep it in the cache, and carry the talk on."""
+        if self.notices is not None:
+            self.notices.look(pending.talk.ask, reply)
+        chances = chances_of(reply, pending.talk.ask, self.form)
+        cost = None if self.price is None else self.price.cost(reply.usage, batch=batch)
+        reply = replace(reply, cost=0.0 if reply.status in ("failed", "expired") else cost, chances=chances)
+        self.purse.settle(pending.most, reply.cost)
+        if reply.model:
+            self.served[reply.model] = self.served.get(reply.model, 0) + 1
+        if self.cache is not None and reply.status in KEPT:
+            self.cache.put(pending.key, _stored(reply))
+        answer = pending.talk.hear(reply)
+        return answer or self._advance(pending.talk)
+
+    def _advance(self, talk: Talk) -> Answer | Pending:
+        while True:
+            body = self.body(talk.ask)
+            key = self._key(talk, body)
+            hit = self.cache.get(key) if self.cache is not None else None
+            if hit is None:
+                return Pending(talk, key, body, self._most(talk.ask))
+            self.from_cache += 1
+            answer = talk.hear(Reply(**{**hit, "usage": {}}, cost=0.0, cached=True))
+            if answer is not None:
+                return answer
+
+    def _key(self, talk: Talk, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What determines a reply. The participant is in it: two people with one profile are two draws."""
+        draw = [*talk.interview.key, talk.attempt, self.seed]
+        return {"schema": SCHEMA, **self.source, "model": talk.ask.model, "body": body, "draw": draw}
+
+    def _most(self, ask: Ask) -> float | None:
+        """The most a request can cost, in US dollars."""
+        if self.price is None:
+            return None
+        return self.price.most(message_tokens(ask.messages)[1], int(ask.settings["max_tokens"]))
+
+
+def _stored(reply: Reply) -> dict[str, Any]:
+    """A reply as the cache keeps it: what it is, without what was paid."""
+    kept = {
+        "status": reply.status,
+        "text": reply.text,
+        "error": reply.error,
+        "usage": dict(reply.usage),
+        "model": reply.model,
+        "chances": dict(reply.chances),
+    }
+    return {name: value for name, value in kept.items() if value}

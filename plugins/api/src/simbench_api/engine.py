@@ -1,0 +1,139 @@
+"""Sends requests from a thread with an event loop of its own, as many at once as the gate lets through.
+
+The caller stays synchronous (and may itself run inside an event loop, as in a notebook): it submits bodies
+under tickets and takes outcomes as they come. Conversations, money, cache and journal are the caller's;
+nothing here is remembered, so nothing here can be lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any
+
+import tenacity
+
+from simbench_api.gate import Gate
+from simbench_api.retry import Patience, Tries
+from simbench_api.wire import Provider, Reply, Trouble
+
+__all__ = ["Engine", "Limits", "Traffic"]
+
+Outcome = Reply | BaseException
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What bounds the traffic; see the settings of the same names."""
+
+    concurrency: int
+    requests_per_minute: float | None
+    request_timeout: float
+    give_up_after: float
+    retry_after_cap: float
+
+
+@dataclass
+class Traffic:
+    """What happened on the wire, for the manifest."""
+
+    sent: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    most_in_flight: int = 0
+    pauses: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As recorded in the manifest."""
+        return {**vars(self), "faults": dict(sorted(self.faults.items()))}
+
+
+class Engine:
+    """Use as a context manager. ``provider`` is called in the engine's thread only."""
+
+    def __init__(self, provider: Provider, limits: Limits) -> None:
+        self.provider = provider
+        self.limits = limits
+        self.traffic = Traffic()
+        self.outstanding = 0
+        self._patience = Patience(limits.give_up_after, limits.retry_after_cap)
+        self._gate = Gate(limits.concurrency, limits.requests_per_minute)
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._outcomes: queue.SimpleQueue[tuple[Any, Outcome]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="simbench-api", daemon=True)
+
+    def __enter__(self) -> Engine:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self.traffic.most_in_flight = max(self.traffic.most_in_flight, self._gate.highest)
+        self.traffic.pauses += self._gate.pauses
+
+    def submit(self, ticket: Any, body: Mapping[str, Any]) -> None:
+        """Have a request sent; its outcome will be taken under ``ticket``."""
+        self.outstanding += 1
+        self._loop.call_soon_threadsafe(self._begin, ticket, body)
+
+    def take(self) -> list[tuple[Any, Outcome]]:
+        """Wait for at least one outcome and return all that are there: replies, and what was raised."""
+        taken = [self._outcomes.get()]
+        while not self._outcomes.empty():
+            taken.append(self._outcomes.get())
+        self.outstanding -= len(taken)
+        return taken
+
+    def _begin(self, ticket: Any, body: Mapping[str, Any]) -> None:
+        task = self._loop.create_task(self._carry_out(ticket, body))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry_out(self, ticket: Any, body: Mapping[str, Any]) -> None:
+        tries = Tries(self._patience)
+        try:
+            retrying = tenacity.AsyncRetrying(sleep=asyncio.sleep, **tries.policy())
+            reply: Outcome = await retrying(self._attempt, tries, body)
+            if tries.faults and isinstance(reply, Reply):
+                reply = replace(reply, retries=len(tries.faults))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            reply = error
+        self.traffic.faults.update(tries.faults)
+        self._outcomes.put((ticket, reply))
+
+    async def _attempt(self, tries: Tries, body: Mapping[str, Any]) -> Reply:
+        async with self._gate:
+            self.traffic.sent += 1
+            began = self._loop.time()
+            try:
+                async with asyncio.timeout(self.limits.request_timeout):
+                    reply = await self.provider.send(body)
+            except TimeoutError:
+                words = f"no answer within {self.limits.request_timeout:g} s"
+                raise Trouble("unavailable", words, status=None) from None
+            except Trouble as trouble:
+                if trouble.kind == "busy":
+                    self._gate.too_much(self._patience.pause(trouble, 1))
+                raise
+            finally:
+                tries.busy += self._loop.time() - began
+            self._gate.answered()
+            return reply
+
+    async def _finish(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.provider.aclose()

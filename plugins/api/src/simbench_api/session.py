@@ -1,0 +1,146 @@
+"""One run's asking: the settings worked out once, live or by batches, and the record of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from simbench.backends.base import Answer, Model, Task, Workspace
+from simbench.interview import Interview, Message, Transcript
+from simbench_api.batches import Batches
+from simbench_api.budget import Purse
+from simbench_api.desk import Desk, Pending
+from simbench_api.engine import Limits, Traffic
+from simbench_api.intents import Intents
+from simbench_api.live import Live
+from simbench_api.notices import Notices
+from simbench_api.talk import Manner, Talk
+
+if TYPE_CHECKING:
+    from simbench_api.backend import ApiBackend
+
+__all__ = ["Session"]
+
+DOUBT_SECONDS = 5.0  # longest first pause before looking again for what may have been created
+
+
+class Session:
+    """Everything between a backend's settings and the answers to one run's interviews."""
+
+    def __init__(
+        self, backend: ApiBackend[Any], model: Model, workspace: Workspace, examples: Sequence[Message]
+    ) -> None:
+        self.backend = backend
+        self.config = backend.config
+        self.workspace = workspace
+        self.called = backend.called(model)
+        self.settled = backend.settled(self.called)
+        self.manner = self._manner(examples)
+        self.traffic = Traffic()
+        adapted = float(model.parameters.get("cost") or 0.0)
+        self.desk = Desk(
+            backend.request,
+            {"backend": backend.name, "base_url": self.config.base_url, "version": backend.version},
+            self.config.elicitation,
+            workspace.seed,
+            backend.price(self.called),
+            Purse(workspace.budget, workspace.spent + adapted),
+            workspace.cache,
+            notices=Notices(workspace.progress.say),
+        )
+
+    def _manner(self, examples: Sequence[Message]) -> Manner:
+        sent = self.settled.sent
+        return Manner(
+            model=self.called,
+            form=self.config.elicitation,
+            settings={name: sent[name] for name in ("temperature", "top_p", "logprobs") if name in sent},
+            enforce="json_schema" in sent,
+            reask=self.config.reask,
+            seed=self.workspace.seed,
+            seeded=self.settled.seeded,
+            limit=self.backend.answer_limit,
+            examples=examples,
+        )
+
+    def answers(self, interviews: Sequence[Interview]) -> Iterator[Answer]:
+        """Yield an Answer per interview: from the cache, then live or by batches."""
+        talks = (Talk(interview, self.manner) for interview in interviews)
+        yield from self._answers(talks, len(interviews), f"asking {self.called}")
+
+    def likelihoods(self, transcripts: Sequence[Transcript]) -> Iterator[Answer]:
+        """Yield, per transcript, the probabilities of every item behind the person's own answers before it."""
+        talks = (Talk(each.interview, self.manner, each.answers) for each in transcripts)
+        yield from self._answers(talks, len(transcripts), f"asking {self.called} about real answers")
+
+    def _answers(self, talks: Iterator[Talk], count: int, title: str) -> Iterator[Answer]:
+        outcomes = self.desk.begin(talks)
+        ask = self._in_batches if "batch" in self.settled.sent else self._live
+        with self.workspace.progress.task(title, count, "participants") as task:
+            for answer in ask(outcomes, task):
+                task.advance()
+                yield answer
+
+    def _live(self, outcomes: Iterator[Answer | Pending], task: Task) -> Iterator[Answer]:
+        config = self.config
+        limits = Limits(
+            config.concurrency,
+            config.requests_per_minute,
+            config.request_timeout,
+            config.give_up_after,
+            config.retry_after_cap,
+        )
+        live = Live(self.desk, lambda: self.backend.ready(self.called), limits, task)
+        try:
+            yield from live.answers(outcomes)
+        finally:
+            self.traffic = live.traffic
+
+    def _in_batches(self, outcomes: Iterator[Answer | Pending], task: Task) -> Iterator[Answer]:
+        waiting: list[Pending] = []
+        for outcome in outcomes:
+            if isinstance(outcome, Pending):
+                waiting.append(outcome)
+            else:
+                yield outcome
+        if not waiting:
+            return
+        config, provider = self.config, self.backend.ready(self.called)
+        batches = Batches(
+            self.desk,
+            provider,
+            Intents(self.workspace.folder),
+            self.workspace.run_id,
+            self.workspace.progress,
+            self.backend.patience(),
+            config.batch_size,
+            config.batch_rounds,
+            config.poll_seconds,
+            min(DOUBT_SECONDS, config.poll_seconds),
+        )
+        try:
+            for answer in batches.answers(waiting):
+                task.note(str(self.desk.purse))
+                yield answer
+        finally:
+            provider.close()
+
+    def record(self) -> dict[str, Any]:
+        """What the manifest should hold of this session."""
+        price = self.desk.price
+        return {
+            "model": self.called,
+            "base_url": self.config.base_url,
+            "api_version": self.backend.version or None,
+            "requested": dict(self.settled.requested),
+            "sent": dict(self.settled.sent),
+            "dropped": dict(self.settled.dropped),
+            "seeded": self.settled.seeded,
+            "max_tokens": self.manner.limits_used(),
+            "capabilities": self.backend.capabilities(self.called).to_json(),
+            "served": dict(self.desk.served),
+            "from_cache": self.desk.from_cache,
+            "traffic": self.traffic.to_json(),
+            "spent": round(self.desk.purse.spent, 6),
+            "price": None if price is None else {"as_of": price.as_of, "source": price.source, "model": price.model},
+        }
