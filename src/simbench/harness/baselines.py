@@ -44,8 +44,8 @@ def baselines(
     """Answers of every baseline for the people evaluated, as frames like ``responses.parquet``; and likelihoods.
 
     They learn from the whole pilot (``train_without`` is for the model), ask with the personas that the model
-    is asked with, as often, and draw from the run's seed: where the run's own backend is one of them, it gives the same
-    answers. Empty without a pilot, or with a pilot of another experiment.
+    is asked with, as often, and draw from the run's seed: where the run's own backend is one of them, it gives the
+    same answers. Empty without a pilot, or with a pilot of another experiment.
     """
     if pilot is None or not len(pilot) or plan.pilot_from is not None:
         return {}

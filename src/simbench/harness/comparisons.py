@@ -37,6 +37,7 @@ __all__ = [
     "human_halves",
     "human_weights",
     "resampled",
+    "rule_of",
     "scheme",
     "uniform",
 ]
@@ -107,7 +108,7 @@ def against_humans(
     return Comparison(
         Side(people, weights),
         Side(simulated, weights[:, matched], probabilities),
-        _coherent(plan),
+        rule_of(plan),
         plan.settings.scoring.alpha,
         partial(generator, plan.settings.scoring.seed, "metric", people.digest),
         matched,
@@ -192,7 +193,7 @@ def uniform(plan: ScoringPlan, people: People, pilot: People | None = None) -> C
     return Comparison(
         Side(people, np.ones((draws, n))),
         Side(answers, own, chances),
-        _coherent(plan),
+        rule_of(plan),
         plan.settings.scoring.alpha,
         matched=matched,
         pilot=pilot,
@@ -200,10 +201,10 @@ def uniform(plan: ScoringPlan, people: People, pilot: People | None = None) -> C
 
 
 def _humans(plan: ScoringPlan, people: People, one: Floats, other: Floats) -> Comparison:
-    return Comparison(Side(people, one), Side(people, other), _coherent(plan), plan.settings.scoring.alpha)
+    return Comparison(Side(people, one), Side(people, other), rule_of(plan), plan.settings.scoring.alpha)
 
 
-def _coherent(plan: ScoringPlan) -> Callable[[pd.DataFrame], pd.Series]:
+def rule_of(plan: ScoringPlan) -> Callable[[pd.DataFrame], pd.Series]:
     """The experiment's rule of coherence; what goes wrong in it is the experiment's."""
 
     def rule(people: pd.DataFrame) -> pd.Series:

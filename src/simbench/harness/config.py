@@ -64,12 +64,15 @@ class ScoringSettings:
     seed: int = setting(0, "seed of the resamples; runs that share it can be compared pair by pair")
     interval: str = setting("percentile", "bootstrap intervals: percentile or bca (slower)")
     baseline_resamples: int = setting(200, "resamples behind the margins over baselines, at most `resamples`")
+    swaps: int = setting(499, "exchanges of people with participants behind p-values, at most `resamples` (0: none)")
 
     def __post_init__(self) -> None:
         one_of("scoring.interval", self.interval, INTERVALS)
         for name in ("resamples", "splits", "floors", "baseline_resamples"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"scoring.{name}: expected at least 1; found {getattr(self, name)}")
+        if self.swaps < 0:
+            raise ConfigError(f"scoring.swaps: expected 0 or more; found {self.swaps}")
         for name in ("confidence", "alpha"):
             if not 0 < getattr(self, name) < 1:
                 raise ConfigError(f"scoring.{name}: expected a number in (0, 1); found {getattr(self, name)}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from simbench.stats.resampling import Scheme
 
-__all__ = ["corrected", "estimates"]
+__all__ = ["corrected", "estimates", "with_corrections"]
 
 SHIFTS = {"none": 0, "sample": 1, "population": 2}
 NULLS = {"zero": 0.0, "lower": 0.0, "one": 1.0}
@@ -74,7 +74,7 @@ def estimates(
             reasons = [_explained(*each) for each in zip(reasons, drawn[0], low, defined, still, scores, strict=True)]
             table["p"] = np.where(still, np.nan, _p_values(scores, better, drawn, nulls, scheme))
     frame = pd.DataFrame({**table, "reason": reasons})
-    return _with_corrections(frame)
+    return with_corrections(frame)
 
 
 def _intervals(
@@ -169,7 +169,7 @@ def _p_values(
     return result
 
 
-def _with_corrections(frame: pd.DataFrame) -> pd.DataFrame:
+def with_corrections(frame: pd.DataFrame) -> pd.DataFrame:
     """Holm's and Benjamini and Hochberg's p-values over all subgroup rows of one figure."""
     from simbench.stats.intervals import benjamini_hochberg, holm
 

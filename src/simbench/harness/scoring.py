@@ -3,6 +3,9 @@
 - Intervals are bootstrap intervals over respondents (see :mod:`simbench.harness.comparisons`), percentiles or
   BCa (``scoring.interval``). Figures that noise pushes one way say so, and get draws shifted by their bias
   (:mod:`simbench.stats.recentring`) instead: their plain percentiles would almost never hold the truth.
+- ``p``: the test that nothing distinguishes people and simulation, by exchanging every person with the participants
+  simulated for it (:mod:`simbench.harness.swaps`); ``p_step`` is corrected by step-down max-T over the figure's
+  subgroup rows. Figures that are about something else than both sides' answers keep a bootstrap p-value.
 - ``ceiling``: the mean of the same figure between two disjoint random halves of the humans, stratified by
   treatment group; ``ceiling_same_n``: between two independent bootstrap samples of the humans, each as large
   as the humans compared. Halves are smaller, so the first is cautious; resamples share their support, so the
@@ -36,9 +39,10 @@ from simbench.harness.comparisons import (
     uniform,
 )
 from simbench.harness.config import ScoringPlan
-from simbench.harness.estimates import corrected, estimates
+from simbench.harness.estimates import corrected, estimates, with_corrections
 from simbench.harness.figures import Asked, Key
 from simbench.harness.likelihood import Likelihoods, rivals_of
+from simbench.harness.swaps import with_swaps
 from simbench.metrics.base import Comparison, Floats, Score, loss
 from simbench.metrics.foretold import Foretold, uniform_tables
 from simbench.metrics.verdict import Verdict
@@ -71,6 +75,7 @@ COLUMNS = (
     "simulated_ci_low",
     "simulated_ci_high",
     "p",
+    "p_step",
     "p_holm",
     "p_bh",
     *(f"{name}_margin{end}" for name in ("resample", "tabular") for end in ("", "_low", "_high")),
@@ -143,6 +148,8 @@ def _scored(
     scores = asked.scores(comparison)
     drawn, bca = scheme(people), settings.interval == "bca"
     frame = estimates(scores, asked.better, settings.confidence, settings.resamples, drawn, bca)
+    with_swaps(frame, plan, people, responses, scores, asked)
+    frame = with_corrections(frame)
     frame["ceiling"] = _means(scores, asked.scores(human_halves(plan, people), "ceiling"))
     frame["ceiling_same_n"] = _means(scores, asked.scores(human_bootstraps(plan, people), "ceiling"))
     floor = uniform(plan, people, pilot)
