@@ -144,3 +144,9 @@ def test_what_these_people_do_not_allow_is_only_said(tmp_path: Path) -> None:
     assert (
         "'number ~ age + I(age * 2)' has no plain fit on these people: predictors are constant or collinear" in words
     )
+
+
+def test_people_whom_a_formula_leaves_out_are_said(tmp_path: Path) -> None:
+    (words,) = weak_regressions(declared(tmp_path, "log(number) ~ arm", "number ~ arm").people())
+    lost = int((table()["number"] <= 0).sum())
+    assert f"'log(number) ~ arm' leaves out {lost} people who answered: it is no finite number" in words

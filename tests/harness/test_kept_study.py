@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import simbench
+from simbench.cli import main
 from simbench.errors import ConfigError, StorageError
 from simbench.harness.kept import study_of
 from simbench.harness.library import load_runs
@@ -206,8 +207,8 @@ def test_what_a_rule_in_python_never_said_is_told(of_a_plugin: tuple[pd.DataFram
     assert "asked for the floor" in fault
 
 
-def test_an_old_run_without_a_study_is_still_read(elsewhere: tuple[dict[str, pd.DataFrame], Path]) -> None:
-    run = load_runs(elsewhere[1])[0]
+def forget(run: Run) -> None:
+    """Make of a run one from before runs kept their study."""
     products = run.manifest["products"]
     (run.folder / "design.json").unlink()
     with pytest.raises(StorageError, match="damaged"):
@@ -215,7 +216,27 @@ def test_an_old_run_without_a_study_is_still_read(elsewhere: tuple[dict[str, pd.
     manifest = {name: value for name, value in run.manifest.items() if name not in ("products", "experiment")}
     (run.folder / "manifest.json").unlink()
     run.folder.update(**manifest, products={name: each for name, each in products.items() if name != "design.json"})
+
+
+def test_an_old_run_without_a_study_is_still_read(elsewhere: tuple[dict[str, pd.DataFrame], Path]) -> None:
+    run = load_runs(elsewhere[1])[0]
+    forget(run)
     page = write_report(load_runs(run.folder.path), load_plugins(), run.folder.path, figures=False)
-    assert "before runs kept their study" in page.read_text(encoding="utf-8")
+    assert "before runs kept their study: its experiment cannot be had here" in page.read_text(encoding="utf-8")
     with pytest.raises(ConfigError, match="cannot be scored anew"):
         simbench.rescore(run)
+
+
+def test_an_old_run_is_read_with_todays_study_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = declared(tmp_path)
+    run = Run.at(two_runs({"name": "yaml", "file": str(path)}, tmp_path / "runs")[0].folder.path)
+    forget(run)
+    page = write_report(load_runs(run.folder.path), load_plugins(), run.folder.path, figures=False)
+    assert "words and options are those of the experiment AS IT IS NOW" in page.read_text(encoding="utf-8")
+    assert main(["score", str(run.folder.path), "--metric", "js_distance"]) == 0
+    assert "AS IT IS NOW" in capsys.readouterr().err
+    items = {"danger" if name == "risk" else name: each for name, each in STUDY["items"].items()}  # type: ignore[attr-defined]
+    renamed = declared(tmp_path, items=items, coherence="buy == 1", undefined="", columns={"danger": "risk"})
+    page = write_report(load_runs(run.folder.path), load_plugins(), run.folder.path, figures=False)
+    assert renamed.exists()
+    assert "its experiment cannot be had here" in page.read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +12,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from simbench.cli.terminal import show
 from simbench.errors import ConfigError
+from simbench.harness.kept import study_of
 from simbench.harness.library import Runs, load_runs
 from simbench.harness.rescoring import rescore
 from simbench.plugin.manager import load_plugins
+from simbench.report.content import whose_words
 from simbench.report.page import write_report
 from simbench.report.table import run_table
 
@@ -31,6 +34,8 @@ def main(words: Sequence[str]) -> int:
     asked = parser.parse_args(words)
     registry = load_plugins()
     for run in load_runs(*asked.runs).done:
+        for words in whose_words(study_of(run.folder, registry)):
+            print(f"simbench: note: {run.folder.path}: {words}", file=sys.stderr)
         done = rescore(run, registry, asked.metric, _settings(asked.set))
         write_report(Runs([done.folder]), registry, done.folder.path, figures=False)
         show(run_table(done, registry))

@@ -31,12 +31,14 @@ def refuse_unfit(people: People) -> None:
 
 
 def weak_regressions(people: People) -> tuple[str, ...]:
-    """A sentence for every regression that has no plain fit on these people, though on others it may have."""
-    return tuple(
-        f"regression {each.formula!r} has no plain fit on these people: {words}"
-        for each in people.design.regressions
-        if (words := _weak(people, each))
-    )
+    """A sentence for every regression that has no plain fit on these people, or loses some of those who answered."""
+    said = []
+    for each in people.design.regressions:
+        if words := _weak(people, each):
+            said.append(f"regression {each.formula!r} has no plain fit on these people: {words}")
+        elif lost := _lost(people, each):
+            said.append(f"regression {each.formula!r} leaves out {lost} people who answered: it is no finite number")
+    return tuple(said)
 
 
 def _sample(people: People, regression: Regression) -> Sample:
@@ -79,6 +81,12 @@ def _unfit_levels(people: People, family: str, sample: Sample) -> str | None:
     return None
 
 
+def _lost(people: People, regression: Regression) -> int:
+    """How many rows with every answer are left out, since the formula (a logarithm of 0) is not finite there."""
+    columns = _columns(people.design, regression)
+    return int(people.frame[columns].notna().all(axis=1).sum()) - len(_sample(people, regression).rows)
+
+
 def _complete(people: People, regression: Regression) -> bool:
     from simbench.stats.regression import formula_columns
 
@@ -111,7 +119,7 @@ def _weak(people: People, regression: Regression) -> str | None:
     from simbench.stats.regression import fit_glm, fit_interval, fit_multinomial, fit_ordered
 
     if not _complete(people, regression):
-        return f"nobody answered all of {_columns(people.design, regression)}"
+        return f"nobody answered all of {', '.join(_columns(people.design, regression))}"
     sample = _sample(people, regression)
     if not len(sample.rows):
         return "no row is complete and finite"
@@ -130,7 +138,7 @@ def _weak(people: People, regression: Regression) -> str | None:
     return fit_glm(regression.family, sample.outcome, sample.matrix, names=sample.names).reason()
 
 
-def _columns(design: Design, regression: Regression) -> str:
+def _columns(design: Design, regression: Regression) -> list[str]:
     from simbench.stats.regression import formula_columns
 
-    return ", ".join(name for name in formula_columns(regression.formula) if name in design.columns)
+    return [name for name in formula_columns(regression.formula) if name in design.columns]

@@ -66,7 +66,7 @@ def whose_words(experiment: Experiment[Any] | None) -> list[str]:
     made = "The run was made before runs kept their study: "
     if experiment is None:
         return [f"{made}its experiment cannot be had here, so its words are not shown."]
-    return [f"{made}words and options below are those of the experiment AS IT IS NOW."]
+    return [f"{made}words and options are those of the experiment AS IT IS NOW."]
 
 
 def citation(experiment: Experiment[Any] | None) -> str:
