@@ -47,9 +47,9 @@ def shutdown_rows(listed: list[dict[str, Any]]) -> list[str]:
     for each in sorted(listed, key=lambda row: str(row["id"])):
         backend = OpenAI(OpenAIConfig(model=each["id"], base_url=f"https://{HOSTS['openai']}/v1"))
         date = each.get("shutdown_date")
-        if date != backend.shutdown():
-            rows.append(f"{each['id']}: shut down {date}, declared {backend.shutdown()}")
-        if str(each["id"]).startswith(("gpt-", "o")) and not backend.capabilities().known:
+        if date != backend.terms.shutdown():
+            rows.append(f"{each['id']}: shut down {date}, declared {backend.terms.shutdown()}")
+        if str(each["id"]).startswith(("gpt-", "o")) and not backend.terms.capabilities().known:
             rows.append(f"{each['id']}: not declared")
     return rows
 

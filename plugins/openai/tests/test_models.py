@@ -52,7 +52,7 @@ def made(model: str, **settings) -> OpenAI:
 
 def told(model: str, found: Found, **settings) -> list[str]:
     said: list[str] = []
-    look_up(Says(found), model, made(model, **settings), said.append)  # type: ignore[arg-type]
+    look_up(Says(found), model, made(model, **settings).terms, said.append)  # type: ignore[arg-type]
     return said
 
 
@@ -84,11 +84,11 @@ def test_the_servers_own_date_counts_and_other_hosts_have_none() -> None:
 
 def test_the_default_lives_and_what_is_newer_is_declared() -> None:
     default = OpenAIConfig().model
-    assert made(default).shutdown() is None
+    assert made(default).terms.shutdown() is None
     for model in (default, "gpt-5.2", "gpt-5.4-mini", "gpt-5.5", "gpt-5.6-terra", "gpt-6-sol", "gpt-6.1-terra"):
         backend = made(model)
         backend.check([], [])
-        assert backend.capabilities().takes("finetune") is False
+        assert backend.terms.capabilities().takes("finetune") is False
 
 
 @pytest.fixture
@@ -195,9 +195,9 @@ def test_no_look_at_the_model_where_it_is_not_wanted(tmp_path) -> None:
 def test_room_for_thinking_is_small_where_nothing_is_known_and_none_where_it_is_off() -> None:
     url = "http://127.0.0.1:9/v1"
     known = dict.fromkeys(("json_schema", "seed"), True)
-    assert made("x", base_url=url, capabilities=Takes(**known)).thinking_limit() == 1000
-    assert made("gpt-6-luna", reasoning_effort="none").thinking_limit() == 0
-    assert made("gpt-6-luna").thinking_limit() == 4000
+    assert made("x", base_url=url, capabilities=Takes(**known)).terms.thinking_limit() == 1000
+    assert made("gpt-6-luna", reasoning_effort="none").terms.thinking_limit() == 0
+    assert made("gpt-6-luna").terms.thinking_limit() == 4000
 
 
 @pytest.mark.parametrize(

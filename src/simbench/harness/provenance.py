@@ -16,8 +16,8 @@ from simbench.interview import Interview
 
 __all__ = ["environment", "interviews_digest"]
 
-PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "torch", "transformers", "peft")
-PACKAGES += ("simbench-api", "openai", "anthropic")
+CORE = ("numpy", "pandas", "scipy", "statsmodels")
+PACKAGES = (*CORE, "torch", "transformers", "peft", "simbench-api", "openai", "anthropic")
 
 
 def interviews_digest(interviews: Iterable[Interview]) -> str:

@@ -54,9 +54,10 @@ class Anthropic(ApiBackend[AnthropicConfig]):
     table = _rows()
     own_host = HOST
 
-    def __init__(self, config: AnthropicConfig) -> None:
-        super().__init__(config)
-        self.version = config.api_version
+    @property
+    def version(self) -> str:
+        """The version of the API that is spoken."""
+        return self.config.api_version
 
     def provider(self, key: str) -> Provider:
         """The API through Anthropic's own library."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from simbench_api.backend import ApiBackend
 from simbench_api.capabilities import CAPABILITIES, Capabilities, Declared
 from simbench_api.config import ApiConfig, Takes
+from simbench_api.terms import Terms
 from simbench_api.wire import Ask, BatchLine, BatchState, Found, Provider, Reply, Token, Trouble, raised
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ __all__ = [
     "Purse",
     "Reply",
     "Takes",
+    "Terms",
     "Token",
     "Trouble",
     "automatic_epochs",

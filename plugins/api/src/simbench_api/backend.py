@@ -7,19 +7,18 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from simbench.backends.base import Answer, Backend, Estimate, Model, Workspace
 from simbench.errors import ConfigError, CredentialsError, DataError, ModelError, Problem, UnsupportedError
 from simbench.files import read_object, write_json
 from simbench.interview import Interview, Message, Transcript
-from simbench_api.capabilities import Capabilities, Declared, Settled, settle
+from simbench_api.capabilities import Declared
 from simbench_api.config import ApiConfig
-from simbench_api.tokens import answer_tokens
+from simbench_api.terms import Terms
 
 if TYPE_CHECKING:
-    from simbench_api.prices import Price
-    from simbench_api.retry import Patience
     from simbench_api.session import Session
     from simbench_api.wire import Ask, Provider
 
@@ -28,7 +27,6 @@ __all__ = ["ApiBackend"]
 A = TypeVar("A", bound=ApiConfig)
 EXAMPLES = "few_shot.json"
 PROBED = "probed.json"
-UNDECLARED_THINKING = 1000  # tokens: room for a little thinking that fits into a context of 4,096
 
 
 class ApiBackend(Backend[A]):
@@ -42,7 +40,6 @@ class ApiBackend(Backend[A]):
     scores_for_money: ClassVar[bool] = True
     table: ClassVar[Sequence[Declared]] = ()
     own_host: ClassVar[str] = ""
-    version: str = ""
 
     def __init__(self, config: A) -> None:
         super().__init__(config)
@@ -50,6 +47,11 @@ class ApiBackend(Backend[A]):
         self._found_out: dict[str, bool] = {}
         self._looked_up = not config.check_model
         self._say: Callable[[str], None] = lambda _: None
+
+    @property
+    def version(self) -> str:
+        """The version of the API that is spoken, where a provider has several."""
+        return ""
 
     @abstractmethod
     def provider(self, key: str) -> Provider:
@@ -59,9 +61,11 @@ class ApiBackend(Backend[A]):
     def body(self, ask: Ask) -> dict[str, Any]:
         """The JSON body of a request. Needs no library of the provider's."""
 
-    def request(self, ask: Ask) -> dict[str, Any]:
-        """The body of a request with the fields that the user adds to every one."""
-        return {**self.body(ask), **(self.config.extra_body or {})}
+    @property
+    def terms(self) -> Terms:
+        """What is known before anything is sent."""
+        config, found = self.config, self._found_out
+        return Terms(self.name, config, self.version, self.table, self.own_host, self.body, found)
 
     def finetune(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
         """Finetune on the pilot and return the handle of what came of it."""
@@ -74,7 +78,7 @@ class ApiBackend(Backend[A]):
 
     def check(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> None:
         """Refuse settings the model does not take, and a pilot that cannot be used. Local and free."""
-        self.settled()
+        self.terms.settled()
         if self.config.mode == "batch" and self.config.elicitation == "turns":
             raise ConfigError(
                 "backend.mode=batch and elicitation=turns do not go together: use elicitation=json or lines"
@@ -87,71 +91,11 @@ class ApiBackend(Backend[A]):
         if self.config.adapt == "finetune" and pilot:
             self.check_pilot(pilot)
 
-    def capabilities(self, model: str | None = None) -> Capabilities:
-        """What the model takes: the user's word, the table's, and what was probed."""
-        config = self.config
-        known = Capabilities.of(model or config.model, self.version, self.table, config.capabilities.known())
-        return known.with_known(self._found_out, "probed")
-
-    def requested(self) -> dict[str, Any]:
-        """Capabilities asked for, with their values; None where not asked for."""
-        config = self.config
-        return {
-            "temperature": config.temperature,
-            "top_p": config.top_p,
-            "logprobs": config.logprobs or None,
-            "json_schema": True if config.elicitation == "json" else None,
-            "batch": True if config.mode == "batch" else None,
-            "finetune": True if config.adapt == "finetune" else None,
-        }
-
-    def settled(self, model: str | None = None) -> Settled:
-        """What is sent of what is requested. UnsupportedError as :func:`settle` raises it."""
-        capabilities, wanted = self.capabilities(model), self.requested()
-        if model is not None and model != self.config.model:
-            wanted["finetune"] = None  # done: no longer a wish
-        hard = [name for name, value in wanted.items() if value is not None]
-        if self.config.probe and capabilities.unknown(hard) and not self._found_out:
-            return Settled(wanted, {}, {})  # to be found out before anything is asked
-        settled = settle(wanted, capabilities, self.config.on_unsupported)
-        if "finetune" in settled.dropped:
-            raise UnsupportedError(f"the model {self.config.model!r} is not offered for finetuning")
-        return settled
-
-    def shutdown(self, model: str | None = None) -> str | None:
-        """The ISO date at which the provider itself stops serving the model, as the table has it, or None."""
-        if self.config.host != self.own_host:
-            return None
-        named = (model or self.config.model).removeprefix("ft:").partition(":")[0]  # finetuned ones end with theirs
-        fitting = (row.shutdown for row in self.table if row.shutdown and row.covers(named, self.version))
-        return next(fitting, None)
-
     def estimate(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> Estimate:
         """Ranges of tokens and cost for adapting and answering. Local and free."""
         from simbench_api.estimate import estimate
 
-        return estimate(self, pilot, interviews)
-
-    def price(self, model: str | None = None) -> Price | None:
-        """The price of the model, or None where nobody gave one."""
-        from simbench_api.prices import find_price
-
-        return find_price(self.config.host, model or self.config.model, self.config.prices)
-
-    def answer_limit(self, items: Sequence[Any]) -> int:
-        """Most tokens of an answer to ``items``, hidden thinking included."""
-        if self.config.max_tokens is not None:
-            return self.config.max_tokens
-        return 2 * answer_tokens(items, self.config.elicitation)[1] + 32 + self.thinking_limit()
-
-    def thinking_limit(self) -> int:
-        """Most hidden tokens before an answer: a model of which nothing is known gets room for a little."""
-        if getattr(self.config, "reasoning_effort", None) == "none":
-            return 0
-        thinks = self.capabilities().takes("thinking")
-        if thinks is None:
-            return min(UNDECLARED_THINKING, self.config.thinking_tokens)
-        return self.config.thinking_tokens if thinks else 0
+        return estimate(self.terms, pilot, interviews, self.check)
 
     # -- at the point of sending
 
@@ -177,7 +121,7 @@ class ApiBackend(Backend[A]):
         provider = guarded(self.provider(key), Redactor(key))
         if not self._looked_up:
             try:
-                self._record["model_found"] = look_up(provider, model or self.config.model, self, self._say)
+                self._record["model_found"] = look_up(provider, model or self.config.model, self.terms, self._say)
             except BaseException:
                 provider.close()
                 raise
@@ -195,7 +139,7 @@ class ApiBackend(Backend[A]):
 
             provider = self.ready()
             try:
-                found = probe(provider, self)
+                found = probe(provider, self.terms)
             finally:
                 provider.close()
             write_json(path, found)
@@ -206,7 +150,7 @@ class ApiBackend(Backend[A]):
         config = self.config
         self._say = workspace.progress.say
         self.find_out(workspace)
-        self.settled()
+        self.terms.settled()
         parameters: dict[str, Any] = {"adapt": config.adapt if pilot else "none", "base_url": config.base_url}
         if not pilot or config.adapt == "none":
             return Model(self.name, config.model, parameters=parameters | {"adapt": "none"})
@@ -233,11 +177,9 @@ class ApiBackend(Backend[A]):
 
     def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
         """Yield an Answer per interview: from the cache, then live or by batches."""
-        from simbench_api.session import Session
-
         self._say = workspace.progress.say
         self.find_out(workspace)
-        session = Session(self, model, workspace, self._examples(model, workspace))
+        session = self._session(model, workspace)
         try:
             yield from session.answers(interviews)
         finally:
@@ -245,16 +187,22 @@ class ApiBackend(Backend[A]):
 
     def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
         """Asked item by item behind the person's own answers, as participants are with ``elicitation=turns``."""
-        from simbench_api.session import Session
-
         self.find_out(workspace)
-        sent = self.settled(self.called(model)).sent
+        sent = self.terms.settled(self.called(model)).sent
         if self.config.elicitation != "turns" or "logprobs" not in sent:
             raise UnsupportedError(
                 "how likely the model finds real answers can be asked item by item only: it takes "
                 "backend.elicitation=turns and backend.logprobs=true, and a model that gives probabilities"
             )
-        return self._likelihoods(Session(self, model, workspace, self._examples(model, workspace)), transcripts)
+        return self._likelihoods(self._session(model, workspace), transcripts)
+
+    def _session(self, model: Model, workspace: Workspace) -> Session:
+        from simbench_api.session import Session
+
+        called = self.called(model)
+        return Session(
+            self.terms, called, model, workspace, self._examples(model, workspace), partial(self.ready, called)
+        )
 
     def _likelihoods(self, session: Session, transcripts: Sequence[Transcript]) -> Iterator[Answer]:
         try:
@@ -270,16 +218,10 @@ class ApiBackend(Backend[A]):
         """Requested, sent and dropped settings, capabilities, and what happened on the wire."""
         if "sent" in self._record or (self.config.probe and not self._found_out):
             return self._record
-        settled = self.settled()  # nobody was asked: all had answered in an earlier attempt
+        settled = self.terms.settled()  # nobody was asked: all had answered in an earlier attempt
         parts = {"requested": settled.requested, "sent": settled.sent, "dropped": settled.dropped}
         told = {name: {key: each for key, each in part.items() if key != "finetune"} for name, part in parts.items()}
         return {**told, **self._record}
-
-    def patience(self) -> Patience:
-        """When to give up on what may be tried again."""
-        from simbench_api.retry import Patience
-
-        return Patience(self.config.give_up_after, self.config.retry_after_cap)
 
     def _examples(self, model: Model, workspace: Workspace) -> list[Message]:
         if model.adapter != EXAMPLES:

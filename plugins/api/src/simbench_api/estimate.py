@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import Estimate
 from simbench.errors import SimbenchError
 from simbench.interview import Interview, Transcript, messages, transcript_messages
 from simbench_api.fewshot import choose, example_messages, with_examples
+from simbench_api.preflight import ending
 from simbench_api.tokens import answer_tokens, message_tokens
 
 if TYPE_CHECKING:
-    from simbench_api.backend import ApiBackend
     from simbench_api.prices import Price
+    from simbench_api.terms import Terms
 
 __all__ = ["automatic_epochs", "estimate", "training_tokens"]
 
@@ -35,9 +36,17 @@ def training_tokens(pilot: Sequence[Transcript], form: str, epochs: int) -> Rang
     return low * epochs, high * epochs
 
 
-def estimate(backend: ApiBackend[Any], pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> Estimate:
-    """Tokens and cost of adapting to the pilot and of asking every interview once."""
-    config = backend.config
+def estimate(
+    terms: Terms,
+    pilot: Sequence[Transcript],
+    interviews: Sequence[Interview],
+    check: Callable[[Sequence[Transcript], Sequence[Interview]], None],
+) -> Estimate:
+    """Tokens and cost of adapting to the pilot and of asking every interview once.
+
+    ``check`` raises what would stop the run itself, which becomes a note.
+    """
+    config = terms.config
     notes = []
     adaptation: Range = (0, 0)
     called = config.model
@@ -51,26 +60,24 @@ def estimate(backend: ApiBackend[Any], pilot: Sequence[Transcript], interviews: 
         examples = example_messages(choose(pilot, config.elicitation, config.few_shot_tokens, 0), config.elicitation)
     asked = _asked(interviews, examples, config.elicitation)
     said = _said(interviews, config.elicitation)
-    price = backend.price(called)
+    price = terms.price(called)
     if price is None:
         notes.append(f"the price of {called} at {config.host} is unknown: give it in a file (backend.prices)")
     else:
         notes.append(f"prices as of {price.as_of or 'an unknown day'} ({price.source or 'no source given'})")
-    from simbench_api.preflight import ending
-
-    if (notice := ending(called, backend.shutdown(called))) is not None:
+    if (notice := ending(called, terms.shutdown(called))) is not None:
         notes.append(notice)
-    if thinking := backend.thinking_limit():
+    if thinking := terms.thinking_limit():
         said = (
             said[0],
             said[1] + thinking * len(interviews) * (1 if config.elicitation != "turns" else _turns(interviews)),
         )
-        known = backend.capabilities().takes("thinking")
+        known = terms.capabilities().takes("thinking")
         word = "thinks" if known else "may think (say backend.capabilities.thinking=true or false if you know)"
         notes.append(f"the model {word} before it answers; hidden tokens are in the upper bound")
     notes.append("answers that are asked again come on top")
     try:
-        backend.check(pilot, interviews)
+        check(pilot, interviews)
     except SimbenchError as error:
         notes.append(f"the run itself would stop before anything is sent: {error}")
     cost = (

@@ -15,7 +15,7 @@ from simbench_api.retry import persist
 from simbench_api.wire import Ask, Provider, Trouble, raised
 
 if TYPE_CHECKING:
-    from simbench_api.backend import ApiBackend
+    from simbench_api.terms import Terms
 
 __all__ = ["ending", "look_up", "probe"]
 
@@ -26,16 +26,16 @@ QUESTION = "colour: Which colour? Options: red | blue"
 NOTICE_DAYS = 60
 
 
-def look_up(provider: Provider, model: str, backend: ApiBackend[Any], say: Callable[[str], None]) -> dict[str, Any]:
+def look_up(provider: Provider, model: str, terms: Terms, say: Callable[[str], None]) -> dict[str, Any]:
     """Ask for the model: ModelError where it does not exist, or is past its announced shutdown date."""
     try:
-        found = persist(backend.patience(), lambda: provider.look_up(model))
+        found = persist(terms.patience(), lambda: provider.look_up(model))
     except CredentialsError as error:
         words = f"{error}. If the key may ask models but not look at them, say backend.check_model=false"
         raise CredentialsError(words) from None
     if found.exists is False:
-        raise ModelError(f"the model {model!r} does not exist at {backend.config.base_url}, or not for your key")
-    shutdown = (found.shutdown or backend.shutdown(model) or "")[:10] or None
+        raise ModelError(f"the model {model!r} does not exist at {terms.config.base_url}, or not for your key")
+    shutdown = (found.shutdown or terms.shutdown(model) or "")[:10] or None
     if shutdown is not None and shutdown <= datetime.now(UTC).date().isoformat():
         raise ModelError(
             f"the model {model!r} was shut down on {shutdown}, as the provider announced: choose another "
@@ -43,7 +43,7 @@ def look_up(provider: Provider, model: str, backend: ApiBackend[Any], say: Calla
         )
     if (notice := ending(model, shutdown)) is not None:
         say(notice)
-    sent = backend.settled(model).sent
+    sent = terms.settled(model).sent
     if denied := sorted(name for name, takes in found.capabilities.items() if not takes and name in sent):
         raise UnsupportedError(f"the provider says that {model!r} does not take: {', '.join(denied)}")
     return {"exists": found.exists, "shutdown": shutdown}
@@ -66,16 +66,16 @@ def ending(model: str, shutdown: str | None) -> str | None:
     )
 
 
-def probe(provider: Provider, backend: ApiBackend[Any]) -> dict[str, bool]:
+def probe(provider: Provider, terms: Terms) -> dict[str, bool]:
     """Find out which settings a model takes by one tiny request each; only what nobody declared is tried."""
-    unknown = backend.capabilities().unknown([*PROBED, "json_schema"])
+    unknown = terms.capabilities().unknown([*PROBED, "json_schema"])
     item = Item("colour", "attitude", "Which colour?", ("red", "blue"))
 
     async def ask(settings: dict[str, Any], schema: bool) -> bool:
         messages = [{"role": "user", "content": f"{QUESTION}\n\ncolour?"}]
-        limit = {"max_tokens": backend.answer_limit((item,))}
+        limit = {"max_tokens": terms.answer_limit((item,))}
         wanted = json_schema((item,)) if schema else None
-        body = backend.request(Ask(backend.config.model, messages, (item,), settings | limit, wanted))
+        body = terms.request(Ask(terms.config.model, messages, (item,), settings | limit, wanted))
         try:
             await provider.send(body)
         except Trouble as trouble:

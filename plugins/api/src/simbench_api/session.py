@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from simbench.backends.base import Answer, Model, Task, Workspace
 from simbench.interview import Interview, Message, Transcript
@@ -15,9 +15,8 @@ from simbench_api.intents import Intents
 from simbench_api.live import Live
 from simbench_api.notices import Notices
 from simbench_api.talk import Manner, Talk
-
-if TYPE_CHECKING:
-    from simbench_api.backend import ApiBackend
+from simbench_api.terms import Terms
+from simbench_api.wire import Provider
 
 __all__ = ["Session"]
 
@@ -28,22 +27,29 @@ class Session:
     """Everything between a backend's settings and the answers to one run's interviews."""
 
     def __init__(
-        self, backend: ApiBackend[Any], model: Model, workspace: Workspace, examples: Sequence[Message]
+        self,
+        terms: Terms,
+        called: str,
+        model: Model,
+        workspace: Workspace,
+        examples: Sequence[Message],
+        ready: Callable[[], Provider],
     ) -> None:
-        self.backend = backend
-        self.config = backend.config
+        self.terms = terms
+        self.config = terms.config
         self.workspace = workspace
-        self.called = backend.called(model)
-        self.settled = backend.settled(self.called)
+        self.called = called
+        self.ready = ready
+        self.settled = terms.settled(called)
         self.manner = self._manner(examples)
         self.traffic = Traffic()
         adapted = float(model.parameters.get("cost") or 0.0)
         self.desk = Desk(
-            backend.request,
-            {"backend": backend.name, "base_url": self.config.base_url, "version": backend.version},
+            terms.request,
+            {"backend": terms.name, "base_url": self.config.base_url, "version": terms.version},
             self.config.elicitation,
             workspace.seed,
-            backend.price(self.called),
+            terms.price(called),
             Purse(workspace.budget, workspace.spent + adapted),
             workspace.cache,
             notices=Notices(workspace.progress.say),
@@ -59,7 +65,7 @@ class Session:
             reask=self.config.reask,
             seed=self.workspace.seed,
             seeded=self.settled.seeded,
-            limit=self.backend.answer_limit,
+            limit=self.terms.answer_limit,
             examples=examples,
         )
 
@@ -90,7 +96,7 @@ class Session:
             config.give_up_after,
             config.retry_after_cap,
         )
-        live = Live(self.desk, lambda: self.backend.ready(self.called), limits, task)
+        live = Live(self.desk, self.ready, limits, task)
         try:
             yield from live.answers(outcomes)
         finally:
@@ -105,14 +111,14 @@ class Session:
                 yield outcome
         if not waiting:
             return
-        config, provider = self.config, self.backend.ready(self.called)
+        config, provider = self.config, self.ready()
         batches = Batches(
             self.desk,
             provider,
             Intents(self.workspace.folder),
             self.workspace.run_id,
             self.workspace.progress,
-            self.backend.patience(),
+            self.terms.patience(),
             config.batch_size,
             config.batch_rounds,
             config.poll_seconds,
@@ -131,13 +137,13 @@ class Session:
         return {
             "model": self.called,
             "base_url": self.config.base_url,
-            "api_version": self.backend.version or None,
+            "api_version": self.terms.version or None,
             "requested": dict(self.settled.requested),
             "sent": dict(self.settled.sent),
             "dropped": dict(self.settled.dropped),
             "seeded": self.settled.seeded,
             "max_tokens": self.manner.limits_used(),
-            "capabilities": self.backend.capabilities(self.called).to_json(),
+            "capabilities": self.terms.capabilities(self.called).to_json(),
             "served": dict(self.desk.served),
             "from_cache": self.desk.from_cache,
             "traffic": self.traffic.to_json(),

@@ -1,25 +1,21 @@
-"""The backend: settings, what OpenAI's models take, and the body of a request."""
+"""The backend: what OpenAI's models take, and the body of a request."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from simbench.backends.base import Model, Workspace
-from simbench.errors import ConfigError, DataError, Problem
+from simbench.errors import DataError, Problem
 from simbench.interview import Transcript
-from simbench.settings import one_of, setting
-from simbench_api import ApiBackend, ApiConfig, Ask, Declared, Provider
+from simbench_api import ApiBackend, Ask, Declared, Provider
+from simbench_openai.config import HOST, OpenAIConfig
 
 __all__ = ["OpenAI", "OpenAIConfig"]
 
-HOST = "api.openai.com"
 CHAT = {"temperature": True, "top_p": True, "seed": True, "logprobs": True, "batch": True, "thinking": False}
 THINKING = {"temperature": False, "top_p": False, "logprobs": False, "batch": True, "thinking": True}
 THINKING |= {"json_schema": True, "finetune": False}
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 # Announced on https://developers.openai.com/api/docs/deprecations, read in November 2026; finetuned models end with
@@ -65,37 +61,6 @@ def _rows() -> list[Declared]:
     return [
         Declared(model, takes, shutdown=_ends(model) or _ends(model.removesuffix("-20*"))) for model, takes in rows
     ]
-
-
-@dataclass(frozen=True)
-class OpenAIConfig(ApiConfig):
-    """Settings of the backend ``openai``."""
-
-    model: str = setting("gpt-6-luna", "the model's name; an already finetuned one too (with adapt=none)")
-    base_url: str = setting(
-        lambda: os.environ.get("OPENAI_BASE_URL") or f"https://{HOST}/v1",
-        "where the API is (default: $OPENAI_BASE_URL, else OpenAI): Azure (.../openai/v1), your own server",
-    )
-    key_env: str = setting("OPENAI_API_KEY", "environment variable that holds the key", runtime=True)
-    reasoning_effort: str | None = setting(None, "how long a thinking model thinks (null: its default)")
-    limit_field: str = setting("max_completion_tokens", "how the server calls the limit of an answer")
-    n_epochs: int | None = setting(None, "finetuning: epochs (null: the provider's rule)")
-    train_batch_size: int | None = setting(None, "finetuning: examples per step (null: the provider's rule)")
-    learning_rate_multiplier: float | None = setting(None, "finetuning: factor of the learning rate (null: its rule)")
-    suffix: str = setting("simbench", "finetuning: part of the new model's name, 64 characters at most")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        one_of("backend.limit_field", self.limit_field, ("max_completion_tokens", "max_tokens"))
-        if self.reasoning_effort is not None:
-            one_of("backend.reasoning_effort", self.reasoning_effort, EFFORTS)
-        if len(self.suffix) > 64:
-            raise ConfigError(f"backend.suffix: at most 64 characters, found {len(self.suffix)}")
-        self._within("learning_rate_multiplier", 1e-6, 1000)
-        for name in ("n_epochs", "train_batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"backend.{name}: expected at least 1, found {value}")
 
 
 class OpenAI(ApiBackend[OpenAIConfig]):
@@ -145,6 +110,6 @@ class OpenAI(ApiBackend[OpenAIConfig]):
         provider = self.ready()
         assert isinstance(provider, OpenAIProvider)  # noqa: S101 - made above
         try:
-            return Finetuning(self, provider, workspace).run(pilot)
+            return Finetuning(self.config, self.terms, provider, workspace).run(pilot)
         finally:
             provider.close()

@@ -17,6 +17,7 @@ from simbench_api import (
     Intent,
     Intents,
     Purse,
+    Terms,
     Trouble,
     automatic_epochs,
     message_tokens,
@@ -30,7 +31,7 @@ from simbench_openai.client import OpenAIProvider, named_errors
 if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob
 
-    from simbench_openai.backend import OpenAI
+    from simbench_openai.config import OpenAIConfig
 
 __all__ = ["Finetuning", "training_file", "training_problems"]
 
@@ -72,10 +73,10 @@ def training_problems(pilot: Sequence[Transcript], form: str) -> list[tuple[str,
 class Finetuning:
     """One pilot's way through upload, job and waiting, resumable at every step."""
 
-    def __init__(self, backend: OpenAI, provider: OpenAIProvider, workspace: Workspace) -> None:
-        self.config = backend.config
-        self.patience = backend.patience()
-        self.price = backend.price(f"ft:{backend.config.model}:")
+    def __init__(self, config: OpenAIConfig, terms: Terms, provider: OpenAIProvider, workspace: Workspace) -> None:
+        self.config = config
+        self.patience = terms.patience()
+        self.price = terms.price(f"ft:{config.model}:")
         self.jobs = provider.client.fine_tuning.jobs
         self.files = provider.client.files
         self.workspace = workspace
