@@ -32,7 +32,7 @@ def swapped(plan: ScoringPlan, people: People, responses: pd.DataFrame) -> Compa
         return None
     rows, sets = _rows(kept, matched, unit)
     both = _pooled(people, simulated, rows, sets)
-    own = np.where(rows < len(people), rows, matched[rows - len(people)])
+    own = np.concatenate([np.arange(len(people)), matched])[rows]
     return _exchanged(plan, people, both, np.unique(unit[own], return_inverse=True)[1].reshape(-1), sets)
 
 
