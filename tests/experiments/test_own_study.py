@@ -86,6 +86,9 @@ def test_what_is_made_of_the_table(tmp_path: Path) -> None:
     assert courts.text == "How much do you trust the courts?"
     assert courts.labels == ("not at all", "a little", "rather", "fully")
     assert people.condition.unique().tolist() == ["all"]
+    (note,) = [each for each in values(tmp_path).notes if "declared missing" in each]
+    assert f"hours {(given['hours'] == 99).sum()} (99)" in note
+    assert f"trust_courts {given['trust_courts'].isin([8, 9]).sum()} (8)" in note
 
 
 def test_scores_are_computed_alike_for_everybody(tmp_path: Path) -> None:
@@ -186,7 +189,8 @@ def test_the_note_is_kept_with_the_run(tmp_path: Path) -> None:
         scoring={"resamples": 20, "splits": 5, "floors": 5, "baseline_resamples": 5},
     )
     assert run.manifest["humans"]["notes"] == [
-        "values.csv has no participant_id: every row is taken for one, named by its number"
+        "values.csv has no participant_id: every row is taken for one, named by its number",
+        "values declared missing are no answers: trust_courts 6 (8); trust_press 6 (9); trust_police 4 (8); hours 6 (99)",
     ]
 
 

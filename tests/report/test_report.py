@@ -7,15 +7,18 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import simbench
 from simbench.cli import main
+from simbench.design import Design, Item
 from simbench.harness.conclusions import verdicts
 from simbench.harness.library import Runs, load_runs
 from simbench.plugin.manager import load_plugins
 from simbench.report.curves import learning_curve
+from simbench.report.figures import distributions
 from simbench.report.page import write_report
 from simbench.report.verdict import verdict
 
@@ -88,6 +91,26 @@ def test_whiskers_are_wilson_intervals(odd: Path) -> None:
     row = pd.read_csv(odd / "figures" / "distributions.csv").iloc[0]
     low, high = proportion_confint(round(row["human"] * row["n_human"]), row["n_human"], method="wilson")
     assert (row["human_low"], row["human_high"]) == pytest.approx((low, high))
+
+
+def test_whiskers_are_as_wide_as_the_persons_behind_the_answers_allow() -> None:
+    """Several answers of one person are not so many people: the effective number is statsmodels' clustered one."""
+    import statsmodels.api as sm
+    from statsmodels.stats.proportion import proportion_confint
+
+    rng = np.random.default_rng(1)
+    who = np.repeat(np.arange(40), 5)
+    act = (rng.random(200) < rng.random(40)[who]).astype(int)
+    frame = pd.DataFrame({"who": who.astype(str), "participant_id": np.arange(200).astype(str), "act": act})
+    design = Design("rounds", (), (), (Item("act", "decision", "?", (0, 1)),), person="who")
+    chart = distributions(design, frame, frame, "humans")
+    assert chart is not None
+    row = chart.data.iloc[1]
+    error = sm.OLS(act, np.ones(200)).fit(cov_type="cluster", cov_kwds={"groups": who}).bse[0]
+    worth = act.mean() * (1 - act.mean()) / error**2
+    assert worth < 150
+    ends = proportion_confint(act.mean() * worth, worth, method="wilson")
+    assert (row["human_low"], row["human_high"]) == pytest.approx(ends, rel=0.01)
 
 
 def test_outcomes_transcripts_and_provenance_are_there(runs: Runs, odd: Path) -> None:

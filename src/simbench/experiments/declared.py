@@ -139,10 +139,15 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
         clean = frame.assign(**{name: _without(frame[name], told.missing[""]) for name in raw})
         ours = {name: frame[column] for name, column in read.items()}
         ours |= {name: amount.value(clean) for name, amount in told.computed.items()}
-        for name in set(ours) - {*ids}:
+        dropped = []
+        for name in [name for name in ours if name not in ids]:
             declared = () if name in told.bins else self.design.orders.get(name, ())
             gone = told.missing.get(name, frozenset()) | (told.missing[""] - {str(value) for value in declared})
-            ours[name] = _without(ours[name], gone) if gone else ours[name]
+            answers, ours[name] = ours[name], _without(ours[name], gone) if gone else ours[name]
+            if codes := sorted({spelled(value) for value in answers[answers.notna() & ours[name].isna()]}):
+                dropped.append(f"{name} {int(answers.notna().sum() - ours[name].notna().sum())} ({', '.join(codes)})")
+        if dropped:
+            notes.append(f"values declared missing are no answers: {'; '.join(dropped)}")
         numbers = {name: [as_number(value) for value in ours[name].astype(object)] for name in told.bins}
         for name, bins in told.bins.items():
             notes += bins.loss(name, ours[name])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simbench.design import Design, Item, People
+from simbench.design import PARTICIPANT, Design, Item, People
 from simbench.harness.comparisons import answered_alike
 from simbench.metrics.alignment import OVER_ALL
 from simbench.metrics.score_table import ScoreTable
@@ -44,7 +44,9 @@ def distributions(design: Design, people: pd.DataFrame, ok: pd.DataFrame, marked
     """Shares of every option, human beside simulated, with Wilson intervals."""
     import pandas as pd
 
-    data = pd.concat([_shares(item, people, ok) for item in design.items], ignore_index=True)
+    unit = design.cluster or design.person or PARTICIPANT
+    data = pd.concat([_shares(item, unit, people, ok) for item in design.items], ignore_index=True)
+    together = any(unit in frame and frame[unit].duplicated().any() for frame in (people, ok))
     if not len(ok):
         return None
 
@@ -67,11 +69,12 @@ def distributions(design: Design, people: pd.DataFrame, ok: pd.DataFrame, marked
         data,
         draw,
         (WIDTH, 0.4 + 2.1 * math.ceil(len(design.items) / 2)),
-        "Share of each option among the answers to an item; whiskers are 95 % Wilson intervals.",
+        "Share of each option among the answers to an item; whiskers are 95 % Wilson intervals"
+        + (", of as many answers as these are worth where persons or clusters have several." if together else "."),
     )
 
 
-def _shares(item: Item, people: pd.DataFrame, ok: pd.DataFrame) -> pd.DataFrame:
+def _shares(item: Item, unit: str, people: pd.DataFrame, ok: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     columns: dict[str, Any] = {"item": item.name, "option": [str(v) for v in item.values], "label": list(item.labels)}
@@ -80,14 +83,33 @@ def _shares(item: Item, people: pd.DataFrame, ok: pd.DataFrame) -> pd.DataFrame:
         counts = np.bincount(codes[codes >= 0], minlength=len(item.options)).astype(float)
         n = counts.sum()
         share = counts / n if n else np.full(len(counts), np.nan)
-        low, high = _wilson(share, n)
+        low, high = _wilson(share, _worth(codes, share, frame[unit]) if unit in frame else n)
         columns |= {side: share, f"{side}_low": low, f"{side}_high": high, f"n_{side}": int(n)}
     return pd.DataFrame(columns)
 
 
-def _wilson(share: np.ndarray[Any, Any], n: float) -> tuple[Any, Any]:
-    """Wilson's score interval (1927) of shares out of n."""
-    if not n:
+def _worth(codes: np.ndarray[Any, Any], share: np.ndarray[Any, Any], units: pd.Series) -> Any:
+    """How many independent answers (K,) the answers (n,) to each option are worth: n, fewer where units have several.
+
+    The effective sample size: share (1 - share) over the variance of the share between units, as in Dean and Pagano
+    (2015, Statistics in Medicine 34); the number of units where an answer is everybody's or nobody's.
+    """
+    known = codes >= 0
+    unit = np.unique(units.to_numpy(str)[known], return_inverse=True)[1].reshape(-1)
+    n, groups = int(known.sum()), int(unit.max(initial=-1)) + 1
+    if groups in (n, 0, 1):
+        return np.full(share.shape, float(groups))
+    off = (codes[known][:, None] == np.arange(len(share))) - share
+    sums = np.zeros((groups, len(share)))
+    np.add.at(sums, unit, off)
+    variance = groups / (groups - 1) * (sums**2).sum(axis=0) / n**2
+    spread = share * (1 - share)
+    return np.where(spread > 0, np.clip(spread / np.where(variance > 0, variance, np.inf), 1, n), groups)
+
+
+def _wilson(share: np.ndarray[Any, Any], n: Any) -> tuple[Any, Any]:
+    """Wilson's score interval (1927) of shares (K,) out of n."""
+    if not np.all(n):
         return np.full(share.shape, np.nan), np.full(share.shape, np.nan)
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))

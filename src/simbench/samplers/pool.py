@@ -77,13 +77,15 @@ def _groups(wanted: Any, people: People, rng: np.random.Generator) -> list[str]:
         )
     chosen: set[str] = set()
     for name in names:
-        having = [factor.name for factor in people.design.factors if name in factor.words.values()]
+        having = [
+            each.name for each in people.design.factors if str(name) in {*map(str, each.words), *each.words.values()}
+        ]
         if name in known:
             chosen.add(name)
         elif len(having) == 1:
             chosen.update(_with_levels({having[0]: name}, people))
         else:
-            words = [word for factor in people.design.factors for word in factor.words.values()]
+            words = [str(word) for each in people.design.factors for pair in each.words.items() for word in pair]
             raise PilotError(
                 f"sampler.groups: there is no treatment group {name!r}{closest(str(name), [*known, *words])}"
             )
