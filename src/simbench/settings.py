@@ -8,14 +8,17 @@ connections) is declared with ``runtime=True`` and is left out of the run's iden
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from simbench.errors import ConfigError
 
-__all__ = ["NoSettings", "Setting", "one_of", "setting", "settings_of"]
+__all__ = ["NoSettings", "Setting", "one_of", "refuse_beyond_numbers", "setting", "settings_of"]
+
+LARGEST = 2**63 - 1
 
 
 def setting(default: Any = dataclasses.MISSING, help: str = "", *, runtime: bool = False) -> Any:
@@ -62,3 +65,18 @@ def one_of(name: str, value: str, allowed: Sequence[str]) -> None:
     """Raise ConfigError unless ``value`` is among ``allowed``."""
     if value not in allowed:
         raise ConfigError(f"{name}: expected one of {', '.join(allowed)}; found {value!r}")
+
+
+def refuse_beyond_numbers(config: Any, given: Mapping[str, Any], prefix: str = "") -> None:
+    """Raise ConfigError where a setting that was given came out as NaN, infinite or beyond 64 bits.
+
+    No setting can be meant so, whatever the plugin; what a plugin has for a default is its own affair.
+    """
+    for name, value in given.items():
+        found = getattr(config, name)
+        if isinstance(value, Mapping) and dataclasses.is_dataclass(found):
+            refuse_beyond_numbers(found, value, f"{prefix}{name}.")
+        elif isinstance(found, float) and not math.isfinite(found):
+            raise ConfigError(f"{prefix}{name}: expected a finite number; found {found}")
+        elif isinstance(found, int) and abs(found) > LARGEST:
+            raise ConfigError(f"{prefix}{name}: expected a whole number of up to {LARGEST}; found {found}")

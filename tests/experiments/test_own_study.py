@@ -190,7 +190,8 @@ def test_the_note_is_kept_with_the_run(tmp_path: Path) -> None:
     )
     assert run.manifest["humans"]["notes"] == [
         "values.csv has no participant_id: every row is taken for one, named by its number",
-        "values declared missing are no answers: trust_courts 6 (8); trust_press 6 (9); trust_police 4 (8); hours 6 (99)",
+        "values declared missing are no answers: trust_courts 6 (8); trust_press 6 (9); trust_police 4 (8); "
+        "hours 6 (99)",
     ]
 
 

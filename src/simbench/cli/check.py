@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from itertools import accumulate, islice
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, QuotedString
+from hydra.core.override_parser.types import Glob, Override, QuotedString
 from hydra.errors import HydraException
 
 from simbench.errors import ConfigError, closest
@@ -18,7 +22,20 @@ from simbench.settings import settings_of
 __all__ = ["check_words", "only_shows"]
 
 HYDRAS = ("--config", "-cd", "-cn", "-cp", "-sc", "--shell", "hydra.searchpath")
+VALUED = ("--cfg", "-c", "--info", "-i", "--package", "-p")
 ONE_RUN = ("--cfg", "-c", "--info", "-i")
+LAUNCHERS = {  # what Hydra's launchers are in, by the first part of their names
+    "joblib": ("hydra_plugins.hydra_joblib_launcher", "joblib"),
+    "submitit": ("hydra_plugins.hydra_submitit_launcher", "submitit"),
+    "ray": ("hydra_plugins.hydra_ray_launcher", "ray"),
+}
+MOST_JOBS = 10_000
+LONGEST_WORD, BRIEF = 10_000, 200
+DEEPEST = 20
+NOT_HERE = {  # words of Hydra's that would have runs done in one place and looked for in another
+    "hydra.mode": "-m asks for a sweep",
+    "hydra.sweeper.params": "write what is swept over as key=value,value",
+}
 SHOWING = ("-h", "--help", "--hydra-help", "--version", *ONE_RUN)
 
 
@@ -35,15 +52,35 @@ def check_words(
         raise ConfigError(f"{asked.intersection(ONE_RUN).pop()} shows one run; leave out -m, and give no study")
     if any(word.startswith(HYDRAS) for word in words):
         return
-    given = [word for word in words if not word.startswith("-") and "=" in word.lstrip("+~")]
+    given = [word for before, word in zip(["", *words], words) if not word.startswith("-") and before not in VALUED]
+    if lost := [word for word in given if "=" not in word and not word.startswith("~")]:
+        raise ConfigError(f"expected key=value; found {lost[0]!r}")
     overrides = [parsed for word in given if (parsed := _parsed(word)) is not None]
     groups = {path.name for path in presets.iterdir() if path.is_dir()} if presets.is_dir() else set()
     names = {kind: [*registry_names(registry, kind), *_files(presets / kind)] for kind in (*DEFAULTS, "metric")}
+    chosen = _chosen(overrides, names, groups, registry, presets)
+    if not only_shows(words):
+        _check_used(cells, {str(each.key_or_group) for each in overrides}, names, registry)
+    _check_size(overrides)
+    for each in overrides:
+        _check_setting(each, chosen, registry, {*names, *groups})
+
+
+def _chosen(
+    overrides: Sequence[Override],
+    names: Mapping[str, Sequence[str]],
+    groups: set[str],
+    registry: Registry,
+    presets: Path,
+) -> dict[str, list[str]]:
+    """The plugins that each kind gets, over a whole sweep. ConfigError for a choice that does not exist."""
     chosen = {kind: [name] for kind, name in DEFAULTS.items()}
     for each in overrides:
         key = str(each.key_or_group)
+        if key in NOT_HERE:
+            raise ConfigError(f"{key} cannot be set: {NOT_HERE[key]}")
         if key in names:
-            chosen[key] = _choices(each)
+            chosen[key] = _names(each, key)
             for name in chosen[key]:
                 if name not in names[key]:
                     registry.get(key, name)
@@ -51,10 +88,15 @@ def check_words(
             for name in _choices(each):
                 if name not in (known := _files(presets / key)):
                     raise ConfigError(f"there is no {key} {name!r}{closest(name, known)}")
-    if not only_shows(words):
-        _check_used(cells, {str(each.key_or_group) for each in overrides}, names, registry)
-    for each in overrides:
-        _check_setting(each, chosen, registry, {*names, *groups})
+        if key in ("launcher", "hydra/launcher"):
+            _check_launchers(_choices(each))
+    return chosen
+
+
+def _check_size(overrides: Sequence[Override]) -> None:
+    jobs = prod(len(_values(each)) for each in overrides if each.is_sweep_override())
+    if jobs > MOST_JOBS:
+        raise ConfigError(f"expected a sweep of at most {MOST_JOBS} runs; found {jobs}")
 
 
 def only_shows(words: Sequence[str]) -> bool:
@@ -80,14 +122,52 @@ def registry_names(registry: Registry, kind: str) -> list[str]:
 
 
 def _parsed(word: str) -> Override | None:
+    brief = word if len(word) <= BRIEF and word.isprintable() else f"{ascii(word[:BRIEF])[1:-1]}..."
+    if len(word) > LONGEST_WORD:
+        raise ConfigError(f"{brief}: expected at most {LONGEST_WORD} characters; found {len(word)}")
+    if _depth(word) > DEEPEST:
+        raise ConfigError(f"{brief}: expected brackets at most {DEEPEST} deep; found {_depth(word)}")
     try:
         return OverridesParser.create().parse_override(word)
-    except HydraException as error:
-        raise ConfigError(f"{word}: {str(error).splitlines()[0]}") from None
+    except (HydraException, ValueError) as error:
+        raise ConfigError(f"{brief}: {str(error).splitlines()[0]}{_quoted(word)}") from None
+
+
+def _depth(word: str) -> int:
+    """How deep the brackets of a word are nested."""
+    return max(accumulate((char in "[{(") - (char in "]})") for char in word), default=0)
+
+
+def _quoted(word: str) -> str:
+    """The word as it can be read, where quotes around its value are all that it lacks."""
+    key, _, value = word.partition("=")
+    plain = (
+        re.fullmatch(r"\+{0,2}\w+([./]\w+)*", key) and value.isprintable() and not set(value) & set("'\"\\\\()[]{}$")
+    )
+    return f"; a value with special characters takes two pairs of quotes: \"{key}='{value}'\"" if plain else ""
 
 
 def _files(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml")) if folder.is_dir() else []
+
+
+def _check_launchers(names: Sequence[str]) -> None:
+    """Raise ConfigError for a launcher whose package is not installed."""
+    for name in names:
+        module, extra = LAUNCHERS.get(name.partition("_")[0], ("", ""))
+        if module and find_spec(module) is None:
+            raise ConfigError(
+                f"launcher {name!r} is in a package that is not installed: pip install 'simbench-eval[{extra}]'"
+            )
+
+
+def _names(override: Override, kind: str) -> list[str]:
+    """The names of plugins that an override asks for, over a whole sweep; a run may have several metrics."""
+    for value in [None] if override.is_delete() else _values(override):
+        names = value if kind == "metric" and isinstance(value, list) else [value]
+        if not all(isinstance(name, str | QuotedString) for name in names):
+            raise ConfigError(f"{override.input_line}: expected the name of {kind}, as `simbench plugins` lists them")
+    return _choices(override)
 
 
 def _choices(override: Override) -> list[str]:
@@ -96,9 +176,10 @@ def _choices(override: Override) -> list[str]:
     if override.is_sweep_override():
         if not override.is_choice_sweep():
             return []
-        value = [each for choice in override.sweep_iterator() for each in [choice]]
+        value = _values(override)
     found = value if isinstance(value, list) else [value]
-    return [str(name) for name in found if name is not None]
+    flat = [name for each in found for name in (each if isinstance(each, list) else [each])]
+    return [name.text if isinstance(name, QuotedString) else str(name) for name in flat if name is not None]
 
 
 def _values(override: Override) -> list[Any]:
@@ -107,8 +188,16 @@ def _values(override: Override) -> list[Any]:
         return []
     if not override.is_sweep_override():
         return [override.value()]
-    listed = override.is_choice_sweep() or override.is_range_sweep()
-    return list(override.sweep_iterator()) if listed else []
+    listed = (override.is_choice_sweep() and not isinstance(override.value(), Glob)) or override.is_range_sweep()
+    if not listed:
+        raise ConfigError(f"{override.input_line}: write the values out, with commas between them")
+    try:
+        values = list(islice(override.sweep_iterator(), MOST_JOBS + 1))
+    except ValueError as error:  # a range without a step
+        raise ConfigError(f"{override.input_line}: {error}") from None
+    if not 0 < len(values) <= MOST_JOBS:
+        raise ConfigError(f"{override.input_line}: expected 1 to {MOST_JOBS} values; found {len(values) or 'none'}")
+    return values
 
 
 def _check_setting(override: Override, chosen: dict[str, list[str]], registry: Registry, groups: set[str]) -> None:
@@ -131,7 +220,10 @@ def _check_setting(override: Override, chosen: dict[str, list[str]], registry: R
 
 def _fits(config: type[Any], path: list[str], override: Override, prefix: str) -> None:
     """Raise ConfigError where the setting does not exist or a value does not fit it."""
-    for value in _values(override) or [None]:
+    values = _values(override)
+    if override.is_delete():
+        raise ConfigError(f"{override.input_line}: a setting cannot be taken away; give it another value")
+    for value in (values[0], values[-1]) if override.is_range_sweep() else values:
         if isinstance(value, str) and "${" in value:
             continue
         nested: Any = value.text if isinstance(value, QuotedString) else value

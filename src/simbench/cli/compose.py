@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import field, make_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,16 +27,18 @@ from omegaconf.errors import OmegaConfBaseException
 
 import simbench
 from simbench.cli.check import check_words, only_shows
-from simbench.cli.job import carry_out, report_sweep
+from simbench.cli.job import carry_out, refuse, report_sweep
 from simbench.cli.studies import Study, expand, find_study, nodes
-from simbench.errors import ConfigError
-from simbench.harness.config import DEFAULTS, RunSettings, named_config, writable
+from simbench.errors import ConfigError, SimbenchError
+from simbench.harness.config import DEFAULTS, RunSettings, named_config, runs_folder, writable
 from simbench.harness.sweeps import FOLDER, Sweep, write_begun, write_outcome, write_plan
 from simbench.plugin.manager import Registry, load_plugins
 
 __all__ = ["compose", "presets", "run_hydra"]
 
 SWEEP = "SIMBENCH_SWEEP"
+FULL_ERROR = "HYDRA_FULL_ERROR"
+LONGEST = 600
 STARTED_IN = "SIMBENCH_STARTED_IN"
 
 HEADER = """simbench: how well do language models simulate the people of behavioural experiments?
@@ -81,13 +84,18 @@ def run_hydra(words: Sequence[str]) -> int:
     options: dict[str, Any] = {} if _version() >= (1, 4) else {"version_base": "1.3"}
     sys.argv = ["simbench", *words]
     try:
-        hydra.main(config_path=None, config_name="simbench", **options)(job)()
+        with _hydra_in_words():
+            hydra.main(config_path=None, config_name="simbench", **options)(job)()
     except Finished as done:
         return int(done.code or 0)
     except SystemExit as stop:
         if many:
             sweep.forget()
         return 2 if stop.code in (1, 2) else 0
+    except SimbenchError:
+        if many:
+            sweep.forget()
+        raise
     return report_sweep(sweep) if many else 0
 
 
@@ -99,12 +107,42 @@ def compose(words: Sequence[str]) -> dict[str, Any]:
     check_words(words, registry, presets(), _cells(words, study))
     register(registry, Sweep(Path()), study)
     options: dict[str, Any] = {} if _version() >= (1, 4) else {"version_base": "1.3"}
+    with _hydra_in_words(), hydra.initialize(config_path=None, **options):
+        return _plain(hydra.compose("simbench", overrides=list(words)))
+
+
+@contextmanager
+def _hydra_in_words() -> Iterator[None]:
+    """Turn what Hydra, OmegaConf or a launcher raises into a ConfigError of one line.
+
+    Runs end in outcomes, never in exceptions, so what comes out of Hydra is about the words. Who has set
+    ``HYDRA_FULL_ERROR=1`` gets the whole exception.
+    """
+    asked = os.environ.get(FULL_ERROR)
+    os.environ[FULL_ERROR] = "1"  # else Hydra prints it and ends the program
     try:
-        with hydra.initialize(config_path=None, **options):
-            composed = hydra.compose("simbench", overrides=list(words))
-    except HydraException as error:
-        raise ConfigError(str(error).splitlines()[0]) from None
-    return _plain(composed)
+        yield
+    except SimbenchError:
+        raise
+    except Exception as error:
+        if asked == "1":
+            raise
+        raise ConfigError(_one_line(error)) from error
+    finally:
+        os.environ.pop(FULL_ERROR)
+        if asked is not None:
+            os.environ[FULL_ERROR] = asked
+
+
+def _one_line(error: Exception) -> str:
+    """What Hydra says, without its own search path and type names."""
+    inner = error.__cause__
+    text = f"{error}\n{inner}" if isinstance(inner, OmegaConfBaseException) else str(error)
+    lines = [line.strip() for line in text.splitlines() if not line.strip().startswith(("full_key:", "object_type="))]
+    said = " ".join(line for line in lines if line).partition("Config search path:")[0].strip()
+    said = (said if len(said) <= LONGEST else f"{said[:LONGEST]}...") or type(error).__name__
+    known = isinstance(error, HydraException | OmegaConfBaseException)
+    return said if known else f"{said} ({FULL_ERROR}=1 shows where)"
 
 
 class Finished(SystemExit):
@@ -113,24 +151,32 @@ class Finished(SystemExit):
 
 def job(config: DictConfig) -> None:
     """Hydra's task function: one run, alone or as a part of a sweep."""
-    settings = _plain(config)
     meta = HydraConfig.get()
-    if meta.mode != RunMode.MULTIRUN:
-        raise Finished(carry_out(settings).code)
-    os.chdir(os.environ[STARTED_IN])  # a worker of a cluster starts in a folder of its own
-    folder, number = Path(os.environ[SWEEP]), int(meta.job.num)
-    if settings.get("retry_failed") is None:
-        settings["retry_failed"] = False
-    if settings.get("report") is None:
-        settings["report"] = False
-    words = f"#{number} {' '.join(meta.overrides.task)}"
-    write_outcome(folder, number, carry_out(settings, words, lambda run: write_begun(folder, number, run.path)))
+    many, number = meta.mode == RunMode.MULTIRUN, int(meta.job.get("num", 0) or 0)
+    words = f"#{number} {' '.join(meta.overrides.task)}" if many else ""
+    folder = Path(os.environ[SWEEP])
+    if many:
+        os.chdir(os.environ[STARTED_IN])  # a worker of a cluster starts in a folder of its own
+    try:
+        settings = _plain(config)
+    except OmegaConfBaseException as error:
+        outcome = refuse(ConfigError(_one_line(error)), words)
+    else:
+        if many:
+            settings |= {name: False for name in ("retry_failed", "report") if settings.get(name) is None}
+        begun = (lambda run: write_begun(folder, number, run.path)) if many else None
+        outcome = carry_out(settings, words, begun)
+    if not many:
+        raise Finished(outcome.code)
+    write_outcome(folder, number, outcome)
 
 
 def _jobs(words: Sequence[str]) -> list[str]:
     """The words of every job of a sweep, in Hydra's order."""
     overrides = OverridesParser.create().parse_overrides([word for word in words if not word.startswith("-")])
-    return [" ".join(job) for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
+    with _hydra_in_words():
+        batches = BasicSweeper.split_arguments(overrides, None)
+    return [" ".join(job) for batch in batches for job in batch]
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
@@ -166,7 +212,7 @@ def _sweeps(words: Sequence[str]) -> Path:
         raise ConfigError(
             f"out={text}: all runs of a sweep go to one folder, so out cannot name other settings"
         ) from None
-    return Path(str(found["out"])).expanduser().absolute() / FOLDER
+    return runs_folder(str(found["out"])).absolute() / FOLDER
 
 
 def _version() -> tuple[int, int]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from simbench.cli.quiet import quiet
 from simbench.cli.terminal import progress, show
-from simbench.errors import SimbenchError
+from simbench.errors import ConfigError, SimbenchError
 from simbench.harness.config import Plan, assemble
 from simbench.harness.library import Runs
 from simbench.harness.run import Run, run
@@ -26,7 +26,7 @@ from simbench.report.outcomes import useless
 from simbench.report.table import run_table, sweep_table
 from simbench.samplers.none import NoPilot
 
-__all__ = ["carry_out", "report_sweep"]
+__all__ = ["carry_out", "refuse", "report_sweep"]
 
 
 def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFolder], None] | None = None) -> Outcome:
@@ -52,11 +52,19 @@ def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFold
             print(f"simbench: {lost}", file=sys.stderr)
         return Outcome(1 if lost else 0, str(done.folder.path.absolute()), job, lost)
     except SimbenchError as error:
-        print(f"simbench: {error}", file=sys.stderr)
-        return Outcome(error.exit_code, None, job, f"{type(error).__name__}: {error}")
+        return refuse(error, job)
+    except MemoryError as error:
+        words = f"this machine has too little memory for it ({error or 'no more was given'})"
+        return refuse(ConfigError(f"{words}; fewer resamples, replicates or people take less"), job)
     except Exception as error:  # noqa: BLE001 - a bug in one job must not stop the sweep; it is shown in full
         traceback.print_exc()
         return Outcome(1, None, job, f"{type(error).__name__}: {error}")
+
+
+def refuse(error: SimbenchError, job: str = "") -> Outcome:
+    """How a job ends that is refused; prints why."""
+    print(f"simbench: {error}", file=sys.stderr)
+    return Outcome(error.exit_code, None, job, f"{type(error).__name__}: {error}")
 
 
 def _not_for_this(plan: Plan) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, make_dataclass
 from enum import Enum
 from pathlib import Path, PurePath
@@ -29,7 +30,7 @@ from simbench.plugin.blame import blamed
 from simbench.plugin.manager import Entry, Registry
 from simbench.plugin.sources import identities
 from simbench.samplers.base import Sampler
-from simbench.settings import one_of, setting, settings_of
+from simbench.settings import one_of, refuse_beyond_numbers, setting, settings_of
 
 __all__ = [
     "DEFAULTS",
@@ -41,6 +42,7 @@ __all__ = [
     "assemble",
     "assemble_scoring",
     "named_config",
+    "runs_folder",
     "typed",
     "writable",
 ]
@@ -48,7 +50,8 @@ __all__ = [
 DEFAULTS = {"experiment": "information_disclosure", "backend": "local", "sampler": "balanced"}
 SCOPES = ("heldout", "reserved", "all")
 INTERVALS = ("percentile", "bca")
-DECIDING = ("interview", "evaluate", "reserve", "adapt_on", "train_without", "ask_without", "replicates", "seed")
+MOST = {"resamples": 100_000, "splits": 10_000, "floors": 1000, "baseline_resamples": 100_000}
+MOST_REPLICATES = 10_000
 PARTS = ("beliefs", "attitudes", "decisions", "demographics")
 
 
@@ -68,9 +71,9 @@ class ScoringSettings:
 
     def __post_init__(self) -> None:
         one_of("scoring.interval", self.interval, INTERVALS)
-        for name in ("resamples", "splits", "floors", "baseline_resamples"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"scoring.{name}: expected at least 1; found {getattr(self, name)}")
+        for name, most in MOST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise ConfigError(f"scoring.{name}: expected 1 to {most}; found {getattr(self, name)}")
         if self.swaps < 0:
             raise ConfigError(f"scoring.swaps: expected 0 or more; found {self.swaps}")
         for name in ("confidence", "alpha"):
@@ -123,8 +126,8 @@ class RunSettings:
         if not 0 < self.reserve < 1:
             raise ConfigError(f"reserve: expected a share in (0, 1); found {self.reserve}")
         one_of("evaluate", self.evaluate, SCOPES)
-        if self.replicates < 1:
-            raise ConfigError(f"replicates: expected at least 1; found {self.replicates}")
+        if not 1 <= self.replicates <= MOST_REPLICATES:
+            raise ConfigError(f"replicates: expected 1 to {MOST_REPLICATES}; found {self.replicates}")
         if self.seed < 0:
             raise ConfigError(f"seed: expected 0 or more; found {self.seed}")
         if self.budget is not None and self.budget <= 0:
@@ -167,7 +170,7 @@ class Plan(ScoringPlan):
     @property
     def out(self) -> Path:
         """The folder that holds the run folders."""
-        return Path(self.settings.out).expanduser()
+        return runs_folder(self.settings.out)
 
     @property
     def title(self) -> str:
@@ -175,12 +178,11 @@ class Plan(ScoringPlan):
         return f"{self.experiment.design.name} {self.backend.name} {self.sampler.name}"
 
     def deciding(self) -> dict[str, Any]:
-        """The part of the configuration that decides which answers come out."""
-        kept: dict[str, Any] = {
-            kind: _without_runtime(type(getattr(self, kind)).Config, self.config[kind])
-            for kind in ("experiment", "sampler", "backend")
-        }
-        kept |= {name: self.config[name] for name in DECIDING}
+        """The part of the configuration that decides which answers come out: all but run-time knobs and scoring."""
+        own = {field.name for field in fields(RunSettings)} - {"scoring"}
+        kept = _without_runtime(RunSettings, {name: self.config[name] for name in own})
+        for kind in DEFAULTS:
+            kept[kind] = _without_runtime(type(getattr(self, kind)).Config, self.config[kind])
         if self.pilot_from is not None:
             kept["adapt_on"] = _without_runtime(type(self.pilot_from).Config, self.config["adapt_on"])
         return kept
@@ -200,12 +202,13 @@ def assemble(config: Mapping[str, Any], registry: Registry) -> Plan:
         entries[kind], parts[kind] = _part(kind, config.get(kind, default), registry)
     metrics = _metrics(config.get("metric"), registry)
     settings = typed(RunSettings, {k: v for k, v in config.items() if k in own}, "")
+    runs_folder(settings.out)
     resolved: dict[str, Any] = {kind: {"name": parts[kind].name, **_stored(parts[kind].config)} for kind in parts}
     resolved["metric"] = {metric.name: _stored(metric.config) for _, metric in metrics}
     resolved |= dataclasses.asdict(settings)
     pilot_from = None
     if settings.adapt_on is not None:
-        entries["adapt_on"], pilot_from = _part("experiment", settings.adapt_on, registry)
+        entries["adapt_on"], pilot_from = _part("experiment", settings.adapt_on, registry, "adapt_on")
         resolved["adapt_on"] = {"name": pilot_from.name, **_stored(pilot_from.config)}
     return Plan(
         **parts,
@@ -240,6 +243,17 @@ def assemble_scoring(
     )
 
 
+def runs_folder(out: str) -> Path:
+    """The folder that ``out`` names. ConfigError where it can be no path."""
+    try:
+        folder = Path(out).expanduser()
+        with suppress(OSError):
+            folder.lstat()
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(f"out: {out[:100]!r} is no folder that can be: {error}") from None
+    return folder
+
+
 def named_config(cls: type[Any]) -> type[Any]:
     """The plugin's Config with one more field ``name``, as it stands in composed configurations."""
     if any(field.name == "name" for field in fields(cls.Config)):
@@ -261,14 +275,14 @@ def writable(config: type[Any]) -> DictConfig:
     return schema
 
 
-def _part(kind: str, given: Any, registry: Registry) -> tuple[Entry, Any]:
-    """Build the experiment, sampler or backend that ``given`` (a name, or a mapping with one) asks for."""
-    settings = {"name": given} if isinstance(given, str) else dict(given)
+def _part(kind: str, given: Any, registry: Registry, key: str = "") -> tuple[Entry, Any]:
+    """Build the experiment, sampler or backend that ``given`` (a name, or a mapping with one), set by ``key``, is."""
+    settings = {"name": given} if isinstance(given, str) else dict(given) if isinstance(given, Mapping) else {}
     name = settings.pop("name", None)
     if not isinstance(name, str):
-        raise ConfigError(f"{kind}: expected a name or a mapping with one; found {given!r}")
+        raise ConfigError(f"{key or kind}: expected a name or a mapping with one; found {given!r}")
     entry = registry.get(kind, name)
-    config = typed(entry.cls.Config, settings, f"{kind}.")
+    config = typed(entry.cls.Config, settings, f"{key or kind}.")
     with blamed(kind, entry.cls, "__init__"):
         return entry, entry.cls(config)
 
@@ -304,7 +318,9 @@ def typed(config: type[Any], given: Mapping[str, Any], prefix: str) -> Any:
     if lacking:
         raise ConfigError(f"{prefix}{lacking[0]} has no default: give {prefix}{lacking[0]}=VALUE")
     try:
-        return OmegaConf.to_object(schema)
+        made = OmegaConf.to_object(schema)
+        refuse_beyond_numbers(made, given, prefix)
+        return made
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:  # __post_init__'s refusal
         raise ConfigError(f"{prefix.rstrip('.') or 'settings'}: {error}") from error
 

@@ -83,9 +83,11 @@ class Sweep:
     def forget(self) -> None:
         """Remove the plan of a sweep that was refused before any of its jobs began."""
         if not any(self.folder.glob("[0-9]*.*")):
-            (self.folder / "plan.json").unlink(missing_ok=True)
             with contextlib.suppress(OSError):
+                for name in ("plan.json", "multirun.yaml"):
+                    (self.folder / name).unlink(missing_ok=True)
                 self.folder.rmdir()
+                self.folder.parent.rmdir()
 
     def _job(self, number: int, words: str) -> Job:
         stored = _json(self.folder / f"{number}.json")
