@@ -117,3 +117,13 @@ def test_what_cannot_be_computed() -> None:
     assert swap_p(still) == pytest.approx([1, 1])
     assert step_down_p(still) == pytest.approx([1, 1])
     assert np.isnan(step_down_p(values)[1])
+
+
+def test_what_is_infinite_counts_as_larger_than_all() -> None:
+    rng = np.random.default_rng(3)
+    table = rng.random((200, 3))
+    table[5:9, 1] = np.inf
+    table[0, 2] = np.inf
+    p = step_down_p(table)
+    assert np.isfinite(p).all()
+    assert p[2] == min(p) == pytest.approx(5 / 200)  # itself, and four where another figure is larger than all

@@ -81,7 +81,7 @@ def step_down_p(values: ArrayLike) -> Floats:
     known = np.flatnonzero(~np.isnan(table[0]))
     if not known.size:
         return adjusted
-    table = table[:, known]
+    table = np.where(np.isinf(table[:, known]), np.nan, table[:, known])  # beyond all others, like what has no value
     centre, spread = np.nanmean(table, axis=0), np.nanstd(table, axis=0)
     moves = spread > TIE * np.maximum(1.0, np.abs(centre))
     scaled = np.where(moves, (table - centre) / np.where(moves, spread, 1.0), 0.0)
