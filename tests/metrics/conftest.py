@@ -56,6 +56,17 @@ class Study:
         answers = {"harm": harm, "colour": colour, "mood": np.array([0, 2, 3])[step], "act": act}
         return pd.DataFrame({**who_is, "tone": tone, "who": who, **answers})
 
+    def again(self, human: pd.DataFrame, seed: int) -> pd.DataFrame:
+        """The same people answering anew by the same law: a perfect simulation, given profile and treatment."""
+        rng, n = np.random.default_rng(seed), len(human)
+        known = 0.8 * human["tone"] + 0.6 * (human["group"] == "y") - 0.01 * (human["age"] - 45)
+        latent = known + rng.normal(size=n)
+        harm = np.clip(np.round(latent + 2.6), 1, 5).astype(int)
+        colour = np.where(rng.random(n) < 0.6, "red", rng.choice(["green", "blue"], n))
+        step = np.clip(np.round(1 - latent / 2 + rng.normal(size=n) / 2), 0, 2).astype(int)
+        act = (harm - 3 + rng.logistic(size=n) > 0).astype(int)
+        return human.assign(harm=harm, colour=colour, mood=np.array([0, 2, 3])[step], act=act)
+
     def rule(self, people: pd.DataFrame) -> pd.Series:
         """Harm above 3 goes with acting, below with not; undefined at 3."""
         harm, act = people["harm"].astype("Int64"), people["act"].astype("Int64")

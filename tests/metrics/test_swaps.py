@@ -53,6 +53,9 @@ def test_the_rows_exchanged_are_those_of_people_who_have_a_counterpart(study: An
     assert (first + second == 1).all()
     assert (first[:, :43] + first[:, 43:] == 1).all()  # every person is on either side once
     assert first[0, :43].all()
+    last = told(people, study.draw(2, 50))
+    last.loc[30:, "status"] = "refused"
+    assert len(swapped(plan(study, ["js_distance"], resamples=9), people, last).human) == 60
     ids = comparison.human.people.ids
     assert (ids[:43].str.slice(2).to_numpy() == ids[43:].str.slice(2).to_numpy()).all()
 
@@ -80,7 +83,7 @@ def test_another_sample_of_the_same_people_is_seldom_told_apart_in_any_figure(st
         human = study.draw(seed, 80)
         people, asked = study.side(human, 0, 0).people, Asked(made.metrics)
         found: dict[str, list[float]] = {}
-        for each in asked.scores(swapped(made, people, told(people, again(human, 500 + seed)))):
+        for each in asked.scores(swapped(made, people, told(people, study.again(human, 500 + seed)))):
             if each.metric in asked.better and np.isfinite(each.value[0]):
                 p = float(swap_p(loss(each.value, asked.better[each.metric])))
                 found.setdefault(each.metric, []).append(float(p <= 0.1))
@@ -91,22 +94,11 @@ def test_another_sample_of_the_same_people_is_seldom_told_apart_in_any_figure(st
         assert np.mean(shares) < 0.1 + 3 * np.std(shares) / np.sqrt(len(shares)), metric
 
 
-def again(human: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """New answers of the same people: the study's law, given profile and treatment."""
-    rng, n = np.random.default_rng(seed), len(human)
-    latent = 0.8 * human["tone"] + 0.6 * (human["group"] == "y") - 0.01 * (human["age"] - 45) + rng.normal(size=n)
-    harm = np.clip(np.round(latent + 2.6), 1, 5).astype(int)
-    step = np.clip(np.round(1 - latent / 2 + rng.normal(size=n) / 2), 0, 2).astype(int)
-    colour = np.where(rng.random(n) < 0.6, "red", rng.choice(["green", "blue"], n))
-    act = (harm - 3 + rng.logistic(size=n) > 0).astype(int)
-    return human.assign(harm=harm, mood=np.array([0, 2, 3])[step], colour=colour, act=act)
-
-
 def test_corrected_p_values_can_be_small_in_any_number_of_levels(study: Any, plan: Any) -> None:
     """Everybody differs: in each of many levels the step-down p is the least there is; Holm's is many times that."""
     human = study.draw(1, 300)
     people = study.side(human, 0, 0).people
-    drawn = again(human, 2).assign(harm=lambda frame: 6 - frame["harm"], mood=0)
+    drawn = study.again(human, 2).assign(harm=lambda frame: 6 - frame["harm"], mood=0)
     frame, _ = score(plan(study, ["js_distance"], resamples=100, swaps=99), people, told(people, drawn))
     levels = frame[(frame["metric"] == "js_distance") & (frame["item"] == "mean") & frame["subgroup"].notna()]
     assert (levels["p_step"] == 0.01).all()
@@ -116,6 +108,6 @@ def test_corrected_p_values_can_be_small_in_any_number_of_levels(study: Any, pla
 def test_no_swaps_leaves_bootstrap_p_values(study: Any, plan: Any) -> None:
     human = study.draw(1, 60)
     people = study.side(human, 0, 0).people
-    frame, _ = score(plan(study, ["js_distance"], resamples=50, swaps=0), people, told(people, again(human, 1)))
+    frame, _ = score(plan(study, ["js_distance"], resamples=50, swaps=0), people, told(people, study.again(human, 1)))
     assert frame["p_step"].isna().all()
     assert frame["p"].notna().any()

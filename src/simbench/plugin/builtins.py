@@ -46,6 +46,7 @@ class Builtins:
         """Built-in metrics."""
         from simbench.metrics.alignment import JSDistance, KLDivergence, TotalVariation, Wasserstein
         from simbench.metrics.coherence import BeliefDecision, ValueActionGap
+        from simbench.metrics.equivalent import EquivalentN
         from simbench.metrics.heterogeneity import Diversity, UniqueStructures
         from simbench.metrics.individual import Individual
         from simbench.metrics.likelihood import LogLikelihood
@@ -60,5 +61,5 @@ class Builtins:
         alignment = (JSDistance, TotalVariation, Wasserstein, KLDivergence, SubgroupBias)
         coherence = (ValueActionGap, BeliefDecision)
         recovery = (CoefficientRecovery, TreatmentEffects)
-        worth = (LogLikelihood, Worth, TrustedSize, Individual, Verdict)
+        worth = (LogLikelihood, EquivalentN, Worth, TrustedSize, Individual, Verdict)
         return (*heterogeneity, *alignment, *coherence, *recovery, *worth)

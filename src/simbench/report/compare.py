@@ -184,12 +184,12 @@ def _ranks(losses: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, float]
     """Rank of each run by its loss, the ranks' interval over resamples, and how often it is first."""
     import pandas as pd
 
-    usable = {run: loss for run, loss in losses.items() if np.isfinite(loss[0])}
+    usable = {run: loss for run, loss in losses.items() if not np.isnan(loss[0])}
     if len(usable) < 2:
         return {}
     length = min(len(loss) for loss in usable.values())
     table = np.stack([loss[:length] for loss in usable.values()])
-    whole = table[:, np.isfinite(table).all(axis=0)]
+    whole = table[:, ~np.isnan(table).any(axis=0)]
     ranks = pd.DataFrame(whole).rank().to_numpy()  # ties share the mean of their ranks
     first = (whole == whole.min(axis=0)).astype(float)
     first /= first.sum(axis=0)

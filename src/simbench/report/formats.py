@@ -16,22 +16,27 @@ __all__ = ["FORMATS", "as_csv", "as_latex", "as_markdown", "as_table", "number",
 
 FORMATS = ("table", "csv", "markdown", "latex")
 SPECIAL = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}
-SPECIAL |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+SPECIAL |= {"∞": r"$\infty$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
 
+SMALL, NOISE = 0.00995, 1e-12
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 NUMERIC = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 MARKDOWN = re.compile(r"[\\`*<>|~&]|(?<!\w)_|_(?!\w)|(?<=\])\(|^(?=[#+-]\s)")
 
 
 def number(value: Any) -> str:
-    """A cell in words: three significant places near 1, none above 100, a dash for what is missing."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+    """A cell in words: three places near 1, none above 100, two significant ones below 0.01, a dash where missing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
+    if isinstance(value, float) and math.isinf(value):
+        return "∞" if value > 0 else "-∞"
     if isinstance(value, str | bool):
         return str(value)
     if not isinstance(value, float) or abs(value) >= 100:
         return f"{value:.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2g}" if NOISE < abs(value) < SMALL else f"{value:.3f}"
 
 
 def plain(text: str) -> Text:

@@ -19,7 +19,7 @@ from simbench.harness.kept import name_of
 from simbench.metrics.alignment import ALL_ITEMS
 from simbench.metrics.score_table import ScoreTable, title
 from simbench.plugin.manager import Registry, load_plugins
-from simbench.report.formats import plain
+from simbench.report.formats import number, plain
 from simbench.report.outcomes import (
     faults,
     headline_counts,
@@ -99,7 +99,7 @@ def sweep_table(runs: Sequence[Run]) -> RenderableType:
         humans, counts = manifest["humans"], manifest["outcomes"]["all"]
         cells = {"pilot": str(humans["n_pilot"]), "n": str(humans["n_evaluated"]), "ok": str(counts["ok"])}
         rows = ScoreTable(run.scores, registry.classes("metric")).headline_rows()
-        cells |= {title(row): _number(row["value"]) for row in rows if row["item"] != ALL_ITEMS}
+        cells |= {title(row): number(row["value"]) for row in rows if row["item"] != ALL_ITEMS}
         columns |= dict.fromkeys(cells)
         mark = " (SYNTHETIC)" if humans["synthetic"] else ""
         mark += f" (NOT SENT: {', '.join(unsent(manifest))})" if unsent(manifest) else ""
@@ -176,25 +176,19 @@ def _model(manifest: dict[str, Any]) -> str:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    value = _number(row["value"])
+    value = number(row["value"])
     if math.isfinite(row["ci_low"]):
-        value += f" [{_number(row['ci_low'])}, {_number(row['ci_high'])}]"
-    if not math.isfinite(row["value"]):
+        value += f" [{number(row['ci_low'])}, {number(row['ci_high'])}]"
+    if math.isnan(row["value"]):
         value = f"not computable: {row['reason']}"
     return [
         title(row),
-        _number(row["human"]),
-        _number(row["simulated"]),
+        number(row["human"]),
+        number(row["simulated"]),
         value,
-        _number(row["floor"]),
-        _number(row["ceiling"]),
+        number(row["floor"]),
+        number(row["ceiling"]),
     ]
-
-
-def _number(value: float) -> str:
-    if value is None or not math.isfinite(value):
-        return "-"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
 def _footer(run: Run, manifest: dict[str, Any], registry: Registry) -> list[str]:

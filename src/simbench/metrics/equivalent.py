@@ -1,0 +1,327 @@
+"""One unit for all closeness: as good as asking how many people?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simbench.design import Item
+from simbench.metrics.base import Bools, Comparison, Floats, Ints, Metric, Score, Side
+from simbench.metrics.comparison import positions
+from simbench.metrics.fitting import fit_both
+from simbench.settings import NoSettings
+
+if TYPE_CHECKING:
+    from simbench.stats.equivalent import Equivalent
+
+__all__ = ["EquivalentN"]
+
+FEWEST = 10
+FLOORS = 5
+"""So many reference samples are looked at: n* of uniform answers hardly varies."""
+
+Part = tuple[Floats, Floats]
+"""An estimate (p,), and what every unit adds to it (G, p)."""
+
+
+class EquivalentN(Metric[NoSettings]):
+    """As good as how many people? The error of the simulated figures in units of the error of asking n people.
+
+    For a vector of figures theta (below), asking n people misses the population's by trace(W S) / n on average,
+    squared and weighted, S being what one person adds. With n_h people at hand,
+
+        1 / n* = max(0, (theta_s - theta_h)' W (theta_s - theta_h) - trace(W V_h) + 2 trace(W C)) / trace(W S),
+
+    V_h = S / n_h being the human estimate's own covariance and C its covariance with the simulated one (persons whose
+    simulated answers go with their real ones). n* in people, from 1 up, higher is better; infinite where the error is
+    within the humans' own noise. m other real people taken for a simulation give m. A simulation of n_s rows is no
+    more than another sample of n_s people, so it cannot be expected to be worth more than n_s.
+
+    - ``equivalent_n``: shares of options, per item, over all main items together (``item="mean"``) and that for every
+      subgroup level with ten people; W = identity.
+    - ``equivalent_n_joint``: shares of belief structures. ``equivalent_n_means``: means of the ordered items.
+      ``equivalent_n_effects``: effects of treatments, the groups' mean answers less the mean over groups.
+      ``equivalent_n_coefficients``: a regression's coefficients. W = inverse of the diagonal of S (not structures).
+
+    The interval is for the population of what is simulated: the squared distance of both populations, by inverting
+    the noncentral chi-square distribution, plus the noise of the simulated rows; its upper end is infinite where the
+    two cannot be told apart. ``floor`` is n* of uniform answers, the baselines' columns theirs: hold n* against the
+    size of the pilot, which was asked anyway.
+
+    Failure modes: one number over all parts of a vector; few people have a wide interval; a normal approximation,
+    rough below twenty people; coefficients take both sides' errors for independent. Definition by simbench.
+    """
+
+    name = "equivalent_n"
+    headline = (("equivalent_n", "mean"), ("equivalent_n_effects", None))
+    better = {
+        "equivalent_n": "higher",
+        "equivalent_n_joint": "higher",
+        "equivalent_n_means": "higher",
+        "equivalent_n_effects": "higher",
+        "equivalent_n_coefficients": "higher",
+    }
+
+    def score(self, comparison: Comparison) -> Iterator[Score]:
+        """Shares per item, together and by subgroup level; structures, means, effects; every regression."""
+        blocks = list(_blocks(comparison))
+        if not blocks:
+            for name in self.better:
+                which = "mean" if name == self.name else None
+                yield Score.missing(
+                    name, "only for a simulation of the very people", comparison.resamples, item=which
+                )
+            return
+        items = [item for item in comparison.design.items if len(item.options) > 1]
+        for item in items:
+            yield _score(comparison, blocks, "equivalent_n", _shares([item]), item=item.name)
+        main = [item for item in comparison.design.main_items if item in items]
+        yield _score(comparison, blocks, "equivalent_n", _shares(main), item="mean")
+        for variable, level in comparison.subgroup_levels():
+            where: dict[str, Any] = {"item": "mean", "subgroup": variable, "level": level}
+            yield _score(comparison, blocks, "equivalent_n", _shares(main, (variable, level)), **where)
+        yield _score(comparison, blocks, "equivalent_n_joint", _structures)
+        ordered = [item for item in items if item.ordered]
+        yield _score(comparison, blocks, "equivalent_n_means", _means(ordered), standardised=True)
+        yield _score(comparison, blocks, "equivalent_n_effects", _effects(ordered), standardised=True)
+        yield from _coefficients(comparison)
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """One point comparison: both sides without weights, and the unit of every row, coded alike on both.
+
+    ``paired``: units are the same on both sides; ``structures``: codes of belief structures.
+    """
+
+    human: Side
+    simulated: Side
+    units: tuple[Ints, Ints]
+    paired: bool
+    structures: tuple[Ints, Ints]
+    alone: bool
+
+    @property
+    def size(self) -> int:
+        """Number of unit codes."""
+        return max(int(units.max(initial=-1)) for units in self.units) + 1
+
+    @property
+    def sides(self) -> tuple[tuple[Side, Ints], tuple[Side, Ints]]:
+        """Side and units, human first."""
+        return (self.human, self.units[0]), (self.simulated, self.units[1])
+
+
+def _blocks(comparison: Comparison) -> Iterator[_Block]:
+    """The comparison as observed; of reference samples (the floor) every row of weights, one by one."""
+    human, simulated, matched = comparison.human, comparison.simulated, comparison.matched
+    unit = np.unique(human.people.unit.to_numpy(str), return_inverse=True)[1].reshape(-1)
+    own = np.unique(simulated.people.unit.to_numpy(str), return_inverse=True)[1].reshape(-1)
+    if comparison.generator is not None:
+        told = own if matched is None else unit[matched]
+        yield _Block(human, simulated, (unit, told), matched is not None, comparison.structures, True)
+    elif matched is not None:
+        for row in simulated.weights[:FLOORS]:
+            rows = np.flatnonzero(row)
+            side = Side(simulated.people.at(rows), np.ones((1, len(rows))))
+            structures = comparison.structures[0], comparison.structures[1][rows]
+            yield _Block(human, side, (unit, unit[matched[rows]]), True, structures, False)
+
+
+def _score(
+    comparison: Comparison,
+    blocks: Sequence[_Block],
+    name: str,
+    parts: Callable[[_Block], tuple[Part, Part, int] | str],
+    standardised: bool = False,
+    **where: Any,
+) -> Score:
+    from simbench.stats.equivalent import equivalent_people, paired_spread, spread_of
+
+    found = []
+    people = simulated = 0
+    for block in blocks:
+        made = parts(block)
+        if isinstance(made, str):
+            return Score.missing(name, made, comparison.resamples, **where)
+        (human, one), (told, other), people = made
+        simulated = len(block.simulated)
+        if standardised:
+            scale = np.sqrt((one**2).sum(axis=0))
+            if not (scale > 0).all():
+                return Score.missing(name, "all humans gave the same answer", comparison.resamples, **where)
+            human, one, told, other = (each / scale for each in (human, one, told, other))
+        spread = (paired_spread if block.paired else spread_of)(one, other, block.alone)
+        found.append(equivalent_people(told - human, spread, people))
+    where |= {"n_human": people, "n_simulated": simulated}
+    return _told(comparison, name, found, blocks[0].alone, **where)
+
+
+def _told(comparison: Comparison, name: str, found: Sequence[Equivalent], alone: bool, **where: Any) -> Score:
+    """The figure, its interval, and both in words."""
+    errors = [1 / each.people for each in found]
+    if not np.isfinite(errors).all():
+        return Score.missing(name, "all humans gave the same answer", comparison.resamples, **where)
+    mean = float(np.mean(errors))
+    value = np.full(comparison.resamples, 1 / mean if mean > 0 else np.inf)
+    if not alone:
+        return Score(name, value, interval=(np.nan, np.nan), **where)
+    ends = (found[0].low, found[0].high)
+    words = in_words(float(value[0]), ends, where["n_human"])
+    return Score(name, value, interval=ends, reason=words, **where)
+
+
+def in_words(value: float, ends: tuple[float, float], people: int) -> str:
+    """What n* and its interval say."""
+    if np.isinf(value):
+        return f"its error is within the noise of {people} people: as good as asking at least {ends[0]:.3g}"
+    upto = "without end" if np.isinf(ends[1]) else f"{ends[1]:.3g}"
+    return f"as good as asking {value:.3g} people, {ends[0]:.3g} to {upto}"
+
+
+def _shares(
+    items: Sequence[Item], level: tuple[str, str] | None = None
+) -> Callable[[_Block], tuple[Part, Part, int] | str]:
+    """Shares of the options of some items, among everybody or in one subgroup level."""
+
+    def parts(block: _Block) -> tuple[Part, Part, int] | str:
+        if not items:
+            return "no item has more than one option"
+        among = [np.ones(len(side), bool) if level is None else side.members(*level) for side, _ in block.sides]
+        found, people = [], []
+        for item in items:
+            codes = [
+                np.where(kept, side.codes(item.name), -1) for (side, _), kept in zip(block.sides, among, strict=True)
+            ]
+            people.append(_persons(block.human, codes[0]))
+            if people[-1] < FEWEST or not (codes[1] >= 0).any():
+                return f"fewer than {FEWEST} people, or nobody simulated, answered {item.name}"
+            found.append(_pair(block, codes, len(item.options)))
+        return *_joined(block, found, among), min(people)
+
+    return parts
+
+
+def _structures(block: _Block) -> tuple[Part, Part, int] | str:
+    """Shares of belief structures."""
+    codes = block.structures
+    people = _persons(block.human, codes[0])
+    if people < FEWEST or not (codes[1] >= 0).any():
+        return f"fewer than {FEWEST} people, or nobody simulated, answered every item of a structure"
+    found = [_pair(block, codes, max(int(each.max(initial=-1)) for each in codes) + 1)]
+    return *_joined(block, found, [each >= 0 for each in codes]), people
+
+
+def _means(items: Sequence[Item]) -> Callable[[_Block], tuple[Part, Part, int] | str]:
+    return lambda block: _numbers(block, items, None)
+
+
+def _effects(items: Sequence[Item]) -> Callable[[_Block], tuple[Part, Part, int] | str]:
+    def parts(block: _Block) -> tuple[Part, Part, int] | str:
+        groups = tuple(block.human.people.levels("condition"))
+        return "there is only one treatment group" if len(groups) < 2 else _numbers(block, items, groups)
+
+    return parts
+
+
+def _numbers(block: _Block, items: Sequence[Item], groups: tuple[str, ...] | None) -> tuple[Part, Part, int] | str:
+    """Means of ordered items, or the treatment groups' less the mean over groups."""
+    usable = [item for item in items if np.ptp(positions(item)) and _vary(block.human.numbers(item))]
+    if not usable:
+        return "no ordered item in which humans vary"
+    found = []
+    for item in usable:
+        pair = []
+        for side, units in block.sides:
+            codes = np.zeros(len(side), dtype=np.int64) if groups is None else side.groups("condition", groups)
+            pair.append(_by_group(side.numbers(item), codes, units, block.size, 1 if groups is None else len(groups)))
+        if pair[0] is None or pair[1] is None:
+            return f"a treatment group without two answers to {item.name}"
+        found.append((pair[0], pair[1]))
+    among = [np.ones(len(side), bool) for side, _ in block.sides]
+    return *_joined(block, found, among), min(_persons(block.human, block.human.codes(item.name)) for item in usable)
+
+
+def _by_group(numbers: Floats, codes: Ints, units: Ints, size: int, groups: int) -> Part | None:
+    """Group means (less their mean, where there are several), and what every unit adds to them."""
+    kept = np.flatnonzero(~np.isnan(numbers) & (codes >= 0))
+    cell = units[kept] * groups + codes[kept]
+    count = np.bincount(cell, minlength=size * groups).reshape(size, groups)
+    total = np.bincount(cell, numbers[kept], minlength=size * groups).reshape(size, groups)
+    n = count.sum(axis=0)
+    if (n < 2).any():
+        return None
+    mean = total.sum(axis=0) / n
+    adds = (total - count * mean) / n
+    if groups == 1:
+        return mean, adds
+    return mean - mean.mean(), adds - adds.mean(axis=1, keepdims=True)
+
+
+def _counted(codes: Ints, units: Ints, size: int, options: int) -> Part:
+    """Shares (K,) of codes (n,), and what every unit adds to them (G, K)."""
+    kept = np.flatnonzero(codes >= 0)
+    cells = np.bincount(units[kept] * options + codes[kept], minlength=size * options).reshape(size, options)
+    n = len(kept)
+    shares = cells.sum(axis=0) / n
+    return shares, (cells - cells.sum(axis=1, keepdims=True) * shares) / n
+
+
+def _pair(block: _Block, codes: Sequence[Ints], options: int) -> tuple[Part, Part]:
+    human, simulated = (
+        _counted(each, units, block.size, options) for each, units in zip(codes, block.units, strict=True)
+    )
+    return human, simulated
+
+
+def _joined(block: _Block, found: Sequence[tuple[Part, Part]], among: Sequence[Bools]) -> tuple[Part, Part]:
+    """Several estimates as one vector per side, with the units that are there: on either side, where paired."""
+    there = [np.unique(units[kept]) for units, kept in zip(block.units, among, strict=True)]
+    if block.paired:
+        there = [np.union1d(*there)] * 2
+    human, simulated = (
+        (
+            np.concatenate([pair[at][0] for pair in found]),
+            np.concatenate([pair[at][1] for pair in found], axis=1)[rows],
+        )
+        for at, rows in enumerate(there)
+    )
+    return human, simulated
+
+
+def _vary(numbers: Floats) -> bool:
+    known = numbers[~np.isnan(numbers)]
+    return bool(known.size and np.ptp(known) > 0)
+
+
+def _persons(side: Side, codes: Ints) -> int:
+    return int(side.people.person[codes >= 0].nunique())
+
+
+def _coefficients(comparison: Comparison) -> Iterator[Score]:
+    """Every regression, of which the estimate alone is fitted; not of reference samples."""
+    from simbench.stats.equivalent import Spread, equivalent_people
+
+    if comparison.generator is None:
+        return
+    first, other = (replace(side, weights=side.weights[:1]) for side in comparison.sides)
+    once = replace(comparison, human=first, simulated=other)
+    people = int(comparison.human.people.person.nunique())
+    for regression in comparison.design.regressions:
+        fitted = fit_both(once, regression)
+        where: dict[str, Any] = {"item": fitted.title}
+        if fitted.human is None or fitted.simulated is None or fitted.reason:
+            reason = fitted.reason or "not fitted"
+            yield Score.missing("equivalent_n_coefficients", reason, comparison.resamples, **where)
+            continue
+        own, told = fitted.human.covariance[0], fitted.simulated.covariance[0]
+        scale = np.sqrt(np.diag(own))
+        own, told = own / np.outer(scale, scale), told / np.outer(scale, scale)
+        spread = Spread(float(np.trace(own)), float(np.trace(told)), 0.0, float(((own + told) ** 2).sum()))
+        gap = (fitted.simulated.estimates[0] - fitted.human.estimates[0]) / scale
+        where |= {"n_human": people, "n_simulated": fitted.n_simulated}
+        found = equivalent_people(gap, spread, people)
+        yield _told(comparison, "equivalent_n_coefficients", [found], True, **where)
