@@ -28,9 +28,9 @@ import pandas as pd
 
 from simbench.design import Design, Factor, Item, People, Profile, Regression
 from simbench.harness.comparisons import scheme
-from simbench.harness.estimates import SHIFTS, estimates
+from simbench.harness.inference import SHIFTS, estimates
 from simbench.metrics.base import Comparison, Metric, Score, Side
-from simbench.metrics.worth import Worth, WorthSettings
+from simbench.metrics.worth import Worth, WorthConfig
 from simbench.plugin.manager import load_plugins
 from simbench.stats import acceleration, bca_interval, bootstrap_weights, jackknife_weights, percentile_interval
 from simbench.stats.recentring import recentred
@@ -177,7 +177,7 @@ def battery() -> list[Metric[Any]]:
     """Every metric that has intervals."""
     left_out = ("trusted_size", "verdict", "worth")
     classes = [entry.cls for entry in load_plugins().of("metric") if entry.name not in left_out]
-    return [*(cls(cls.Config()) for cls in classes), Worth(WorthSettings(labelled=LABELLED))]
+    return [*(cls(cls.Config()) for cls in classes), Worth(WorthConfig(labelled=LABELLED))]
 
 
 def repeated(

@@ -22,7 +22,7 @@ from scipy.spatial.distance import jensenshannon
 from threadpoolctl import threadpool_limits
 
 from simbench.design import Design, Factor, Item, People, Profile, Regression
-from simbench.harness.estimates import estimates
+from simbench.harness.inference import estimates
 from simbench.metrics.base import Comparison, Side
 from simbench.plugin.manager import load_plugins
 from simbench.stats import bootstrap_weights, js_distance

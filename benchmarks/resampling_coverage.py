@@ -27,11 +27,11 @@ from statsmodels.discrete.discrete_model import Logit
 
 from simbench.design import Design, Factor, Item, People, Regression
 from simbench.harness.comparisons import scheme
-from simbench.harness.estimates import estimates
+from simbench.harness.inference import estimates
 from simbench.metrics.base import Comparison, Side
 from simbench.metrics.coherence import ValueActionGap
 from simbench.metrics.recovery import CoefficientRecovery
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 from simbench.stats import bootstrap_weights
 
 PART = 100
@@ -41,7 +41,7 @@ ITEMS = (
     Item("rating", "belief", "?", options=range(11)),
     Item("act", "decision", "?", options=(0, 1)),
 )
-METRICS = (CoefficientRecovery(NoSettings()), ValueActionGap(NoSettings()))
+METRICS = (CoefficientRecovery(NoConfig()), ValueActionGap(NoConfig()))
 Table = dict[str, Any]
 
 

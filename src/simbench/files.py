@@ -20,6 +20,7 @@ from typing import IO, Any
 from simbench.errors import StorageError
 
 __all__ = [
+    "as_path",
     "canonical",
     "digest",
     "file_digest",
@@ -59,6 +60,19 @@ def source_digest(places: Iterator[Path] | tuple[Path, ...]) -> str:
             name = path.relative_to(place if place.is_dir() else place.parent).as_posix()
             total.update(canonical([place.name, name, file_digest(path)]).encode())
     return total.hexdigest()
+
+
+def as_path(text: str) -> Path:
+    """The path that somebody's text names, ``~`` expanded. StorageError where it can be the name of nothing."""
+    try:
+        path = Path(text).expanduser()
+        path.lstat()
+    except (RuntimeError, ValueError) as error:
+        raise StorageError(f"{text[:100]!r} is no path: {error}") from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise StorageError(f"'{text[:100]}...' is no path: {error.strerror}") from None
+    return path
 
 
 @contextmanager

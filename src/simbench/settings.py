@@ -16,7 +16,7 @@ from typing import Any
 
 from simbench.errors import ConfigError
 
-__all__ = ["NoSettings", "Setting", "one_of", "refuse_beyond_numbers", "setting", "settings_of"]
+__all__ = ["NoConfig", "Setting", "one_of", "refuse_beyond_numbers", "setting", "settings_of"]
 
 LARGEST = 2**63 - 1
 
@@ -34,7 +34,7 @@ def setting(default: Any = dataclasses.MISSING, help: str = "", *, runtime: bool
 
 
 @dataclass(frozen=True)
-class NoSettings:
+class NoConfig:
     """For what has nothing to set."""
 
 

@@ -20,8 +20,8 @@ from simbench.harness.kept import study_of
 from simbench.harness.library import load_runs
 from simbench.harness.run import Run
 from simbench.plugin.manager import load_plugins
-from simbench.report.compare import compare_runs
 from simbench.report.croissant import write_croissant
+from simbench.report.leaderboard import compare_runs
 from simbench.report.page import write_report
 
 FEW = {"resamples": 20, "splits": 3, "floors": 2, "baseline_resamples": 5}

@@ -142,7 +142,7 @@ def test_interviews_that_failed_are_asked_again_when_wanted(tmp_path: Path, monk
         ({"sampler": {"name": "balanced", "m": 3}}, "there is no setting 'sampler.m'"),
         ({"scoring": {"resample": 3}}, "did you mean 'resamples'"),
         ({"sampler": {"n": 3}}, "expected a name"),
-        ({"replicates": 0}, "replicates: expected 1 to 10000"),
+        ({"replicates": 0}, "replicates: expected 1 to 1000"),
         ({"budget": -1.0}, "more than 0"),
     ],
 )

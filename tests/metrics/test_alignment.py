@@ -12,7 +12,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy, wasserstein_distance
 
 from simbench.design import Item
-from simbench.harness.estimates import corrected
+from simbench.harness.inference import corrected
 from simbench.metrics.alignment import JSDistance, KLDivergence, TotalVariation, Wasserstein
 from simbench.metrics.base import Score, Side
 from simbench.stats import total_variation

@@ -16,7 +16,7 @@ from sklearn.metrics import log_loss
 from simbench.backends.base import Backend, Workspace
 from simbench.backends.majority import Majority
 from simbench.backends.resample import Resample
-from simbench.backends.tabular import PENALTIES, Tabular, TabularSettings
+from simbench.backends.tabular import PENALTIES, Tabular, TabularConfig
 from simbench.backends.uniform import Uniform
 from simbench.design import People
 from simbench.harness.likelihood import likelihood_frame, tables_of
@@ -24,7 +24,7 @@ from simbench.harness.progress import Silent
 from simbench.interview import Script, Style
 from simbench.metrics.foretold import Foretold, shares_of
 from simbench.metrics.likelihood import LogLikelihood
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 
 BITS = np.log(2)
 
@@ -63,7 +63,7 @@ def columns(study: Any, pilot: pd.DataFrame, frame: pd.DataFrame, *answers: np.n
 def test_the_tabular_models_likelihood_is_scikit_learns_log_loss(study: Any) -> None:
     """Of the second item: given the real answer to the first, in a fit of its own with the strongest penalty."""
     pilot, frame = study.draw(1, 9), study.draw(2, 150)
-    tables = foretold(study, Tabular(TabularSettings()), pilot, frame)
+    tables = foretold(study, Tabular(TabularConfig()), pilot, frame)
     harm = [((each["harm"] - pilot["harm"].mean()) / pilot["harm"].std(ddof=0)).to_numpy() for each in (pilot, frame)]
     fit = LogisticRegression(C=PENALTIES[0], tol=1e-9, max_iter=9000)
     fit.fit(columns(study, pilot, pilot, harm[0]), pilot["colour"])
@@ -92,10 +92,10 @@ def test_the_product_over_items_is_the_probability_of_the_whole_row(study: Any) 
     for position, item in enumerate(study.design.items):
         everything[item.name] = grid[position]
     for backend in (
-        Tabular(TabularSettings()),
-        Resample(NoSettings()),
-        Majority(NoSettings()),
-        Uniform(NoSettings()),
+        Tabular(TabularConfig()),
+        Resample(NoConfig()),
+        Majority(NoConfig()),
+        Uniform(NoConfig()),
     ):
         tables = foretold(study, backend, pilot, everything)
         chances = np.ones(len(grid))
@@ -108,10 +108,10 @@ def test_the_product_over_items_is_the_probability_of_the_whole_row(study: Any) 
 def test_smoothing_of_the_baselines_is_the_stated_one(study: Any) -> None:
     pilot = study.draw(1, 3).assign(harm=[1, 1, 4], colour=["red", "blue", "red"], mood=[0, 0, 3], act=[0, 0, 1])
     frame = study.draw(2, 2).assign(harm=[1, 5], colour=["red", "red"], mood=[2, 3], act=[0, 1])
-    assert foretold(study, Uniform(NoSettings()), pilot, frame)["harm"] == pytest.approx(np.full((2, 5), 0.2))
-    majority = foretold(study, Majority(NoSettings()), pilot, frame)
+    assert foretold(study, Uniform(NoConfig()), pilot, frame)["harm"] == pytest.approx(np.full((2, 5), 0.2))
+    majority = foretold(study, Majority(NoConfig()), pilot, frame)
     assert majority["harm"][0] == pytest.approx((3 * np.eye(5)[0] + 0.2) / 4)
-    copies = foretold(study, Resample(NoSettings()), pilot, frame)
+    copies = foretold(study, Resample(NoConfig()), pilot, frame)
     shares = np.array([2, 0, 0, 1, 0]) + 0.5
     assert copies["harm"][0] == pytest.approx(([2, 0, 0, 1, 0] + shares / shares.sum()) / 4)
     colours = np.array([2, 0, 1]) + 0.5
@@ -125,7 +125,7 @@ def test_differences_are_paired_person_by_person(study: Any) -> None:
     """Their intervals are those of a mean of differences, much narrower than of a difference of means."""
     pilot, frame = study.draw(1, 200), study.draw(2, 300)
     tables = {
-        "tabular": foretold(study, Tabular(TabularSettings()), pilot, frame),
+        "tabular": foretold(study, Tabular(TabularConfig()), pilot, frame),
         "shares": shares_of(*(People.of(study.design, each) for each in (pilot, frame))),
     }
     mine = {name: 0.9 * table + 0.1 / table.shape[1] for name, table in tables["tabular"].items()}
@@ -145,9 +145,9 @@ def test_differences_are_paired_person_by_person(study: Any) -> None:
 def test_the_right_distribution_scores_best(study: Any) -> None:
     """A tabular model that saw many people, a few, people of half the effects; shares; nobody."""
     frame = study.draw(5, 1500)
-    many = foretold(study, Tabular(TabularSettings()), study.draw(1, 800), frame)
-    few = foretold(study, Tabular(TabularSettings()), study.draw(2, 40), frame)
-    weak = foretold(study, Tabular(TabularSettings()), study.draw(3, 800, effect=0.0), frame)
+    many = foretold(study, Tabular(TabularConfig()), study.draw(1, 800), frame)
+    few = foretold(study, Tabular(TabularConfig()), study.draw(2, 40), frame)
+    weak = foretold(study, Tabular(TabularConfig()), study.draw(3, 800, effect=0.0), frame)
     shares = shares_of(*(People.of(study.design, each) for each in (study.draw(1, 800), frame)))
     value = {
         name: study.value(figures(study, frame, Foretold(each)), "log_likelihood", "mean")
@@ -161,7 +161,7 @@ def test_what_cannot_be_said_has_its_reason(study: Any) -> None:
     frame = study.draw(2, 30)
     missing = figures(study, frame, Foretold(None, reason="no probabilities here"))
     assert {each.reason for each in missing.values()} == {"no probabilities here"}
-    tables = foretold(study, Uniform(NoSettings()), frame, frame)
+    tables = foretold(study, Uniform(NoConfig()), frame, frame)
     tables["harm"][:, :] = np.eye(5)[0]
     found = figures(study, frame, Foretold(tables))
     impossible = int((frame["harm"] != 1).sum())

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simbench.harness.estimates import estimates
+from simbench.harness.inference import estimates
 from simbench.harness.scoring import score
 from simbench.metrics.alignment import JSDistance
 from simbench.metrics.base import loss
 from simbench.metrics.coherence import BeliefDecision, ValueActionGap
-from simbench.metrics.heterogeneity import Diversity
+from simbench.metrics.dispersion import IdentityFlattening, JointStructure
+from simbench.metrics.diversity import Diversity
 from simbench.metrics.recovery import CoefficientRecovery
-from simbench.metrics.structure import IdentityFlattening, JointStructure
 from simbench.plugin.manager import load_plugins
 
 METRICS = (

@@ -13,7 +13,7 @@ from scipy.stats import chi2
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 from simbench.design import Regression
-from simbench.harness.estimates import estimates
+from simbench.harness.inference import estimates
 from simbench.metrics.recovery import CoefficientRecovery, TreatmentEffects
 
 EXACT = {"rel": 1e-9, "abs": 1e-9}

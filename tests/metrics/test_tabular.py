@@ -12,7 +12,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from simbench.backends.base import Model, Workspace
-from simbench.backends.tabular import PENALTIES, Tabular, TabularSettings
+from simbench.backends.tabular import PENALTIES, Tabular, TabularConfig
 from simbench.design import Design, Factor, Item, People, Profile
 from simbench.harness.progress import Silent
 from simbench.interview import Script, Style
@@ -27,7 +27,7 @@ def asked(design: Design, frame: pd.DataFrame, **style: Any) -> tuple[list[Any],
 
 def simulate(pilot: list[Any], interviews: list[Any], seed: int = 0, folds: int = 5) -> tuple[Model, list[Any]]:
     """Adapt, send the handle through JSON as the harness does, and answer."""
-    backend, workspace = Tabular(TabularSettings(folds)), Workspace(Path(), seed, Silent())
+    backend, workspace = Tabular(TabularConfig(folds)), Workspace(Path(), seed, Silent())
     model = Model.from_json(json.loads(json.dumps(backend.adapt(pilot, workspace).to_json())))
     return model, list(backend.respond(model, interviews, workspace))
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from simbench.harness.conclusions import against_the_pilot, verdicts
-from simbench.metrics.verdict import Verdict, VerdictSettings
+from simbench.metrics.verdict import Verdict, VerdictConfig
 
 ROW = {
     "item": None,
@@ -43,7 +43,7 @@ GOOD = [
 
 
 def verdict(rows: list[dict[str, Any]], **settings: Any) -> dict[str, tuple[float, str]]:
-    scores = Verdict(VerdictSettings(**settings)).conclude(pd.DataFrame(rows))
+    scores = Verdict(VerdictConfig(**settings)).conclude(pd.DataFrame(rows))
     return {str(each.item): (float(each.value[0]), str(each.reason)) for each in scores}
 
 
@@ -126,7 +126,7 @@ def test_sentences_about_the_pilot() -> None:
 
 
 def test_findings_are_data_and_the_words_follow_from_them() -> None:
-    findings = Verdict(VerdictSettings()).findings(pd.DataFrame(GOOD))
+    findings = Verdict(VerdictConfig()).findings(pd.DataFrame(GOOD))
     stored = json.loads(json.dumps([each.to_json() for each in findings], allow_nan=False))
     signs = stored[[each["purpose"] for each in stored].index("effect signs")]
     assert signs == {
@@ -144,7 +144,7 @@ def test_findings_are_data_and_the_words_follow_from_them() -> None:
 
 def test_a_colon_in_a_reason_is_no_answer() -> None:
     lost = row("f1_sign", np.nan, np.nan, np.nan, reason="no: such: words")
-    findings = Verdict(VerdictSettings()).findings(pd.DataFrame([lost]))
+    findings = Verdict(VerdictConfig()).findings(pd.DataFrame([lost]))
     assert verdicts({"findings": [each.to_json() for each in findings]}, NONE)["effect signs"][0] == "not shown"
 
 

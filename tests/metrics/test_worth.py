@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss
 from simbench.design import Regression
 from simbench.metrics.base import Comparison
 from simbench.metrics.individual import Individual
-from simbench.metrics.trusted import TrustedSize
+from simbench.metrics.trusted_size import TrustedSize
 from simbench.metrics.worth import Worth, _outcome
 
 EXACT = {"rel": 1e-9, "abs": 1e-9}

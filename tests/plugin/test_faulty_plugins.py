@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import simbench
-from simbench.cli.compose import compose
+from simbench.cli.launch import compose
 from simbench.errors import ConfigError, PluginError, UserError
 from simbench.harness.config import assemble
 from simbench.plugin.manager import INLINE, load_plugins

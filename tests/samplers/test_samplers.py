@@ -20,7 +20,7 @@ from simbench.samplers.none import NoPilot
 from simbench.samplers.pool import largest_remainder
 from simbench.samplers.random import Random, RandomConfig
 from simbench.samplers.stratified import Stratified, StratifiedConfig
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 
 DESIGN = Design(
     "toy",
@@ -60,7 +60,7 @@ def origins(positions: list[int]) -> Counter[str]:
 
 
 def test_none_draws_nobody() -> None:
-    assert drawn(NoPilot(NoSettings()), POOL) == []
+    assert drawn(NoPilot(NoConfig()), POOL) == []
 
 
 @pytest.mark.parametrize(

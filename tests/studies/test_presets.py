@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simbench.cli.compose import presets
+from simbench.cli.launch import presets
 from simbench.cli.studies import expand, find_study, study_files
 from simbench.errors import ConfigError, SimbenchError
 from simbench.harness.config import assemble

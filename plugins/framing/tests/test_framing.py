@@ -10,13 +10,13 @@ import statsmodels.formula.api as smf
 
 from simbench.design import People
 from simbench.errors import DataError
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 from simbench_framing import Framing, simbench_experiments
 
 
 @pytest.fixture(scope="module")
 def experiment() -> Framing:
-    return Framing(NoSettings())
+    return Framing(NoConfig())
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from simbench.backends.base import Model, Workspace
 from simbench.interview import Transcript
 from simbench_local import Local, LocalConfig, forecast, loading, training
 from simbench_local.encode import Encoder
-from simbench_local.forecast import Work, pass_time
+from simbench_local.estimate import Work, pass_time
 from simbench_local.loading import Loaded, load, place
 from simbench_local.store import resolve
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from simbench.backends.base import Answer, Backend, Model, Workspace
 from simbench.design import Item, Value
 from simbench.interview import Interview, Transcript
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 
 __all__ = ["Majority"]
 
 
-class Majority(Backend[NoSettings]):
+class Majority(Backend[NoConfig]):
     """The pilot's most frequent answer to each item, for everybody. No profile, no condition.
 
     Where a treatment group is not offered that answer, it gives the most frequent one that it is offered. For

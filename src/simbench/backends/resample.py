@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from simbench.backends.base import Answer, Backend, Model, Workspace
 from simbench.design import Item, Value
 from simbench.interview import Interview, Transcript
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 from simbench.stats.rng import generator
 
 __all__ = ["Resample"]
 
 
-class Resample(Backend[NoSettings]):
+class Resample(Backend[NoConfig]):
     """Bootstrap of the pilot's answer rows: right margins and joint, no profile, no condition.
 
     Rows with an answer that the treatment group asked is not offered are left out of its draw. For likelihoods, the

@@ -16,7 +16,7 @@ from simbench.interview import Interview, Transcript
 from simbench.settings import setting
 from simbench.stats.rng import generator
 
-__all__ = ["Tabular", "TabularSettings"]
+__all__ = ["Tabular", "TabularConfig"]
 
 Floats = NDArray[np.float64]
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -24,7 +24,7 @@ PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 @dataclass(frozen=True)
-class TabularSettings:
+class TabularConfig:
     """Settings of ``tabular``."""
 
     folds: int = setting(5, "folds of the cross-validation that chooses the penalty, per item")
@@ -48,7 +48,7 @@ class _Column:
     spread: float = 1.0
 
 
-class Tabular(Backend[TabularSettings]):
+class Tabular(Backend[TabularConfig]):
     """Penalised multinomial logit, item after item, on profile, treatment and the answers before.
 
     What a statistician would do with the same pilot, and what a language model should beat: it knows no words,
@@ -60,7 +60,7 @@ class Tabular(Backend[TabularSettings]):
     """
 
     name = "tabular"
-    Config = TabularSettings
+    Config = TabularConfig
     needs_pilot = True
 
     def adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:

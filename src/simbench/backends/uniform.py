@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from simbench.backends.base import Answer, Backend, Model, Workspace
 from simbench.interview import Interview, Transcript
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 from simbench.stats.rng import generator
 
 __all__ = ["Uniform"]
 
 
-class Uniform(Backend[NoSettings]):
+class Uniform(Backend[NoConfig]):
     """Every option with the same probability: the floor. Learns nothing."""
 
     name = "uniform"

@@ -34,6 +34,6 @@ def _dispatch(words: list[str]) -> int:
         from simbench.cli.verbs import run_verb
 
         return run_verb(words[0], words[1:])
-    from simbench.cli.compose import run_hydra
+    from simbench.cli.launch import run_hydra
 
     return run_hydra(words)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from simbench.harness.library import load_runs
 from simbench.metrics.score_table import title
 from simbench.plugin.manager import load_plugins
-from simbench.report.compare import Standing, compare_runs
 from simbench.report.formats import FORMATS, as_csv, as_latex, as_markdown, as_table, number
+from simbench.report.leaderboard import Standing, compare_runs
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,7 +20,7 @@ __all__ = ["main"]
 
 def main(words: Sequence[str]) -> int:
     """Print ranges of tokens, cost and time for the run that the same words would start."""
-    from simbench.cli.compose import compose
+    from simbench.cli.launch import compose
 
     if any(word in ("-m", "--multirun") for word in words):
         raise ConfigError("estimate takes the words of one run, not of a sweep")

@@ -26,10 +26,10 @@ from simbench.report.outcomes import useless
 from simbench.report.table import run_table, sweep_table
 from simbench.samplers.none import NoPilot
 
-__all__ = ["carry_out", "refuse", "report_sweep"]
+__all__ = ["refuse", "report_sweep", "run_job"]
 
 
-def carry_out(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFolder], None] | None = None) -> Outcome:
+def run_job(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFolder], None] | None = None) -> Outcome:
     """Carry out one run and print its table. What goes wrong is printed and returned, never raised.
 
     A run that is done without a single answer that can be used ends with exit code 1, too.

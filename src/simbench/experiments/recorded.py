@@ -18,7 +18,7 @@ from simbench.experiments.base import Experiment
 from simbench.experiments.expressions import Rule
 from simbench.files import file_digest
 from simbench.interview import Script
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,14 +80,14 @@ def verdicts(experiment: Experiment[Any], design: Design, frames: Sequence[pd.Da
     return kept.astype({VERDICT: "boolean"}).infer_objects()
 
 
-class Recorded(Experiment[NoSettings]):
+class Recorded(Experiment[NoConfig]):
     """The study of a finished run as its folder keeps it."""
 
     name = "recorded"
 
     def __init__(self, content: Mapping[str, Any], table: pd.DataFrame | None = None) -> None:
         """``content`` as :func:`record` made it, ``table`` as :func:`verdicts`. StorageError for what is none."""
-        super().__init__(NoSettings())
+        super().__init__(NoConfig())
         if content.get("schema") != SCHEMA:
             raise StorageError(f"expected the record of a study, schema {SCHEMA}; found {content.get('schema')!r}")
         self._content, self._table = content, table

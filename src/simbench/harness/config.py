@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, make_dataclass
 from enum import Enum
 from pathlib import Path, PurePath
@@ -24,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from simbench.backends.base import Backend
 from simbench.errors import ConfigError, PluginError, closest
 from simbench.experiments.base import Experiment
+from simbench.files import as_path
 from simbench.interview import Style
 from simbench.metrics.base import Metric
 from simbench.plugin.blame import blamed
@@ -42,7 +42,6 @@ __all__ = [
     "assemble",
     "assemble_scoring",
     "named_config",
-    "runs_folder",
     "typed",
     "writable",
 ]
@@ -51,7 +50,7 @@ DEFAULTS = {"experiment": "information_disclosure", "backend": "local", "sampler
 SCOPES = ("heldout", "reserved", "all")
 INTERVALS = ("percentile", "bca")
 MOST = {"resamples": 100_000, "splits": 10_000, "floors": 1000, "baseline_resamples": 100_000}
-MOST_REPLICATES = 10_000
+MOST_REPLICATES = 1000
 PARTS = ("beliefs", "attitudes", "decisions", "demographics")
 
 
@@ -170,7 +169,7 @@ class Plan(ScoringPlan):
     @property
     def out(self) -> Path:
         """The folder that holds the run folders."""
-        return runs_folder(self.settings.out)
+        return as_path(self.settings.out)
 
     @property
     def title(self) -> str:
@@ -202,7 +201,7 @@ def assemble(config: Mapping[str, Any], registry: Registry) -> Plan:
         entries[kind], parts[kind] = _part(kind, config.get(kind, default), registry)
     metrics = _metrics(config.get("metric"), registry)
     settings = typed(RunSettings, {k: v for k, v in config.items() if k in own}, "")
-    runs_folder(settings.out)
+    as_path(settings.out)
     resolved: dict[str, Any] = {kind: {"name": parts[kind].name, **_stored(parts[kind].config)} for kind in parts}
     resolved["metric"] = {metric.name: _stored(metric.config) for _, metric in metrics}
     resolved |= dataclasses.asdict(settings)
@@ -241,17 +240,6 @@ def assemble_scoring(
         scorers=identities((entry for entry, _ in metrics), scoring=True),
         pilot_from=pilot_from,
     )
-
-
-def runs_folder(out: str) -> Path:
-    """The folder that ``out`` names. ConfigError where it can be no path."""
-    try:
-        folder = Path(out).expanduser()
-        with suppress(OSError):
-            folder.lstat()
-    except (RuntimeError, ValueError) as error:
-        raise ConfigError(f"out: {out[:100]!r} is no folder that can be: {error}") from None
-    return folder
 
 
 def named_config(cls: type[Any]) -> type[Any]:
@@ -321,6 +309,8 @@ def typed(config: type[Any], given: Mapping[str, Any], prefix: str) -> Any:
         made = OmegaConf.to_object(schema)
         refuse_beyond_numbers(made, given, prefix)
         return made
+    except OmegaConfBaseException as error:  # an interpolation of what is not there
+        raise ConfigError(f"{prefix.rstrip('.') or 'settings'}: {str(error).splitlines()[0]}") from None
     except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:  # __post_init__'s refusal
         raise ConfigError(f"{prefix.rstrip('.') or 'settings'}: {error}") from error
 

@@ -39,8 +39,8 @@ from simbench.harness.comparisons import (
     uniform,
 )
 from simbench.harness.config import ScoringPlan
-from simbench.harness.estimates import corrected, estimates, with_corrections
 from simbench.harness.figures import Asked, Key
+from simbench.harness.inference import corrected, estimates, with_corrections
 from simbench.harness.likelihood import Likelihoods, rivals_of
 from simbench.harness.swaps import with_swaps
 from simbench.metrics.base import Comparison, Floats, Score, loss

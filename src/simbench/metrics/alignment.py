@@ -13,9 +13,9 @@ from simbench.design import Design, Item
 from simbench.errors import ConfigError
 from simbench.metrics.base import SQUARED, Comparison, Floats, Metric, Scale, Score
 from simbench.metrics.comparison import positions
-from simbench.settings import NoSettings, setting
+from simbench.settings import NoConfig, setting
 
-__all__ = ["JSDistance", "KLDivergence", "KLSettings", "TotalVariation", "Wasserstein"]
+__all__ = ["JSDistance", "KLConfig", "KLDivergence", "TotalVariation", "Wasserstein"]
 
 C = TypeVar("C")
 POSITIVE = Scale(lambda values: values, lambda values: np.maximum(values, 0.0))
@@ -146,7 +146,7 @@ def _means_of(design: Design, whole: bool) -> Iterator[tuple[str, tuple[Item, ..
             yield title, items
 
 
-class JSDistance(Distance[NoSettings]):
+class JSDistance(Distance[NoConfig]):
     """Jensen-Shannon distance between human and simulated answers, per item, subgroup and jointly.
 
     Definition by simbench: the square root of the Jensen-Shannon divergence with base-2 logarithm between
@@ -181,7 +181,7 @@ class JSDistance(Distance[NoSettings]):
         return js_distance(human, simulated)
 
 
-class TotalVariation(Distance[NoSettings]):
+class TotalVariation(Distance[NoConfig]):
     """Total variation distance, and the 0-100 score of the SimBench benchmark made from it.
 
     ``total_variation`` = sum over options of |h - s| / 2, in [0, 1]: the share of answers that would have to
@@ -266,7 +266,7 @@ def _shortfall(base: Floats) -> Scale:
     return Scale(there, back)
 
 
-class Wasserstein(Distance[NoSettings]):
+class Wasserstein(Distance[NoConfig]):
     """Wasserstein-1 distance between answers to ordered items, as a share of the scale's length.
 
     ``wasserstein`` = sum over k of |H(k) - S(k)| (x_{k+1} - x_k) / (x_K - x_1) with cumulative shares H and S and
@@ -318,7 +318,7 @@ class Wasserstein(Distance[NoSettings]):
 
 
 @dataclass(frozen=True)
-class KLSettings:
+class KLConfig:
     """Settings of ``kl_divergence``."""
 
     smoothing: float = setting(0.5, "added to the count of every option on both sides")
@@ -328,7 +328,7 @@ class KLSettings:
             raise ConfigError(f"metric.kl_divergence.smoothing: expected more than 0; found {self.smoothing}")
 
 
-class KLDivergence(Distance[KLSettings]):
+class KLDivergence(Distance[KLConfig]):
     """Kullback-Leibler divergence of simulated from human answers in bits, smoothed.
 
     ``kl_divergence`` = sum over options of h log2(h / s), with h = (count + a) / (n + a K) and s likewise, a =
@@ -343,7 +343,7 @@ class KLDivergence(Distance[KLSettings]):
     """
 
     name = "kl_divergence"
-    Config = KLSettings
+    Config = KLConfig
     better = {"kl_divergence": "lower", "kl_divergence_expected": "lower"}
     expected = True
     scale = POSITIVE

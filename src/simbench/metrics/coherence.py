@@ -11,12 +11,12 @@ from simbench.design import Item
 from simbench.metrics.alignment import too_few
 from simbench.metrics.base import Comparison, Floats, Ints, Metric, Score, Side
 from simbench.metrics.fitting import Fitted, fit_designs
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 
 __all__ = ["BeliefDecision", "ValueActionGap"]
 
 
-class ValueActionGap(Metric[NoSettings]):
+class ValueActionGap(Metric[NoConfig]):
     """Share of rows whose decision contradicts their own beliefs, simulated minus human.
 
     Definition by simbench: the experiment's coherence rule says for each row whether its decision agrees
@@ -82,7 +82,7 @@ class ValueActionGap(Metric[NoSettings]):
         yield from _inclinations(comparison, rules, counts)
 
 
-class BeliefDecision(Metric[NoSettings]):
+class BeliefDecision(Metric[NoConfig]):
     """How closely decisions go with beliefs, on people and in the simulation.
 
     - ``belief_decision_information``, per belief and decision item: mutual information in bits, sum over answers

@@ -192,7 +192,7 @@ class Comparison(_Remembering):
 
         Equal codes are equal tuples of answers; -1 where one is missing.
         """
-        from simbench.stats.structures import code_structures
+        from simbench.stats.diversity import code_structures
 
         names = [item.name for item in self.design.main_items]
         tables = [np.stack([side.codes(name) for name in names], axis=1) for side in self.sides]

@@ -12,7 +12,7 @@ from simbench.design import Item
 from simbench.metrics.base import Bools, Comparison, Floats, Ints, Metric, Score, Side
 from simbench.metrics.comparison import positions
 from simbench.metrics.fitting import fit_both
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 
 if TYPE_CHECKING:
     from simbench.stats.equivalent import Equivalent
@@ -27,7 +27,7 @@ Part = tuple[Floats, Floats]
 """An estimate (p,), and what every unit adds to it (G, p)."""
 
 
-class EquivalentN(Metric[NoSettings]):
+class EquivalentN(Metric[NoConfig]):
     """As good as how many people? The error of the simulated figures in units of the error of asking n people.
 
     For a vector of figures theta (below), asking n people misses the population's by trace(W S) / n on average,

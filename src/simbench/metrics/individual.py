@@ -14,14 +14,14 @@ from simbench.metrics.alignment import ONE_OPTION, POSITIVE
 from simbench.metrics.base import Comparison, Floats, Ints, Metric, Score
 from simbench.settings import setting
 
-__all__ = ["Individual", "IndividualSettings"]
+__all__ = ["Individual", "IndividualConfig"]
 
 FROM_DRAWS = ("accuracy", "accuracy_lift")
 FROM_CHANCES = ("log_score", "brier_score", "calibration_error")
 
 
 @dataclass(frozen=True)
-class IndividualSettings:
+class IndividualConfig:
     """Settings of ``individual``."""
 
     floor: float = setting(0.001, "smallest probability that the log score counts")
@@ -37,7 +37,7 @@ class IndividualSettings:
             raise ConfigError(f"metric.individual.bins: expected at least 1; found {self.bins}")
 
 
-class Individual(Metric[IndividualSettings]):
+class Individual(Metric[IndividualConfig]):
     """Person by person: accuracy, log score, Brier score and calibration against the person's own answers.
 
     Per item and their mean; each simulated row is held against the human with its profile and condition.
@@ -64,7 +64,7 @@ class Individual(Metric[IndividualSettings]):
     """
 
     name = "individual"
-    Config = IndividualSettings
+    Config = IndividualConfig
     better = {
         "accuracy": "higher",
         "accuracy_lift": "higher",

@@ -9,14 +9,14 @@ import numpy as np
 
 from simbench.metrics.base import Comparison, Floats, Metric, Score
 from simbench.metrics.foretold import NOT_ASKED, Tables
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 
 __all__ = ["LogLikelihood"]
 
 RIVALS = {"shares": "the pilot's shares", "tabular": "the tabular model"}
 
 
-class LogLikelihood(Metric[NoSettings]):
+class LogLikelihood(Metric[NoConfig]):
     """Bits: the log-probability that the model gives to what real people outside the pilot answered.
 
     ``log_likelihood`` = mean over people of log2 P(own answer | profile, treatment, the person's own real answers

@@ -9,7 +9,7 @@ import numpy as np
 
 from simbench.metrics.base import Comparison, Floats, Metric, Score, Side
 from simbench.metrics.fitting import Fitted, fit_both
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 
 if TYPE_CHECKING:
     from simbench.stats.recovery import SignRecovery
@@ -29,7 +29,7 @@ UNDEFINED = {
 COUNTS = ("tp", "fp", "fn", "tn", "flipped", "undefined")
 
 
-class CoefficientRecovery(Metric[NoSettings]):
+class CoefficientRecovery(Metric[NoConfig]):
     """Would regressions on simulated people lead to the conclusions they lead to on people?
 
     Definition by simbench: each regression of the experiment is fitted on humans and, unchanged, on
@@ -164,7 +164,7 @@ def _coefficients(comparison: Comparison, each: Fitted) -> Iterator[Score]:
         yield Score("coefficient", simulated - human, human, simulated, title, reason=each.words, **where)
 
 
-class TreatmentEffects(Metric[NoSettings]):
+class TreatmentEffects(Metric[NoConfig]):
     """Correlation of treatment effects on people and on the simulation, raw and disattenuated.
 
     For every ordered item and treatment group, the effect is the group's mean answer minus the mean over

@@ -12,15 +12,15 @@ from simbench.design import Item
 from simbench.errors import ConfigError
 from simbench.metrics.alignment import POSITIVE, JSDistance
 from simbench.metrics.base import Comparison, Floats, Metric, Scale, Score
-from simbench.settings import NoSettings, setting
+from simbench.settings import NoConfig, setting
 
-__all__ = ["SubgroupBias", "SubgroupBiasSettings"]
+__all__ = ["SubgroupBias", "SubgroupBiasConfig"]
 
 SIGNED = Scale(lambda v: np.sign(v) * v**2, lambda v: np.sign(v) * np.sqrt(np.abs(v)))
 
 
 @dataclass(frozen=True)
-class SubgroupBiasSettings:
+class SubgroupBiasConfig:
     """Settings of ``subgroup_bias``."""
 
     least: int = setting(10, "human answers that a level needs for a distance beyond chance")
@@ -30,7 +30,7 @@ class SubgroupBiasSettings:
             raise ConfigError(f"metric.subgroup_bias.least: expected at least 1; found {self.least}")
 
 
-class SubgroupBias(Metric[SubgroupBiasSettings]):
+class SubgroupBias(Metric[SubgroupBiasConfig]):
     """Distance of the simulation from each demographic group beyond chance, and worst against best group.
 
     Small groups have larger distances by chance alone, so raw distances call every minority badly served.
@@ -54,7 +54,7 @@ class SubgroupBias(Metric[SubgroupBiasSettings]):
     """
 
     name = "subgroup_bias"
-    Config = SubgroupBiasSettings
+    Config = SubgroupBiasConfig
     better = {"js_excess": "lower", "js_excess_gap": "lower"}
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
@@ -105,7 +105,7 @@ def _beyond_chance(comparison: Comparison, item: Item, variable: str, at: int) -
     from simbench.stats.chance import permuted_js_divergence
 
     levels = comparison.levels[variable]
-    distances = JSDistance(NoSettings()).by_level(comparison, item, variable)
+    distances = JSDistance(NoConfig()).by_level(comparison, item, variable)
     rows = slice(None) if comparison.generator is None else slice(1)
     counts = [
         np.round(side.by_level(item.name, variable, levels)[rows, at].mean(axis=0)).astype(np.int64)

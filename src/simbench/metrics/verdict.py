@@ -17,7 +17,7 @@ from simbench.settings import setting
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NO", "NOT_SHOWN", "YES", "Finding", "Verdict", "VerdictSettings", "answer_of", "by_purpose", "in_words"]
+__all__ = ["NO", "NOT_SHOWN", "YES", "Finding", "Verdict", "VerdictConfig", "answer_of", "by_purpose", "in_words"]
 
 YES, NO, NOT_SHOWN = "yes", "no", "not shown"
 MET = {YES: "met", NO: "failed", NOT_SHOWN: "not shown"}
@@ -26,7 +26,7 @@ NAMED = 3
 
 
 @dataclass(frozen=True)
-class VerdictSettings:
+class VerdictConfig:
     """Thresholds of ``verdict``."""
 
     way: float = setting(0.5, "pretesting: share of the way from uniform answers (0) to the human ceiling (1)")
@@ -103,7 +103,7 @@ def answer_of(findings: Iterable[Finding]) -> str:
     return NO if NO in answers else YES if answers == {YES} else NOT_SHOWN
 
 
-class Verdict(Metric[VerdictSettings]):
+class Verdict(Metric[VerdictConfig]):
     """May the simulation be used? Yes, no or not shown, for four purposes, with the numbers behind each.
 
     ``item`` is the purpose; ``value`` is 1 = yes, 0 = no, and missing = not shown; ``reason`` holds every number
@@ -127,7 +127,7 @@ class Verdict(Metric[VerdictSettings]):
     """
 
     name = "verdict"
-    Config = VerdictSettings
+    Config = VerdictConfig
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """Nothing of its own: see :meth:`conclude`."""

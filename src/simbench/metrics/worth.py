@@ -18,7 +18,7 @@ from simbench.settings import setting
 if TYPE_CHECKING:
     from simbench.stats.regression import Design
 
-__all__ = ["Worth", "WorthSettings"]
+__all__ = ["Worth", "WorthConfig"]
 
 NAMES = ("n_effective", "rectified")
 FEWEST = 3
@@ -26,7 +26,7 @@ FEWEST = 3
 
 
 @dataclass(frozen=True)
-class WorthSettings:
+class WorthConfig:
     """Settings of ``worth``."""
 
     labelled: int = setting(0, "people with human answers whom the simulation is to help; 0: as many as the pilot")
@@ -36,7 +36,7 @@ class WorthSettings:
             raise ConfigError(f"metric.worth.labelled: expected at least 0; found {self.labelled}")
 
 
-class Worth(Metric[WorthSettings]):
+class Worth(Metric[WorthConfig]):
     """What is the simulation worth, in human participants? Rectified estimates and effective sample size.
 
     The question is that of a researcher with n labelled people (real answers) and a simulation of them and of N
@@ -67,7 +67,7 @@ class Worth(Metric[WorthSettings]):
     """
 
     name = "worth"
-    Config = WorthSettings
+    Config = WorthConfig
     better = {"n_effective": "higher"}
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
@@ -219,8 +219,8 @@ def _estimand(
 
     ``real``: outcome and design of people; ``told``: those of the simulation, and its outcomes as drawn.
     """
-    from simbench.stats.effective import effective_size, influences
     from simbench.stats.regression import fit_glm
+    from simbench.stats.worth import effective_size, influences
 
     kept = [at for at, name in enumerate(names) if not name.endswith(": Intercept")]
     sizes: dict[str, Any] = split.sizes

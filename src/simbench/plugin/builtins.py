@@ -46,14 +46,14 @@ class Builtins:
         """Built-in metrics."""
         from simbench.metrics.alignment import JSDistance, KLDivergence, TotalVariation, Wasserstein
         from simbench.metrics.coherence import BeliefDecision, ValueActionGap
+        from simbench.metrics.dispersion import IdentityFlattening, JointStructure
+        from simbench.metrics.diversity import Diversity, UniqueStructures
         from simbench.metrics.equivalent import EquivalentN
-        from simbench.metrics.heterogeneity import Diversity, UniqueStructures
         from simbench.metrics.individual import Individual
         from simbench.metrics.likelihood import LogLikelihood
         from simbench.metrics.recovery import CoefficientRecovery, TreatmentEffects
         from simbench.metrics.representation import SubgroupBias
-        from simbench.metrics.structure import IdentityFlattening, JointStructure
-        from simbench.metrics.trusted import TrustedSize
+        from simbench.metrics.trusted_size import TrustedSize
         from simbench.metrics.verdict import Verdict
         from simbench.metrics.worth import Worth
 

@@ -19,11 +19,11 @@ from simbench.harness.store import now
 from simbench.metrics.score_table import title
 from simbench.plugin.manager import Registry
 from simbench.report import content
-from simbench.report.compare import compare_runs
 from simbench.report.curves import enough, learning_curve, sizes_of, standings
 from simbench.report.drawing import Chart, save, svg
 from simbench.report.figures import run_charts
 from simbench.report.formats import as_csv, number
+from simbench.report.leaderboard import compare_runs
 from simbench.report.outcomes import outcomes
 from simbench.report.paper import PUBLISHED_NOTE, paper_table
 from simbench.report.table import label, labels

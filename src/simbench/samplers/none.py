@@ -6,12 +6,12 @@ import numpy as np
 
 from simbench.design import People
 from simbench.samplers.base import Draw, Sampler
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 
 __all__ = ["NoPilot"]
 
 
-class NoPilot(Sampler[NoSettings]):
+class NoPilot(Sampler[NoConfig]):
     """No pilot: the model takes part unadapted."""
 
     name = "none"

@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from simbench.stats.coherence import action_f1 as action_f1
     from simbench.stats.coherence import flag_share as flag_share
     from simbench.stats.coherence import mutual_information as mutual_information
+    from simbench.stats.dispersion import Flattening as Flattening
+    from simbench.stats.dispersion import VarianceParts as VarianceParts
+    from simbench.stats.dispersion import correlation_distance as correlation_distance
+    from simbench.stats.dispersion import correlation_matrices as correlation_matrices
+    from simbench.stats.dispersion import cronbach_alpha as cronbach_alpha
+    from simbench.stats.dispersion import gini_parts as gini_parts
+    from simbench.stats.dispersion import identity_flattening as identity_flattening
+    from simbench.stats.dispersion import standard_deviation as standard_deviation
+    from simbench.stats.dispersion import unseen_share as unseen_share
+    from simbench.stats.dispersion import variance_parts as variance_parts
     from simbench.stats.divergences import expected_counts as expected_counts
     from simbench.stats.divergences import js_distance as js_distance
     from simbench.stats.divergences import kl_divergence as kl_divergence
@@ -31,18 +41,14 @@ if TYPE_CHECKING:
     from simbench.stats.divergences import simbench_score as simbench_score
     from simbench.stats.divergences import total_variation as total_variation
     from simbench.stats.divergences import wasserstein_ordered as wasserstein_ordered
-    from simbench.stats.effective import effective_size as effective_size
-    from simbench.stats.effective import influences as influences
-    from simbench.stats.heterogeneity import Flattening as Flattening
-    from simbench.stats.heterogeneity import VarianceParts as VarianceParts
-    from simbench.stats.heterogeneity import correlation_distance as correlation_distance
-    from simbench.stats.heterogeneity import correlation_matrices as correlation_matrices
-    from simbench.stats.heterogeneity import cronbach_alpha as cronbach_alpha
-    from simbench.stats.heterogeneity import gini_parts as gini_parts
-    from simbench.stats.heterogeneity import identity_flattening as identity_flattening
-    from simbench.stats.heterogeneity import standard_deviation as standard_deviation
-    from simbench.stats.heterogeneity import unseen_share as unseen_share
-    from simbench.stats.heterogeneity import variance_parts as variance_parts
+    from simbench.stats.diversity import assemblage_bootstrap as assemblage_bootstrap
+    from simbench.stats.diversity import assemblage_counts as assemblage_counts
+    from simbench.stats.diversity import code_structures as code_structures
+    from simbench.stats.diversity import entropy as entropy
+    from simbench.stats.diversity import entropy_ratio as entropy_ratio
+    from simbench.stats.diversity import mode_share as mode_share
+    from simbench.stats.diversity import rarefied_count as rarefied_count
+    from simbench.stats.diversity import unique_count as unique_count
     from simbench.stats.individual import accuracy as accuracy
     from simbench.stats.individual import brier_score as brier_score
     from simbench.stats.individual import calibration_error as calibration_error
@@ -90,22 +96,16 @@ if TYPE_CHECKING:
     from simbench.stats.resampling import split_halves as split_halves
     from simbench.stats.resampling import two_level_weights as two_level_weights
     from simbench.stats.rng import generator as generator
-    from simbench.stats.structures import assemblage_bootstrap as assemblage_bootstrap
-    from simbench.stats.structures import assemblage_counts as assemblage_counts
-    from simbench.stats.structures import code_structures as code_structures
-    from simbench.stats.structures import entropy as entropy
-    from simbench.stats.structures import entropy_ratio as entropy_ratio
-    from simbench.stats.structures import mode_share as mode_share
-    from simbench.stats.structures import rarefied_count as rarefied_count
-    from simbench.stats.structures import unique_count as unique_count
-    from simbench.stats.worth import TrustedSize as TrustedSize
-    from simbench.stats.worth import trusted_size as trusted_size
+    from simbench.stats.trusted_size import TrustedSize as TrustedSize
+    from simbench.stats.trusted_size import trusted_size as trusted_size
+    from simbench.stats.worth import effective_size as effective_size
+    from simbench.stats.worth import influences as influences
 
 _HOME = {
     "Design": "simbench.stats.regression",
     "Difference": "simbench.stats.intervals",
     "Fit": "simbench.stats.regression",
-    "Flattening": "simbench.stats.heterogeneity",
+    "Flattening": "simbench.stats.dispersion",
     "Information": "simbench.stats.coherence",
     "Interval": "simbench.stats.intervals",
     "Rectified": "simbench.stats.rectified",
@@ -113,15 +113,15 @@ _HOME = {
     "Scheme": "simbench.stats.resampling",
     "SignRecovery": "simbench.stats.recovery",
     "Status": "simbench.stats.regression",
-    "TrustedSize": "simbench.stats.worth",
-    "VarianceParts": "simbench.stats.heterogeneity",
+    "TrustedSize": "simbench.stats.trusted_size",
+    "VarianceParts": "simbench.stats.dispersion",
     "WaldTest": "simbench.stats.recovery",
     "acceleration": "simbench.stats.intervals",
     "accuracy": "simbench.stats.individual",
     "action_distance": "simbench.stats.coherence",
     "action_f1": "simbench.stats.coherence",
-    "assemblage_bootstrap": "simbench.stats.structures",
-    "assemblage_counts": "simbench.stats.structures",
+    "assemblage_bootstrap": "simbench.stats.diversity",
+    "assemblage_counts": "simbench.stats.diversity",
     "bca_interval": "simbench.stats.intervals",
     "benjamini_hochberg": "simbench.stats.intervals",
     "bootstrap_p": "simbench.stats.intervals",
@@ -129,15 +129,15 @@ _HOME = {
     "bootstrap_weights": "simbench.stats.resampling",
     "brier_score": "simbench.stats.individual",
     "calibration_error": "simbench.stats.individual",
-    "code_structures": "simbench.stats.structures",
+    "code_structures": "simbench.stats.diversity",
     "compatible_share": "simbench.stats.recovery",
-    "correlation_distance": "simbench.stats.heterogeneity",
-    "correlation_matrices": "simbench.stats.heterogeneity",
-    "cronbach_alpha": "simbench.stats.heterogeneity",
+    "correlation_distance": "simbench.stats.dispersion",
+    "correlation_matrices": "simbench.stats.dispersion",
+    "cronbach_alpha": "simbench.stats.dispersion",
     "effect_correlation": "simbench.stats.recovery",
-    "effective_size": "simbench.stats.effective",
-    "entropy": "simbench.stats.structures",
-    "entropy_ratio": "simbench.stats.structures",
+    "effective_size": "simbench.stats.worth",
+    "entropy": "simbench.stats.diversity",
+    "entropy_ratio": "simbench.stats.diversity",
     "equal_coefficients": "simbench.stats.recovery",
     "exaggeration": "simbench.stats.recovery",
     "expanded_level": "simbench.stats.intervals",
@@ -151,16 +151,16 @@ _HOME = {
     "formula_columns": "simbench.stats.regression",
     "formula_designs": "simbench.stats.regression",
     "generator": "simbench.stats.rng",
-    "gini_parts": "simbench.stats.heterogeneity",
+    "gini_parts": "simbench.stats.dispersion",
     "holm": "simbench.stats.intervals",
-    "identity_flattening": "simbench.stats.heterogeneity",
-    "influences": "simbench.stats.effective",
+    "identity_flattening": "simbench.stats.dispersion",
+    "influences": "simbench.stats.worth",
     "interval_coverage": "simbench.stats.recovery",
     "jackknife_weights": "simbench.stats.resampling",
     "js_distance": "simbench.stats.divergences",
     "kl_divergence": "simbench.stats.divergences",
     "log_score": "simbench.stats.individual",
-    "mode_share": "simbench.stats.structures",
+    "mode_share": "simbench.stats.diversity",
     "mutual_information": "simbench.stats.coherence",
     "normal_interval": "simbench.stats.intervals",
     "normalise": "simbench.stats.divergences",
@@ -168,7 +168,7 @@ _HOME = {
     "paired_difference": "simbench.stats.intervals",
     "percentile_interval": "simbench.stats.intervals",
     "permuted_js_divergence": "simbench.stats.chance",
-    "rarefied_count": "simbench.stats.structures",
+    "rarefied_count": "simbench.stats.diversity",
     "ratio": "simbench.stats._arrays",
     "recentred": "simbench.stats.recentring",
     "rectified_glm": "simbench.stats.rectified",
@@ -178,13 +178,13 @@ _HOME = {
     "sign_recovery": "simbench.stats.recovery",
     "simbench_score": "simbench.stats.divergences",
     "split_halves": "simbench.stats.resampling",
-    "standard_deviation": "simbench.stats.heterogeneity",
+    "standard_deviation": "simbench.stats.dispersion",
     "total_variation": "simbench.stats.divergences",
-    "trusted_size": "simbench.stats.worth",
+    "trusted_size": "simbench.stats.trusted_size",
     "two_level_weights": "simbench.stats.resampling",
-    "unique_count": "simbench.stats.structures",
-    "unseen_share": "simbench.stats.heterogeneity",
-    "variance_parts": "simbench.stats.heterogeneity",
+    "unique_count": "simbench.stats.diversity",
+    "unseen_share": "simbench.stats.dispersion",
+    "variance_parts": "simbench.stats.dispersion",
     "wasserstein_ordered": "simbench.stats.divergences",
 }
 __all__ = sorted(_HOME)

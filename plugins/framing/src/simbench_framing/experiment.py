@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from simbench.design import Factor, Item, Profile, Regression, Value
 from simbench.experiments.base import Experiment
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ STORY = {
 }
 
 
-class Framing(Experiment[NoSettings]):
+class Framing(Experiment[NoConfig]):
     """Immigration news, negative or positive, Latino or European; 265 real people.
 
     Education is the main subgroup: of the profile variables it has by far the strongest association with

@@ -129,7 +129,7 @@ class Local(Backend[LocalConfig]):
         """Tokens, time and memory, from the model's shape and a short measurement of this machine."""
         self.check(pilot, interviews)
         with quiet():
-            from simbench_local.forecast import forecast
+            from simbench_local.estimate import forecast
 
             return forecast(self.config, pilot, interviews)
 
@@ -170,7 +170,7 @@ class Local(Backend[LocalConfig]):
         before: Before = lambda _: (),
     ) -> None:
         """Say what is ahead and how long it will take, where that is long."""
-        from simbench_local.forecast import Work, ahead
+        from simbench_local.estimate import Work, ahead
 
         self._announced = bool(interviews)
         work = Work.of(encoder, self.config, pilot, interviews, before, epochs, loaded.shared)

@@ -27,10 +27,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 import simbench
 from simbench.cli.check import check_words, only_shows
-from simbench.cli.job import carry_out, refuse, report_sweep
+from simbench.cli.job import refuse, report_sweep, run_job
 from simbench.cli.studies import Study, expand, find_study, nodes
 from simbench.errors import ConfigError, SimbenchError
-from simbench.harness.config import DEFAULTS, RunSettings, named_config, runs_folder, writable
+from simbench.files import as_path
+from simbench.harness.config import DEFAULTS, RunSettings, named_config, writable
 from simbench.harness.sweeps import FOLDER, Sweep, write_begun, write_outcome, write_plan
 from simbench.plugin.manager import Registry, load_plugins
 
@@ -165,7 +166,7 @@ def job(config: DictConfig) -> None:
         if many:
             settings |= {name: False for name in ("retry_failed", "report") if settings.get(name) is None}
         begun = (lambda run: write_begun(folder, number, run.path)) if many else None
-        outcome = carry_out(settings, words, begun)
+        outcome = run_job(settings, words, begun)
     if not many:
         raise Finished(outcome.code)
     write_outcome(folder, number, outcome)
@@ -212,7 +213,7 @@ def _sweeps(words: Sequence[str]) -> Path:
         raise ConfigError(
             f"out={text}: all runs of a sweep go to one folder, so out cannot name other settings"
         ) from None
-    return runs_folder(str(found["out"])).absolute() / FOLDER
+    return as_path(str(found["out"])).absolute() / FOLDER
 
 
 def _version() -> tuple[int, int]:

@@ -13,7 +13,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from simbench.harness.comparisons import against_humans, human_weights
-from simbench.harness.estimates import corrected, estimates
+from simbench.harness.inference import corrected, estimates
 from simbench.harness.scoring import COLUMNS, score
 from simbench.metrics.base import SQUARED, Score
 from simbench.stats.recentring import recentred

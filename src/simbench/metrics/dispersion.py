@@ -10,12 +10,12 @@ import numpy as np
 from simbench.design import Item
 from simbench.metrics.alignment import ONE_OPTION, too_few
 from simbench.metrics.base import SQUARED, Comparison, Floats, Metric, Score, Side
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 
 __all__ = ["IdentityFlattening", "JointStructure"]
 
 
-class JointStructure(Metric[NoSettings]):
+class JointStructure(Metric[NoConfig]):
     """Do simulated answers go together as human ones do? Correlations between items, and Cronbach's alpha.
 
     ``correlation_distance`` = root mean square over pairs of ordered items of the difference between the
@@ -36,7 +36,7 @@ class JointStructure(Metric[NoSettings]):
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """The distance over all ordered items, then alpha over the ordered beliefs."""
-        from simbench.stats.heterogeneity import correlation_distance, correlation_matrices, cronbach_alpha
+        from simbench.stats.dispersion import correlation_distance, correlation_matrices, cronbach_alpha
 
         ordered = [item for item in comparison.design.items if item.ordered and len(item.options) > 1]
         name, counts, reason = self._usable(comparison, "correlation_distance", ordered)
@@ -77,7 +77,7 @@ class JointStructure(Metric[NoSettings]):
         return name, counts, None
 
 
-class IdentityFlattening(Metric[NoSettings]):
+class IdentityFlattening(Metric[NoConfig]):
     """Are simulated members of a demographic group more alike than real ones, and groups caricatured?
 
     The variance of the answers to every item is split by the levels of every subgroup variable (ordered
@@ -129,7 +129,7 @@ class IdentityFlattening(Metric[NoSettings]):
             for name in self.better:
                 yield Score.missing(name, reason, comparison.resamples, **where)
             return
-        from simbench.stats.heterogeneity import identity_flattening
+        from simbench.stats.dispersion import identity_flattening
 
         human, simulated = (_parts(side, item, variable, levels) for side in comparison.sides)
         found = identity_flattening(human, simulated)
@@ -164,7 +164,7 @@ def _mean(name: str, parts: list[Score], variable: str, resamples: int) -> Score
 
 
 def _parts(side: Side, item: Item, variable: str, levels: tuple[str, ...]) -> Any:
-    from simbench.stats.heterogeneity import gini_parts, variance_parts
+    from simbench.stats.dispersion import gini_parts, variance_parts
 
     groups = side.groups(variable, levels)
     if item.ordered:

@@ -12,8 +12,8 @@ import statsmodels.formula.api as smf
 from scipy.stats import entropy
 from statsmodels.stats.anova import anova_lm
 
-from simbench.metrics.heterogeneity import Diversity, UniqueStructures
-from simbench.metrics.structure import IdentityFlattening, JointStructure
+from simbench.metrics.dispersion import IdentityFlattening, JointStructure
+from simbench.metrics.diversity import Diversity, UniqueStructures
 
 EXACT = {"rel": 1e-9, "abs": 1e-9}
 BELIEFS = ["harm", "colour", "mood"]

@@ -13,14 +13,14 @@ from simbench.metrics.comparison import positions
 from simbench.metrics.matching import Matched, once, unmatched
 from simbench.settings import setting
 
-__all__ = ["TrustedSize", "TrustedSizeSettings"]
+__all__ = ["TrustedSize", "TrustedSizeConfig"]
 
 SMALLEST = 10
 """With fewer simulated answers than this, an interval from them means nothing."""
 
 
 @dataclass(frozen=True)
-class TrustedSizeSettings:
+class TrustedSizeConfig:
     """Settings of ``trusted_size``."""
 
     orders: int = setting(20, "random orders of the simulated answers that the median is taken over")
@@ -30,7 +30,7 @@ class TrustedSizeSettings:
             raise ConfigError(f"metric.trusted_size.orders: expected at least 1; found {self.orders}")
 
 
-class TrustedSize(Metric[TrustedSizeSettings]):
+class TrustedSize(Metric[TrustedSizeConfig]):
     """The largest number of simulated answers that may be taken for human ones.
 
     An interval for a human mean, made from k simulated answers as if they were human, shrinks with k around
@@ -49,7 +49,7 @@ class TrustedSize(Metric[TrustedSizeSettings]):
     """
 
     name = "trusted_size"
-    Config = TrustedSizeSettings
+    Config = TrustedSizeConfig
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """One figure over all ordered items and treatment groups."""
@@ -68,7 +68,7 @@ class TrustedSize(Metric[TrustedSizeSettings]):
     def _trusted(
         self, comparison: Comparison, rng: np.random.Generator, means: list[float], answers: list[Floats]
     ) -> Score:
-        from simbench.stats.worth import trusted_size
+        from simbench.stats.trusted_size import trusted_size
 
         fewest = min(map(len, answers))
         found = []

@@ -10,14 +10,14 @@ import numpy as np
 from simbench.design import Item
 from simbench.metrics.alignment import ONE_OPTION, OVER_ALL, too_few
 from simbench.metrics.base import Comparison, Floats, Metric, Score
-from simbench.settings import NoSettings
+from simbench.settings import NoConfig
 
 __all__ = ["Diversity", "UniqueStructures"]
 
 UNVARIED = "all humans gave the same answer"
 
 
-class UniqueStructures(Metric[NoSettings]):
+class UniqueStructures(Metric[NoConfig]):
     """Number of distinct belief structures, raw and rarefied to equal sample size.
 
     Definition by simbench: a belief structure is the tuple of a row's answers to all belief items (to all items
@@ -40,7 +40,7 @@ class UniqueStructures(Metric[NoSettings]):
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """Raw and rarefied counts of both sides and their differences."""
-        from simbench.stats.structures import rarefied_count, unique_count
+        from simbench.stats.diversity import rarefied_count, unique_count
 
         names = (self.name, f"{self.name}_rarefied")
         counts, reason = structure_rows(comparison)
@@ -59,7 +59,7 @@ class UniqueStructures(Metric[NoSettings]):
         yield Score(names[1], even[1] - even[0], even[0], even[1], bias="sample", **counts)
 
 
-class Diversity(Metric[NoSettings]):
+class Diversity(Metric[NoConfig]):
     """Spread of answers: entropy, standard deviation, most frequent answer, and human answers never given.
 
     Per item; with ``item`` null over belief structures (tuples of all beliefs).
@@ -122,8 +122,8 @@ def _shape(
     human: Floats, simulated: Floats, given: Floats, other: Floats, bias: str, **where: Any
 ) -> Iterator[Score]:
     """Entropy and mode from two tables of counts, unseen share from two that share their columns."""
-    from simbench.stats.heterogeneity import unseen_share
-    from simbench.stats.structures import entropy, entropy_ratio, mode_share
+    from simbench.stats.dispersion import unseen_share
+    from simbench.stats.diversity import entropy, entropy_ratio, mode_share
 
     one, two = (entropy(table, miller_madow=True) for table in (human, simulated))
     ratio = entropy_ratio(simulated, human, miller_madow=True)
@@ -137,7 +137,7 @@ def _shape(
 
 
 def _spread(comparison: Comparison, item: Item, name: str, groups: tuple[str, ...], /, **where: Any) -> Score:
-    from simbench.stats.heterogeneity import standard_deviation
+    from simbench.stats.dispersion import standard_deviation
 
     sides = []
     for side in comparison.sides:
@@ -170,7 +170,7 @@ def assemblages(comparison: Comparison) -> tuple[Floats, Floats]:
     """
 
     def drawn(table: Floats, side: str) -> Floats:
-        from simbench.stats.structures import assemblage_counts
+        from simbench.stats.diversity import assemblage_counts
 
         resamples = len(table) - 1
         if comparison.generator is None or not resamples:

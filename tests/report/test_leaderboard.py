@@ -18,7 +18,7 @@ from simbench.errors import ConfigError
 from simbench.harness.library import Runs, load_runs
 from simbench.harness.store import RunFolder
 from simbench.plugin.manager import load_plugins
-from simbench.report.compare import compare_runs
+from simbench.report.leaderboard import compare_runs
 from simbench.report.table import labels
 
 
