@@ -11,16 +11,20 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from simbench.cli.terminal import show
+from simbench.errors import ConfigError
+from simbench.files import as_path
 from simbench.harness.cache import ResponseCache
 from simbench.harness.run import CACHE
 
 __all__ = ["main"]
 
+MOST_DAYS = 36_500
+
 
 def main(words: Sequence[str]) -> int:
     """Show, prune or merge the cache of paid answers of a folder of runs."""
     parser = argparse.ArgumentParser(prog="simbench cache", description=main.__doc__)
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of run folders (default: runs)")
+    parser.add_argument("--out", type=as_path, default=Path("runs"), help="folder of run folders (default: runs)")
     verbs = parser.add_subparsers(dest="verb")
     verbs.add_parser("show", help="answers by backend and model (the default)")
     prune = verbs.add_parser("prune", help="remove answers")
@@ -29,13 +33,18 @@ def main(words: Sequence[str]) -> int:
     prune.add_argument("--model", default="", help="only answers of this model")
     prune.add_argument("--all", action="store_true", help="every answer")
     merge = verbs.add_parser("merge", help="take over the answers of other caches")
-    merge.add_argument("others", nargs="+", type=Path, metavar="FOLDER", help="folders of runs, or caches")
+    merge.add_argument("others", nargs="+", type=as_path, metavar="FOLDER", help="folders of runs, or caches")
     asked = parser.parse_args(words)
+    if not asked.out.is_dir():
+        raise ConfigError(f"cache: there is no folder {asked.out}; name the one that holds the run folders (--out)")
     with ResponseCache(asked.out / CACHE) as cache:
         if asked.verb == "prune":
             if not (asked.all or asked.older_than is not None or asked.backend or asked.model):
                 parser.error("prune: say what to remove: --older-than, --backend, --model or --all")
-            before = datetime.now(UTC) - timedelta(days=asked.older_than) if asked.older_than is not None else None
+            days = asked.older_than
+            if days is not None and not 0 <= days <= MOST_DAYS:
+                raise ConfigError(f"--older-than: expected 0 to {MOST_DAYS} days; found {days}")
+            before = datetime.now(UTC) - timedelta(days=days) if days is not None else None
             removed = cache.prune(
                 before.isoformat(timespec="seconds") if before else "9999", asked.backend, asked.model
             )
@@ -43,6 +52,8 @@ def main(words: Sequence[str]) -> int:
         elif asked.verb == "merge":
             for other in asked.others:
                 folder = other / CACHE if (other / CACHE).is_dir() else other
+                if folder.resolve() == cache.folder.resolve():
+                    raise ConfigError(f"merge: {other} is the cache itself; name another one")
                 print(f"took over {cache.merge(folder)} answers of {other}")
         else:
             _show(cache)

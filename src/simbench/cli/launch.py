@@ -103,10 +103,12 @@ def run_hydra(words: Sequence[str]) -> int:
 def compose(words: Sequence[str]) -> dict[str, Any]:
     """The configuration of the one run that the words ask for, without carrying it out."""
     registry = load_plugins()
-    study = find_study(words, presets())
-    words = expand(words, study) if study else words
-    check_words(words, registry, presets(), _cells(words, study))
-    register(registry, Sweep(Path()), study)
+    if odd := [word for word in words if word.startswith("-")]:
+        raise ConfigError(f"expected key=value, the words of one run; found {odd[0]!r}")
+    if study := find_study(words, presets()):
+        raise ConfigError(f"study {study.name!r} has many runs; give the words of one of them")
+    check_words(words, registry, presets())
+    register(registry, Sweep(Path()), None)
     options: dict[str, Any] = {} if _version() >= (1, 4) else {"version_base": "1.3"}
     with _hydra_in_words(), hydra.initialize(config_path=None, **options):
         return _plain(hydra.compose("simbench", overrides=list(words)))

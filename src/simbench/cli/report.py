@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from simbench.files import as_path, storage
 from simbench.harness.library import Runs, load_runs
 from simbench.plugin.manager import load_plugins
 from simbench.report.page import write_report
@@ -20,13 +21,14 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="simbench report", description=main.__doc__)
     parser.add_argument("runs", nargs="*", metavar="RUNS", help="run folders, folders of runs, globs, name=value")
     parser.add_argument(
-        "-o", "--out", type=Path, help=f"folder to write to (default: the run's own, or {TOGETHER} for many runs)"
+        "-o", "--out", type=as_path, help=f"folder to write to (default: the run's own, or {TOGETHER} for many runs)"
     )
     parser.add_argument("--no-figures", action="store_true", help="the page only")
     asked = parser.parse_args(words)
     runs = load_runs(*asked.runs)
     folder = asked.out or _default(runs)
-    print(write_report(runs, load_plugins(), folder.expanduser(), figures=not asked.no_figures))
+    with storage(folder):
+        print(write_report(runs, load_plugins(), folder, figures=not asked.no_figures))
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from simbench.cli.terminal import show
 from simbench.errors import ConfigError
@@ -46,6 +47,6 @@ def _settings(words: Sequence[str]) -> dict[str, Any]:
     """``scoring.resamples=2000``, or without ``scoring.``, as a mapping."""
     try:
         found: Any = OmegaConf.to_container(OmegaConf.from_dotlist([each.removeprefix("scoring.") for each in words]))
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, YAMLError) as error:
         raise ConfigError(f"--set: {str(error).splitlines()[0]}") from None
     return {str(name): value for name, value in found.items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simbench.errors import ConfigError
+from simbench.files import as_path
 from simbench.harness.store import RunFolder, folders_at
 from simbench.harness.sweeps import STATES, Job, jobs_of, sweeps_in
 
@@ -24,7 +25,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("out", nargs="?", default="runs", help="folder that holds the run folders (default: runs)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_args(words)
-    folder = Path(asked.out).expanduser()
+    folder = as_path(asked.out)
     if not folder.is_dir():
         raise ConfigError(
             f"status: there is no folder {asked.out}; name the one that holds the run folders (out=...)"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbench.errors import ConfigError, closest
+from simbench.files import as_path
 from simbench.harness.kept import name_of
 from simbench.harness.run import Run
 from simbench.harness.store import RunFolder, folders_at
@@ -56,7 +57,7 @@ def find_folders(places: Sequence[str | Path]) -> list[Path]:
     """Run folders among paths and globs, each once, by name. ConfigError where a place holds none."""
     found: dict[Path, None] = {}
     for place in places:
-        text = str(Path(str(place)).expanduser())
+        text = str(as_path(str(place)))
         candidates = [Path(text)] if Path(text).exists() else [Path(name) for name in sorted(glob(text))]
         runs = [run for each in candidates for run in folders_at(each)]
         if not runs:

@@ -68,7 +68,7 @@ class TrustedSize(Metric[TrustedSizeConfig]):
     def _trusted(
         self, comparison: Comparison, rng: np.random.Generator, means: list[float], answers: list[Floats]
     ) -> Score:
-        from simbench.stats.trusted_size import trusted_size
+        from simbench.stats.trust import trusted_size
 
         fewest = min(map(len, answers))
         found = []

@@ -111,7 +111,7 @@ def write_croissant(run: Run, license: str = "", creators: Sequence[str] = ()) -
     if creators:
         described["creator"] = [{"@type": "sc:Person", "name": name} for name in creators]
     text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
-    write_whole(folder / NAME, lambda file: file.write(text.encode()))
+    write_whole(folder / NAME, lambda file: file.write(text.encode("utf-8", "backslashreplace")))
     return folder / NAME
 
 

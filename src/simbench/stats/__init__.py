@@ -96,8 +96,8 @@ if TYPE_CHECKING:
     from simbench.stats.resampling import split_halves as split_halves
     from simbench.stats.resampling import two_level_weights as two_level_weights
     from simbench.stats.rng import generator as generator
-    from simbench.stats.trusted_size import TrustedSize as TrustedSize
-    from simbench.stats.trusted_size import trusted_size as trusted_size
+    from simbench.stats.trust import TrustedSize as TrustedSize
+    from simbench.stats.trust import trusted_size as trusted_size
     from simbench.stats.worth import effective_size as effective_size
     from simbench.stats.worth import influences as influences
 
@@ -113,7 +113,7 @@ _HOME = {
     "Scheme": "simbench.stats.resampling",
     "SignRecovery": "simbench.stats.recovery",
     "Status": "simbench.stats.regression",
-    "TrustedSize": "simbench.stats.trusted_size",
+    "TrustedSize": "simbench.stats.trust",
     "VarianceParts": "simbench.stats.dispersion",
     "WaldTest": "simbench.stats.recovery",
     "acceleration": "simbench.stats.intervals",
@@ -180,7 +180,7 @@ _HOME = {
     "split_halves": "simbench.stats.resampling",
     "standard_deviation": "simbench.stats.dispersion",
     "total_variation": "simbench.stats.divergences",
-    "trusted_size": "simbench.stats.trusted_size",
+    "trusted_size": "simbench.stats.trust",
     "two_level_weights": "simbench.stats.resampling",
     "unique_count": "simbench.stats.diversity",
     "unseen_share": "simbench.stats.dispersion",
