@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simbench.arrays import Floats
 from simbench.backends.base import Answer, Backend, Model, Workspace
 from simbench.design import Item, Value
 from simbench.errors import ConfigError
@@ -18,7 +19,6 @@ from simbench.stats.rng import generator
 
 __all__ = ["Tabular", "TabularConfig"]
 
-Floats = NDArray[np.float64]
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Inverse strengths of the penalty (scikit-learn's C) that cross-validation chooses from."""
 

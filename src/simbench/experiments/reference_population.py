@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simbench.arrays import Floats
 from simbench.experiments.bins import PERCENT
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ VALUATIONS = ("unknown", "known")
 STATEMENTS = ("silent", "vague", "north", "south")
 ETHNICITIES = ("White", "Black", "Asian", "Mixed", "Other")
 BELIEFS = ("measure_north", "statement_true", "caught_north", "caught_south")
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from simbench.arrays import Bools, Floats, Ints
 from simbench.design import Design, Item, People, Regression
 from simbench.errors import ConfigError
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Bools", "Comparison", "Floats", "Ints", "Side"]
 
 T = TypeVar("T")
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 BLOCK = 128
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from simbench.arrays import Bools, Floats, Ints
 
 __all__ = [
     "Bools",
@@ -21,9 +23,6 @@ __all__ = [
     "solve",
 ]
 
-Floats: TypeAlias = NDArray[np.float64]
-Ints: TypeAlias = NDArray[np.int64]
-Bools: TypeAlias = NDArray[np.bool_]
 
 CHUNK_BYTES = 16 * 2**20
 """Working arrays stay near this size: small enough for a cache, large enough for BLAS."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from simbench.arrays import Floats
 from simbench.backends.base import Answer, Workspace
 from simbench.design import Value
 from simbench.errors import ModelError
@@ -22,7 +22,6 @@ from simbench_local.scoring import Request, Scored, prefix_length, run_prefix, s
 
 __all__ = ["Before", "Chooser", "answer_by_choice", "check_lengths", "probabilities"]
 
-Floats = NDArray[np.float64]
 Before = Callable[[Interview], Sequence[Message]]
 Calibration = Mapping[str, Mapping[str, Any]]
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simbench.arrays import Floats
 from simbench.backends.base import Workspace
 from simbench.design import Item
 from simbench.interview import Transcript
@@ -24,7 +25,6 @@ from simbench_local.scoring import Request
 
 __all__ = ["calibrate", "fit"]
 
-Floats = NDArray[np.float64]
 PRIOR = 0.1  # precision of the biases' normal prior: a bias of 4.5 costs one nat
 
 

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from simbench.arrays import Floats
 from simbench_local.attention import CachedPass, PrefixPass
 from simbench_local.encode import ItemPlan, common_prefix
 from simbench_local.loading import Loaded
@@ -23,7 +24,6 @@ from simbench_local.tree import Forest, OptionTree, ancestors
 
 __all__ = ["Choose", "Request", "Scored", "edge_logprobs", "option_logprobs", "prefix_length", "score"]
 
-Floats = NDArray[np.float64]
 Choose = Callable[["Request", int, Floats], int]
 FOREST = {"cpu": 512, "cuda": 1024}  # distinct prompt tokens in one pass, each of which looks at all others
 

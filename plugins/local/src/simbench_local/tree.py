@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Forest", "OptionTree", "ancestors"]
+from simbench.arrays import Ints
 
-Ints = NDArray[np.int64]
+__all__ = ["Forest", "OptionTree", "ancestors"]
 
 
 def ancestors(parents: Sequence[int]) -> NDArray[np.bool_]:
