@@ -108,7 +108,7 @@ def test_free_text_is_parsed_and_its_draws_do_not_depend_on_company(
     tiny: Path, study: Study, workspace: Workspace
 ) -> None:
     pilot = [replace(t, answers={"harm": 5, "fear": 0, "act": t.answers["act"]}) for t in study(8)]
-    local = backend(tiny, elicitation="generate", epochs=80, learning_rate=0.005, temperature=0.5)
+    local = backend(tiny, decoding="generate", epochs=80, learning_rate=0.005, temperature=0.5)
     model = local.adapt(pilot, workspace)
     interviews = [t.interview for t in pilot]
     together = {a.key: a for a in local.respond(model, interviews, workspace)}
@@ -137,8 +137,8 @@ def test_an_adapted_models_choices_are_distributed_like_its_valid_free_answers(
     )
     interviews = [replace(asked, replicate=r) for r in range(800)]
     counts = []
-    for elicitation in ("choice", "generate"):
-        answers = backend(folder, elicitation=elicitation).respond(model, interviews, workspace)
+    for decoding in ("choice", "generate"):
+        answers = backend(folder, decoding=decoding).respond(model, interviews, workspace)
         counts.append(Counter((a.answers["fear"], a.answers["act"]) for a in answers if a.status == "ok"))
     assert counts[1].total() > 500
     table = np.array([[each[cell] for cell in sorted(counts[0] | counts[1])] for each in counts])
@@ -147,7 +147,7 @@ def test_an_adapted_models_choices_are_distributed_like_its_valid_free_answers(
 
 
 def test_text_that_is_cut_off_is_called_truncated(tiny: Path, study: Study, workspace: Workspace) -> None:
-    local = backend(tiny, adapt="none", elicitation="generate", max_new_tokens=2)
+    local = backend(tiny, adapt="none", decoding="generate", max_new_tokens=2)
     answers = list(local.respond(local.adapt([], workspace), [study(1)[0].interview], workspace))
     assert [a.status for a in answers] == ["truncated"]
     assert "harm" in str(answers[0].error)
@@ -274,6 +274,6 @@ def _whole_logprob(plain: torch.nn.Module, text: list[int], option: tuple[int, .
 
 
 def test_the_likelihood_of_free_text_is_not_known(tiny: Path, study: Study, workspace: Workspace) -> None:
-    local = backend(tiny, adapt="none", elicitation="generate")
-    with pytest.raises(UserError, match="elicitation=choice"):
+    local = backend(tiny, adapt="none", decoding="generate")
+    with pytest.raises(UserError, match="decoding=choice"):
         local.score(local.adapt([], workspace), study(2), workspace)

@@ -166,7 +166,7 @@ def test_a_damaged_generation_config_is_refused_or_ignored(
     folder = tmp_path / "model"
     shutil.copytree(tiny, folder)
     (folder / "generation_config.json").write_text(content)
-    settings = {"adapt": "none", "elicitation": "generate", "max_new_tokens": 2}
+    settings = {"adapt": "none", "decoding": "generate", "max_new_tokens": 2}
     if words:
         refused(words, folder, settings, study(5), tmp_path)
     else:

@@ -104,7 +104,7 @@ def test_work_counts_examples_and_what_cannot_be_shared(tiny: Path, study: Study
     plain = tokens({"adapt": "none"})
     example = [{"role": "user", "content": "a question " * 50}, {"role": "assistant", "content": "answer"}]
     assert plain < tokens({"adapt": "few_shot"}, lambda _: example)
-    assert 2 * plain < tokens({"adapt": "none", "elicitation": "generate"})
+    assert 2 * plain < tokens({"adapt": "none", "decoding": "generate"})
     assert 10 * plain < tokens({"adapt": "none"}, shared=False)
 
 

@@ -59,10 +59,10 @@ class Local(Backend[LocalConfig]):
 
     def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
         """The very probabilities that answers are drawn from, calibration and temperature included."""
-        if self.config.elicitation != "choice":
+        if self.config.decoding != "choice":
             raise UnsupportedError(
-                "with backend.elicitation=generate answers are parsed from free text, whose probabilities are not "
-                "known; elicitation=choice knows them"
+                "with backend.decoding=generate answers are parsed from free text, whose probabilities are not "
+                "known; decoding=choice knows them"
             )
         own = {each.interview.key: each.answers for each in transcripts}
         return quietly(self._respond(model, [each.interview for each in transcripts], workspace, own))
@@ -116,7 +116,7 @@ class Local(Backend[LocalConfig]):
         encoder = Encoder(loaded.tokenizer)
         if not self._announced and own is None:
             self._announce(loaded, encoder, (), interviews, workspace, before=before)
-        if self.config.elicitation == "generate":
+        if self.config.decoding == "generate":
             from simbench_local.generation import answer_by_writing
 
             yield from answer_by_writing(loaded, encoder, interviews, self.config, workspace, before)

@@ -38,7 +38,7 @@ class LocalConfig:
     revision: str = setting("", "branch, tag or commit of a Hugging Face id (empty: main, pinned when run)")
     adapt: str = setting("finetune", f"how the pilot is learned from: {', '.join(ADAPT)}")
     adapter: str = setting("", "folder of a LoRA adapter to start from; with adapt=finetune it is used as it is")
-    elicitation: str = setting("choice", "choice (exact option probabilities) or generate (free text, parsed)")
+    decoding: str = setting("choice", "choice (exact option probabilities) or generate (free text, parsed)")
     temperature: float = setting(1.0, "of the options' probabilities; 0 takes the likeliest")
     shots: int = setting(8, "examples in a few-shot prompt, of the participant's own condition first")
     rank: int = setting(16, "LoRA rank")
@@ -60,11 +60,11 @@ class LocalConfig:
     dtype: str = setting("auto", "number format: auto, fp32 or bf16")
     four_bit: bool = setting(False, "load the weights in 4 bits (needs CUDA and bitsandbytes)")
     batch_size: int = setting(0, "participants per batch when answering (0: by memory)", runtime=True)
-    max_new_tokens: int = setting(0, "elicitation=generate: longest answer in tokens (0: by the items)")
+    max_new_tokens: int = setting(0, "decoding=generate: longest answer in tokens (0: by the items)")
 
     def __post_init__(self) -> None:
         one_of("backend.adapt", self.adapt, ADAPT)
-        one_of("backend.elicitation", self.elicitation, ("choice", "generate"))
+        one_of("backend.decoding", self.decoding, ("choice", "generate"))
         one_of("backend.loss", self.loss, ("answer", "contest"))
         one_of("backend.schedule", self.schedule, ("cosine", "linear", "constant"))
         one_of("backend.dtype", self.dtype, ("auto", "fp32", "bf16"))
@@ -84,8 +84,8 @@ class LocalConfig:
         for name in ("dropout", "validation"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"backend.{name}: expected in [0, 1), found {getattr(self, name)}")
-        if self.elicitation == "generate" and self.adapt == "calibrate":
-            raise ConfigError("backend.adapt=calibrate needs backend.elicitation=choice")
+        if self.decoding == "generate" and self.adapt == "calibrate":
+            raise ConfigError("backend.adapt=calibrate needs backend.decoding=choice")
 
     @property
     def target_names(self) -> tuple[str, ...]:

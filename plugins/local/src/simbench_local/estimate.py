@@ -61,7 +61,7 @@ class Work:
         passes = {"finetune": recipe.epochs if epochs is None else epochs, "calibrate": 1}.get(how, 0)
         batch = {"finetune": recipe.batch_size}.get(how, len(pilot)) if shared else 1
         learned = passes * _tokens(encoder, [t.interview for t in pilot], batch)
-        together = shared and settings.elicitation == "choice"
+        together = shared and settings.decoding == "choice"
         asked = _tokens(encoder, interviews, len(interviews) if together else 1, before)
         if not shared and interviews:  # one pass per option
             asked *= sum(len(item.values) for item in interviews[0].items)
