@@ -12,7 +12,6 @@ TWICE = np.ones((2, 0))
 
 def test_nobody_can_be_resampled() -> None:
     assert stats.bootstrap_weights(0, 3, RNG).shape == (4, 0)
-    assert stats.two_level_weights([], 3, RNG).shape == (4, 0)
     assert [half.shape for half in stats.split_halves(0, 2, RNG)] == [(2, 0), (2, 0)]
     assert stats.bootstrap_weights(1, 3, RNG).tolist() == [[1.0]] * 4
     assert stats.jackknife_weights(1).tolist() == [[0.0]]

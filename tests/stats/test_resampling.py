@@ -10,7 +10,6 @@ from simbench.stats import (
     jackknife_weights,
     resampling_scheme,
     split_halves,
-    two_level_weights,
 )
 
 RNG = generator(11, "test resampling")
@@ -114,30 +113,6 @@ def test_halves_are_random_and_keep_persons_together() -> None:
 def test_the_jackknife_leaves_out_one_row_or_one_person() -> None:
     assert np.array_equal(jackknife_weights(3), 1 - np.eye(3))
     assert np.array_equal(jackknife_weights(4, ["p", "q", "p", "r"]), [[0, 1, 0, 1], [1, 0, 1, 1], [1, 1, 1, 0]])
-
-
-def test_two_levels_draw_as_many_rows_as_each_respondent_has() -> None:
-    respondents = np.array([5, 5, 5, 7, 7, 9])
-    weights = two_level_weights(respondents, 4000, RNG)
-    assert (weights[0] == 1).all()
-    for person, size in ((5, 3), (7, 2), (9, 1)):
-        times = weights[:, respondents == person].sum(axis=1) / size
-        assert np.array_equal(times, np.round(times))
-        assert times[1:].mean() == pytest.approx(1, abs=0.06)
-    assert (weights[1:, 0] != weights[1:, 1]).any()
-
-
-def test_draws_only_keeps_every_respondent() -> None:
-    respondents = np.repeat(np.arange(4), 3)
-    weights = two_level_weights(respondents, 500, RNG, draws_only=True)
-    assert (weights.reshape(501, 4, 3).sum(axis=2) == 3).all()
-    assert weights[1:].mean(axis=0) == pytest.approx(1, abs=0.15)
-
-
-def test_two_levels_with_one_draw_each_are_the_ordinary_bootstrap() -> None:
-    weights = two_level_weights(np.arange(24), 5000, RNG, strata=np.arange(24) % 2)[1:]
-    assert (weights[:, ::2].sum(axis=1) == 12).all()
-    assert np.allclose(weights.var(axis=0), 1 - 1 / 12, atol=0.1)
 
 
 def test_missing_or_misshapen_labels_are_refused() -> None:

@@ -55,8 +55,8 @@ def check_words(
     if any(word.startswith(HYDRAS) for word in words):
         return
     given = [word for before, word in zip(["", *words], words) if not word.startswith("-") and before not in VALUED]
-    if lost := [word for word in given if "=" not in word and not word.startswith("~")]:
-        raise ConfigError(f"expected key=value; found {lost[0]!r}")
+    if odd := [word for word in given if "=" not in word and not word.startswith("~")]:
+        raise ConfigError(f"expected key=value; found {odd[0]!r}")
     overrides = [parsed for word in given if (parsed := _parsed(word)) is not None]
     groups = {path.name for path in presets.iterdir() if path.is_dir()} if presets.is_dir() else set()
     names = {kind: [*registry_names(registry, kind), *_files(presets / kind)] for kind in (*DEFAULTS, "metric")}

@@ -61,7 +61,6 @@ if TYPE_CHECKING:
     from simbench.stats.intervals import bootstrap_p as bootstrap_p
     from simbench.stats.intervals import expanded_level as expanded_level
     from simbench.stats.intervals import holm as holm
-    from simbench.stats.intervals import normal_interval as normal_interval
     from simbench.stats.intervals import paired_difference as paired_difference
     from simbench.stats.intervals import percentile_interval as percentile_interval
     from simbench.stats.intervals import reported_interval as reported_interval
@@ -94,7 +93,6 @@ if TYPE_CHECKING:
     from simbench.stats.resampling import jackknife_weights as jackknife_weights
     from simbench.stats.resampling import resampling_scheme as resampling_scheme
     from simbench.stats.resampling import split_halves as split_halves
-    from simbench.stats.resampling import two_level_weights as two_level_weights
     from simbench.stats.rng import generator as generator
     from simbench.stats.trust import TrustedSize as TrustedSize
     from simbench.stats.trust import trusted_size as trusted_size
@@ -162,7 +160,6 @@ _HOME = {
     "log_score": "simbench.stats.individual",
     "mode_share": "simbench.stats.diversity",
     "mutual_information": "simbench.stats.coherence",
-    "normal_interval": "simbench.stats.intervals",
     "normalise": "simbench.stats.divergences",
     "option_counts": "simbench.stats.divergences",
     "paired_difference": "simbench.stats.intervals",
@@ -181,7 +178,6 @@ _HOME = {
     "standard_deviation": "simbench.stats.dispersion",
     "total_variation": "simbench.stats.divergences",
     "trusted_size": "simbench.stats.trust",
-    "two_level_weights": "simbench.stats.resampling",
     "unique_count": "simbench.stats.diversity",
     "unseen_share": "simbench.stats.dispersion",
     "variance_parts": "simbench.stats.dispersion",

@@ -120,8 +120,7 @@ def assemblage_bootstrap(counts: ArrayLike, resamples: int, rng: np.random.Gener
     appendix G; as in the R package iNEXT) draw from an estimated assemblage instead: the shares of the seen
     structures are shrunk so that the estimated coverage is right, and the missing mass is spread evenly over
     the estimated number of unseen structures (Chao1). The draws have the right spread and a smaller bias;
-    take the interval from their standard deviation around the observed value, as iNEXT does
-    (:func:`simbench.stats.normal_interval`).
+    take the interval from their standard deviation around the observed value, as iNEXT does.
 
     Args:
         counts: (S,) whole-number counts of one sample; it is not stratified.

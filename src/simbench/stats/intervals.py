@@ -25,7 +25,6 @@ __all__ = [
     "bootstrap_p",
     "expanded_level",
     "holm",
-    "normal_interval",
     "paired_difference",
     "percentile_interval",
     "reported_interval",
@@ -128,28 +127,6 @@ def reported_interval(
     low, high = np.minimum(found.low, table[0]), np.maximum(found.high, table[0])
     point = low == high
     return Interval(np.where(point, least, low), np.where(point, most, high), found.defined)
-
-
-def normal_interval(values: ArrayLike, level: float = 0.95, min_defined: float = MIN_DEFINED) -> Interval:
-    """Estimate -/+ z times the standard deviation of the resamples.
-
-    For statistics whose resamples have the right spread around the wrong centre (see
-    :func:`simbench.stats.assemblage_bootstrap`). It does not know the bounds of a statistic.
-
-    Args:
-        values: (R, ...), row 0 the estimate.
-        level: nominal coverage.
-        min_defined: as in :func:`percentile_interval`.
-    """
-    from scipy.special import ndtri
-
-    table, defined, usable = defined_resamples(values, level, min_defined)
-    known = ~np.isnan(table[1:])
-    count = known.sum(axis=0)
-    mean = ratio(np.where(known, table[1:], 0.0).sum(axis=0), count)
-    square = np.where(known, table[1:] - mean, 0.0) ** 2
-    half = ndtri((1 + level) / 2) * np.sqrt(ratio(square.sum(axis=0), count - 1))
-    return Interval(np.where(usable, table[0] - half, np.nan), np.where(usable, table[0] + half, np.nan), defined)
 
 
 def bca_interval(

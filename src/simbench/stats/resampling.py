@@ -25,7 +25,6 @@ __all__ = [
     "jackknife_weights",
     "resampling_scheme",
     "split_halves",
-    "two_level_weights",
 ]
 
 FEWEST = 10
@@ -182,51 +181,6 @@ def jackknife_weights(n: int, clusters: ArrayLike | None = None) -> Floats:
     units = resampling_scheme(n, None, clusters).units
     left_out = np.arange(int(units.max(initial=-1)) + 1)[:, None] == units[None, :]
     return np.asarray(~left_out, dtype=np.float64)
-
-
-def two_level_weights(
-    respondents: ArrayLike,
-    resamples: int,
-    rng: np.random.Generator,
-    strata: ArrayLike | None = None,
-    draws_only: bool = False,
-) -> Floats:
-    """Resample respondents, and within each respondent the generated replicates: (resamples + 1, n).
-
-    Each time a respondent is taken, as many of the respondent's rows are drawn with replacement as there are.
-    Row 0 is all ones. With ``draws_only`` the respondents stay as they are and only the replicates vary: the
-    noise of generation alone.
-
-    Resampling both levels overstates the variance a little: respondents drawn whole
-    (:func:`bootstrap_weights` with ``clusters``) already carry the noise of their draws (Davison and
-    Hinkley 1997, section 3.8). Use this where the generation noise is to be shown, or to be safe.
-
-    Args:
-        respondents: (n,) respondent of each row.
-        resamples: B.
-        rng: source of randomness.
-        strata: (n,) group of each row, constant within a respondent.
-        draws_only: vary the replicates only.
-    """
-    ids = np.asarray(respondents)
-    n = ids.size
-    scheme = resampling_scheme(n, strata, ids)
-    units, pools, n_units = scheme.units, scheme.pools, scheme.size
-    order = np.argsort(units, kind="stable")
-    sizes = np.bincount(units, minlength=n_units)
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-    result = np.ones((resamples + 1, n))
-    for rows in row_chunks(resamples, 4 * n):
-        count = rows.stop - rows.start
-        times = np.ones((count, n_units)) if draws_only else _draw(pools, n_units, count, rng)
-        # One entry per drawn row: which resample, which respondent, and a uniform pick among its rows.
-        resample, unit = np.nonzero(times)
-        repeats = times[resample, unit].astype(np.int64) * sizes[unit]
-        resample, unit = np.repeat(resample, repeats), np.repeat(unit, repeats)
-        picked = order[starts[unit] + rng.integers(0, sizes[unit])]
-        flat = np.bincount(resample * n + picked, minlength=count * n)
-        result[1 + rows.start : 1 + rows.stop] = flat.reshape(count, n)
-    return result
 
 
 def _coded(labels: ArrayLike | None, n: int, what: str) -> Ints:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simbench.backends.base import Answer, Cache
+from simbench.files import digest
 from simbench_api.budget import Purse
 from simbench_api.notices import Notices
 from simbench_api.prices import Price
@@ -34,8 +33,7 @@ class Pending:
     @property
     def digest(self) -> str:
         """What identifies the request: sha256 of its key, hexadecimal."""
-        text = json.dumps(self.key, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest(self.key)
 
 
 @dataclass

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
 from simbench.errors import ModelError, StorageError
+from simbench.files import write_whole
 from simbench_local.reading import reading
 
 __all__ = ["read_state", "write_state", "writing"]
@@ -23,12 +23,13 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
     content = buffer.getbuffer()
-    scratch = path.with_suffix(".tmp")
+
+    def write(file: IO[bytes]) -> None:
+        file.write(hashlib.sha256(content).hexdigest().encode())
+        file.write(content)
+
     with writing(path.parent):
-        with scratch.open("wb") as file:
-            file.write(hashlib.sha256(content).hexdigest().encode())
-            file.write(content)
-        os.replace(scratch, path)
+        write_whole(path, write)
 
 
 def read_state(path: Path, device: torch.device) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simbench.errors import ModelError
+from simbench.files import write_whole
 from simbench.interview import Interview, Message, Transcript, transcript_messages
 from simbench.stats.rng import generator
 from simbench_local.reading import reading
@@ -43,10 +44,8 @@ class Shots:
 
     def save(self, path: Path) -> str:
         """Write as JSON, whole or not at all; the sha256 of what was written."""
-        scratch = path.with_suffix(".tmp")
         content = json.dumps({"count": self.count, "examples": self.examples}, ensure_ascii=False).encode()
-        scratch.write_bytes(content)
-        scratch.replace(path)
+        write_whole(path, lambda file: file.write(content))
         return hashlib.sha256(content).hexdigest()
 
     @classmethod

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from simbench.errors import ConfigError
+from simbench.errors import ConfigError, StorageError
 from simbench.experiments.files import user_path
+from simbench.files import write_whole
 
 __all__ = ["ATTRIBUTES", "COMMIT", "FILES", "FOLDER", "RESULTS", "download", "find"]
 
@@ -75,13 +75,9 @@ def _write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, whoever else writes it at the same time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(content)
-        os.replace(file.name, path)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot write {str(path)!r}: {error.strerror or error}. Set experiment.data=FOLDER instead."
-        ) from error
+        write_whole(path, lambda file: file.write(content))
+    except (OSError, StorageError) as error:
+        raise ConfigError(f"cannot write {str(path)!r}: {error}. Set experiment.data=FOLDER instead.") from error
 
 
 def _checked(folder: Path, setting: str) -> Path:
