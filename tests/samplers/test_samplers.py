@@ -166,6 +166,7 @@ TWO = Design(
         ({"tone": ["good", 1], "who": "b"}, {"good/you", "bad/you"}),
         ("bad", {"bad/me", "bad/you"}),
         (["bad", "good/me"], {"bad/me", "bad/you", "good/me"}),
+        (["b"], {"good/you", "bad/you"}),
     ],
 )
 def test_groups_by_level(groups: Any, expected: set[str]) -> None:

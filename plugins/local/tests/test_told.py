@@ -14,7 +14,7 @@ import pytest
 
 from simbench.backends.base import Model, Workspace
 from simbench.interview import Transcript
-from simbench_local import Local, LocalConfig, forecast, loading, training
+from simbench_local import Local, LocalConfig, estimate, loading, training
 from simbench_local.encode import Encoder
 from simbench_local.estimate import Work, pass_time
 from simbench_local.loading import Loaded, load, place
@@ -38,7 +38,7 @@ def run(local: Local, people: list[Transcript], workspace: Workspace, model: Mod
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which one token takes a fifth of a second."""
-    monkeypatch.setattr(forecast, "pass_time", lambda *_: 0.2)
+    monkeypatch.setattr(estimate, "pass_time", lambda *_: 0.2)
 
 
 def test_a_long_run_says_first_what_is_ahead_and_what_would_shorten_it(
@@ -57,6 +57,24 @@ def test_a_long_run_says_first_what_is_ahead_and_what_would_shorten_it(
     ahead, sooner = told.lines[told.lines.index("answering") - 2 :][:2]
     assert re.match(r"about .* ahead on this machine \(cpu, fp32\): answering 14 interviews, \d", ahead)
     assert sooner.startswith("sooner with: asking fewer people, such as evaluate=reserved")
+
+
+def test_looking_up_real_answers_is_announced_too_with_what_spares_it(
+    tiny: Path, study: Study, tmp_path: Path, slow: None, told: Any
+) -> None:
+    local, people, workspace = backend(tiny, adapt="none"), study(20), Workspace(tmp_path, 0, told)
+    model = run(local, people, workspace)
+    assert any("likelihood=false (else people's real answers are looked up afterwards" in each for each in told.lines)
+    told.lines.clear()
+    list(local.score(model, people[6:], workspace))
+    ahead, sooner = told.lines[1:3]
+    assert re.match(
+        r"about .* ahead on this machine \(cpu, fp32\): looking up the real answers of 14 people, \d", ahead
+    )
+    assert sooner == "sooner without it: likelihood=false"
+    told.lines.clear()
+    run(backend(tiny, adapt="none", decoding="generate"), people, workspace, model)
+    assert not any("likelihood" in each for each in told.lines)
 
 
 @pytest.mark.parametrize("adapt", ["calibrate", "few_shot", "none"])

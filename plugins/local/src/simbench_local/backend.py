@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +115,8 @@ class Local(Backend[LocalConfig]):
         source = self._source(model.base, model.parameters["revision"], workspace)
         loaded = self._load(source, self._pinned_adapter(model, workspace), workspace)
         encoder = Encoder(loaded.tokenizer)
-        if not self._announced and own is None:
-            self._announce(loaded, encoder, (), interviews, workspace, before=before)
+        if not self._announced or own is not None:
+            self._announce(loaded, encoder, (), interviews, workspace, before=before, looked_up=own is not None)
         if self.config.decoding == "generate":
             from simbench_local.generation import answer_by_writing
 
@@ -168,13 +169,14 @@ class Local(Backend[LocalConfig]):
         workspace: Workspace,
         epochs: int | None = None,
         before: Before = lambda _: (),
+        looked_up: bool = False,
     ) -> None:
         """Say what is ahead and how long it will take, where that is long."""
         from simbench_local.estimate import Work, ahead
 
         self._announced = bool(interviews)
         work = Work.of(encoder, self.config, pilot, interviews, before, epochs, loaded.shared)
-        for line in ahead(loaded, work):
+        for line in ahead(loaded, replace(work, looked_up=looked_up)):
             workspace.progress.say(line)
 
     def _own_adapter(self) -> tuple[Path, dict[str, str]]:

@@ -34,7 +34,10 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Work:
-    """Tokens that go through the model (what a condition shares counts once), and tokens answered."""
+    """Tokens that go through the model (what a condition shares counts once), and tokens answered.
+
+    ``looked_up``: real answers are looked up rather than questions answered; ``choice``: they can be, afterwards.
+    """
 
     how: str
     people: int
@@ -43,6 +46,8 @@ class Work:
     interviews: int
     asked: int
     said: int
+    choice: bool = True
+    looked_up: bool = False
 
     @classmethod
     def of(
@@ -66,7 +71,8 @@ class Work:
         if not shared and interviews:  # one pass per option
             asked *= sum(len(item.values) for item in interviews[0].items)
         said = sum(_answer_tokens(encoder, each) for each in interviews)
-        return cls(how, len(pilot), passes, learned, len(interviews), asked, said)
+        choice = settings.decoding == "choice"
+        return cls(how, len(pilot), passes, learned, len(interviews), asked, said, choice)
 
     def seconds(self, per_token: float, ends: Span) -> tuple[Span, Span]:
         """Ranges for learning and for answering, where a plain pass takes ``per_token`` seconds per token."""
@@ -117,7 +123,8 @@ def ahead(loaded: Loaded, work: Work) -> list[str]:
         parts.append(f"learning from {work.people} transcripts, {work.epochs} passes, {_spoken(learning)}")
     elif work.how == "calibrate":
         parts.append(f"calibrating on {work.people} transcripts, {_spoken(learning)}")
-    parts.append(f"answering {work.interviews} interviews, {_spoken(answering)}")
+    doing = "looking up the real answers of {} people" if work.looked_up else "answering {} interviews"
+    parts.append(f"{doing.format(work.interviews)}, {_spoken(answering)}")
     where = f"{loaded.placement.device}, {loaded.placement.dtype}"
     return [
         f"about {_spoken(whole)} ahead on this machine ({where}): {'; '.join(parts)}",
@@ -126,12 +133,18 @@ def ahead(loaded: Loaded, work: Work) -> list[str]:
 
 
 def _sooner(work: Work, learning: Span, answering: Span) -> str:
+    if work.looked_up:
+        return "sooner without it: likelihood=false"
     ways = []
     if learning[1] > answering[1] / 3 and work.how == "finetune":
         ways += [f"backend.epochs={max(1, work.epochs // 3)} (now {work.epochs})"] if work.epochs > 1 else []
         ways += [f"a smaller pilot, such as sampler.n={max(2, work.people // 2)}", "backend.adapt=calibrate"]
     if answering[1] > learning[1] / 3:
         ways.append("asking fewer people, such as evaluate=reserved reserve=0.1")
+        again = (
+            "likelihood=false (else people's real answers are looked up afterwards, for about as long as answering)"
+        )
+        ways += [again] if work.choice else []
     return f"sooner with: {', '.join([*ways, 'or no language model at all: backend=tabular'])}"
 
 
