@@ -45,12 +45,16 @@ class Fitted:
 
 
 def fit_both(comparison: Comparison, regression: Regression) -> Fitted:
-    """Fit one of the experiment's regressions under every row of weights.
+    """Fit one of the experiment's regressions under every row of weights, once for all who ask.
 
     Standard errors are clustered by the design's clusters, or by person where one person has several rows (several
     conditions, or several replicates). Where a logit separates on either side, both sides get Firth's penalised logit
     with profile p-values instead, without resamples, which takes rows for independent.
     """
+    return comparison.once(("fitted", regression), lambda: _fit_both(comparison, regression))
+
+
+def _fit_both(comparison: Comparison, regression: Regression) -> Fitted:
     title = comparison.regression_titles()[regression]
     if not len(comparison.simulated):
         return Fitted(title, (), None, None, len(comparison.human), 0, "no ok simulated answers")

@@ -48,6 +48,7 @@ class Builtins:
         from simbench.metrics.coherence import BeliefDecision, ValueActionGap
         from simbench.metrics.dispersion import IdentityFlattening, JointStructure
         from simbench.metrics.diversity import Diversity, UniqueStructures
+        from simbench.metrics.effects import EffectSizes
         from simbench.metrics.equivalent import EquivalentN
         from simbench.metrics.individual import Individual
         from simbench.metrics.likelihood import LogLikelihood
@@ -60,6 +61,6 @@ class Builtins:
         heterogeneity = (UniqueStructures, Diversity, JointStructure, IdentityFlattening)
         alignment = (JSDistance, TotalVariation, Wasserstein, KLDivergence, SubgroupBias)
         coherence = (ValueActionGap, BeliefDecision)
-        recovery = (CoefficientRecovery, TreatmentEffects)
+        recovery = (CoefficientRecovery, EffectSizes, TreatmentEffects)
         worth = (LogLikelihood, EquivalentN, Worth, TrustedSize, Individual, Verdict)
         return (*heterogeneity, *alignment, *coherence, *recovery, *worth)

@@ -1,0 +1,93 @@
+"""Effects in sizes: treatments apart from covariates, whether or not any of them is significant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simbench.metrics.base import Comparison, Metric, Score
+from simbench.metrics.fitting import Fitted, fit_both
+from simbench.settings import NoConfig
+
+if TYPE_CHECKING:
+    from simbench.stats.effects import Effects
+
+__all__ = ["EffectSizes"]
+
+NOT_BEYOND = "humans show no effects beyond noise here"
+
+
+class EffectSizes(Metric[NoConfig]):
+    """How far simulated effects are from human ones in size, for treatments and covariates apart.
+
+    Over the coefficients of all regressions of the experiment, intercepts left out; ``item`` is ``treatments``
+    (coefficients that a factor takes part in, interactions included) or ``covariates`` (all others). Each coefficient
+    is put on the scale of its human standard error.
+
+    - ``effect_distance`` = root of the mean over coefficients of ((b_s - b_h)^2 - V_h - V_s) / (n V_h), noise of both
+      sides taken off, at least 0; about a partial correlation: 0.1 is a small effect at any n; lower is closer.
+    - ``effect_slope`` = sum z_s z_h / (sum z_h^2 - q), z in human standard errors: 1 = effects of the right size,
+      0.5 = half, 0 = none, below 0 = turned round; missing where humans show none beyond noise.
+    - ``sign_agreement`` = sum w (P_h P_s + (1 - P_h)(1 - P_s)) / sum w, P the probability that the effect is above 0,
+      w = |2 P_h - 1|: in [0, 1], 1/2 = coins, higher is better.
+    - ``effect_rmse`` = root mean squared difference in human standard errors, lower is closer; 1.4 for another sample
+      of the same size.
+
+    A simulation that ignores all treatments can have the F1-Sign of a perfect one where few treatments are
+    significant; here its slope is 0. Failure modes: several regressions on the same people are taken for independent;
+    normal approximations, rough in small samples; nothing is said of single coefficients, which
+    ``coefficient_recovery`` lists. Source: Fuller (1987), Measurement error models, for the slope; the rest are
+    definitions by simbench.
+    """
+
+    name = "effect_sizes"
+    headline = (("effect_distance", "treatments"), ("effect_slope", "treatments"))
+    better = {"effect_distance": "lower", "sign_agreement": "higher", "effect_rmse": "lower"}
+
+    def score(self, comparison: Comparison) -> Iterator[Score]:
+        """Four figures each for treatments and covariates."""
+        fitted = [fit_both(comparison, each) for each in comparison.design.regressions]
+        factors = {factor.name for factor in comparison.design.factors}
+        for item in ("treatments", "covariates"):
+            blocks = [block for each in fitted for block in _block(each, factors, item == "treatments")]
+            yield from self._figures(comparison, fitted, blocks, item)
+
+    def _figures(
+        self, comparison: Comparison, fitted: list[Fitted], blocks: list[Effects], item: str
+    ) -> Iterator[Score]:
+        from simbench.stats.effects import attenuation_slope, effect_distance, effect_rmse, sign_agreement
+
+        words = "; ".join(f"{each.title}: {each.words}" for each in fitted if each.words) or None
+        where: dict[str, Any] = {
+            "item": item,
+            "n_human": min((each.n_human for each in fitted), default=0),
+            "n_simulated": min((each.n_simulated for each in fitted), default=0),
+        }
+        if not blocks:
+            for name in ("effect_slope", *self.better):
+                why = words or f"no regression has coefficients of {item}"
+                yield Score.missing(name, why, comparison.resamples, **where)
+            return
+        distance, ends = effect_distance(blocks)
+        yield Score("effect_distance", distance, interval=ends, reason=words, **where)
+        slope, ends = attenuation_slope(blocks)
+        blind = None if np.isfinite(slope[0]) else NOT_BEYOND
+        reason = "; ".join(filter(None, (blind, words))) or None
+        yield Score("effect_slope", slope, interval=ends, reason=reason, **where)
+        yield Score("sign_agreement", sign_agreement(blocks), bias="sample", reason=words, **where)
+        yield Score("effect_rmse", effect_rmse(blocks), bias="sample", reason=words, **where)
+
+
+def _block(fitted: Fitted, factors: set[str], treatments: bool) -> Iterator[Effects]:
+    """The coefficients of one regression that are of this kind, where both sides have been fitted."""
+    from simbench.stats.effects import Effects
+
+    if fitted.human is None or fitted.simulated is None or fitted.reason:
+        return
+    kept = tuple(name for name in fitted.human.names if bool(factors & set(re.findall(r"\w+", name))) == treatments)
+    if kept:
+        human, simulated = fitted.human.select(kept), fitted.simulated.select(kept)
+        yield Effects(human.estimates, human.covariance, simulated.estimates, simulated.covariance, human.n)
