@@ -77,6 +77,7 @@ def test_every_count_of_both_sides_agrees(run: Run) -> None:
     scores = run.scores[~run.scores["metric"].isin(["n_effective", "rectified"])]
     whole = scores[(scores["n_human"] > 0) & (scores["n_human"] != scores["n_simulated"])]
     assert (whole["n_simulated"] == 2 * whole["n_human"]).all()
+    assert run.manifest["metric_faults"] == []  # clustered regressions under swaps among them
 
 
 def test_counts_are_said_and_so_is_who_of_the_pilot_is_learned_from(run: Run, tmp_path: Path) -> None:

@@ -65,6 +65,18 @@ def test_one_item_by_hand(study: Any) -> None:
     assert found["equivalent_n", "mean", "group", "y"].n_human == len(inside)
 
 
+def test_who_did_not_answer_is_nobody_whose_worth_counts(study: Any) -> None:
+    human, simulated = study.draw(1, 200), study.draw(2, 150, effect=0.2)
+    gone = human["participant_id"].isin(human["participant_id"][:80])
+    gaps = study.compare(human.assign(harm=human["harm"].astype("Int64").mask(gone)), simulated)
+    found = study.scores(EquivalentN, gaps)
+    alone = study.scores(EquivalentN, study.compare(human[~gone].reset_index(drop=True), simulated))
+    for name in (REGRESSION, ("equivalent_n", "harm")):
+        score, known = (each[*name, None, None] for each in (found, alone))
+        assert score.value[0] == pytest.approx(known.value[0])
+        assert (score.n_human, score.n_simulated) == (120, 150)
+
+
 def test_rows_of_one_person_count_as_one_person(study: Any) -> None:
     """Every person three times over: as good as a third as many."""
     human, simulated = study.draw(1, 120), study.draw(2, 150, effect=0.2)

@@ -223,3 +223,20 @@ def test_select_keeps_the_named_coefficients_in_order() -> None:
 def test_bad_arguments_are_refused(family: str, outcome: Any, options: Any, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         fit_glm(family, outcome, np.stack([ONE, B], 1), **options)
+
+
+@pytest.mark.parametrize("family", ["ols", "logit"])
+def test_a_fit_of_some_rows_of_each_cluster_is_that_of_those_rows_alone(family: str) -> None:
+    rng = generator(4)
+    who, x = np.repeat(np.arange(30), 6), rng.standard_normal(180)
+    y = x + np.repeat(rng.standard_normal(30), 6) + rng.standard_normal(180)
+    y = (y > 0).astype(float) if family == "logit" else y
+    design, here = np.stack([np.ones(180), x], 1), rng.random(180) < 0.5
+    weights = np.stack([np.ones(180), here])
+    fit = fit_glm(family, y, design, weights, covariance="cluster", clusters=who)  # type: ignore[arg-type]
+    model = sm.OLS if family == "ols" else sm.Logit
+    options = {"cov_type": "cluster", "cov_kwds": {"groups": who[here]}}
+    known = model(y[here], design[here]).fit(disp=0, use_t=True, **options)
+    assert fit.estimates[1] == pytest.approx(known.params, rel=1e-6)
+    assert np.sqrt(np.diagonal(fit.covariance[1])) == pytest.approx(known.bse, rel=1e-6)
+    assert fit.df[1] == len(set(who[here])) - 1

@@ -237,4 +237,9 @@ def _generation_sd(asked: Asked, comparison: Comparison, replicates: Any, scores
     for each in each_replicate(comparison, replicates):
         for found in asked.scores(each, "single replicates"):
             values.setdefault(found.key, []).append(float(found.value[0]))
-    return [float(np.std(values[each.key], ddof=1)) if each.key in values else float("nan") for each in scores]
+    return [_deviation(values.get(each.key, [])) for each in scores]
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """Standard deviation; NaN of fewer than two values, and where one is not finite (as many people as you like)."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 and np.isfinite(values).all() else float("nan")

@@ -25,6 +25,8 @@ FLOORS = 5
 
 Part = tuple[Floats, Floats]
 """An estimate (p,), and what every unit adds to it (G, p)."""
+Made = tuple[Part, Part, tuple[int, int]] | str
+"""Human and simulated part with the people and simulated rows they rest on; or why there are none."""
 
 
 class EquivalentN(Metric[NoConfig]):
@@ -135,7 +137,7 @@ def _score(
     comparison: Comparison,
     blocks: Sequence[_Block],
     name: str,
-    parts: Callable[[_Block], tuple[Part, Part, int] | str],
+    parts: Callable[[_Block], Made],
     standardised: bool = False,
     **where: Any,
 ) -> Score:
@@ -147,8 +149,7 @@ def _score(
         made = parts(block)
         if isinstance(made, str):
             return Score.missing(name, made, comparison.resamples, **where)
-        (human, one), (told, other), people = made
-        simulated = len(block.simulated)
+        (human, one), (told, other), (people, simulated) = made
         if standardised:
             scale = np.sqrt((one**2).sum(axis=0))
             if not (scale > 0).all():
@@ -182,52 +183,52 @@ def in_words(value: float, ends: tuple[float, float], people: int) -> str:
     return f"as good as asking {value:.3g} people, {ends[0]:.3g} to {upto}"
 
 
-def _shares(
-    items: Sequence[Item], level: tuple[str, str] | None = None
-) -> Callable[[_Block], tuple[Part, Part, int] | str]:
+def _shares(items: Sequence[Item], level: tuple[str, str] | None = None) -> Callable[[_Block], Made]:
     """Shares of the options of some items, among everybody or in one subgroup level."""
 
-    def parts(block: _Block) -> tuple[Part, Part, int] | str:
+    def parts(block: _Block) -> Made:
         if not items:
             return "no item has more than one option"
         among = [np.ones(len(side), bool) if level is None else side.members(*level) for side, _ in block.sides]
-        found, people = [], []
+        found, people, simulated = [], [], []
         for item in items:
             codes = [
                 np.where(kept, side.codes(item.name), -1) for (side, _), kept in zip(block.sides, among, strict=True)
             ]
             people.append(_persons(block.human, codes[0]))
+            simulated.append(int((codes[1] >= 0).sum()))
             if people[-1] < FEWEST or not (codes[1] >= 0).any():
                 return f"fewer than {FEWEST} people, or nobody simulated, answered {item.name}"
             found.append(_pair(block, codes, len(item.options)))
-        return *_joined(block, found, among), min(people)
+        answered = [kept & _answered(side, items) for (side, _), kept in zip(block.sides, among, strict=True)]
+        return *_joined(block, found, answered), (min(people), min(simulated))
 
     return parts
 
 
-def _structures(block: _Block) -> tuple[Part, Part, int] | str:
+def _structures(block: _Block) -> Made:
     """Shares of belief structures."""
     codes = block.structures
     people = _persons(block.human, codes[0])
     if people < FEWEST or not (codes[1] >= 0).any():
         return f"fewer than {FEWEST} people, or nobody simulated, answered every item of a structure"
     found = [_pair(block, codes, max(int(each.max(initial=-1)) for each in codes) + 1)]
-    return *_joined(block, found, [each >= 0 for each in codes]), people
+    return *_joined(block, found, [each >= 0 for each in codes]), (people, int((codes[1] >= 0).sum()))
 
 
-def _means(items: Sequence[Item]) -> Callable[[_Block], tuple[Part, Part, int] | str]:
+def _means(items: Sequence[Item]) -> Callable[[_Block], Made]:
     return lambda block: _numbers(block, items, None)
 
 
-def _effects(items: Sequence[Item]) -> Callable[[_Block], tuple[Part, Part, int] | str]:
-    def parts(block: _Block) -> tuple[Part, Part, int] | str:
+def _effects(items: Sequence[Item]) -> Callable[[_Block], Made]:
+    def parts(block: _Block) -> Made:
         groups = tuple(block.human.people.levels("condition"))
         return "there is only one treatment group" if len(groups) < 2 else _numbers(block, items, groups)
 
     return parts
 
 
-def _numbers(block: _Block, items: Sequence[Item], groups: tuple[str, ...] | None) -> tuple[Part, Part, int] | str:
+def _numbers(block: _Block, items: Sequence[Item], groups: tuple[str, ...] | None) -> Made:
     """Means of ordered items, or the treatment groups' less the mean over groups."""
     usable = [item for item in items if np.ptp(positions(item)) and _vary(block.human.numbers(item))]
     if not usable:
@@ -241,8 +242,9 @@ def _numbers(block: _Block, items: Sequence[Item], groups: tuple[str, ...] | Non
         if pair[0] is None or pair[1] is None:
             return f"a treatment group without two answers to {item.name}"
         found.append((pair[0], pair[1]))
-    among = [np.ones(len(side), bool) for side, _ in block.sides]
-    return *_joined(block, found, among), min(_persons(block.human, block.human.codes(item.name)) for item in usable)
+    among = [_answered(side, usable) for side, _ in block.sides]
+    people = min(_persons(block.human, block.human.codes(item.name)) for item in usable)
+    return *_joined(block, found, among), (people, min(block.simulated.answered(item.name) for item in usable))
 
 
 def _by_group(numbers: Floats, codes: Ints, units: Ints, size: int, groups: int) -> Part | None:
@@ -292,6 +294,12 @@ def _joined(block: _Block, found: Sequence[tuple[Part, Part]], among: Sequence[B
     return human, simulated
 
 
+def _answered(side: Side, items: Sequence[Item]) -> Bools:
+    """Who (n,) answered any of the items."""
+    answered: Bools = np.any([side.codes(item.name) >= 0 for item in items], axis=0)
+    return answered
+
+
 def _vary(numbers: Floats) -> bool:
     known = numbers[~np.isnan(numbers)]
     return bool(known.size and np.ptp(known) > 0)
@@ -309,7 +317,6 @@ def _coefficients(comparison: Comparison) -> Iterator[Score]:
         return
     first, other = (replace(side, weights=side.weights[:1]) for side in comparison.sides)
     once = replace(comparison, human=first, simulated=other)
-    people = int(comparison.human.people.person.nunique())
     for regression in comparison.design.regressions:
         fitted = fit_both(once, regression)
         where: dict[str, Any] = {"item": fitted.title}
@@ -317,6 +324,9 @@ def _coefficients(comparison: Comparison) -> Iterator[Score]:
             reason = fitted.reason or "not fitted"
             yield Score.missing("equivalent_n_coefficients", reason, comparison.resamples, **where)
             continue
+        designs = comparison.designs(regression.formula)
+        rows = np.arange(len(first)) if isinstance(designs, str) else designs[0].rows
+        people = int(comparison.human.people.person.iloc[rows].nunique())
         own, told = fitted.human.covariance[0], fitted.simulated.covariance[0]
         scale = np.sqrt(np.diag(own))
         own, told = own / np.outer(scale, scale), told / np.outer(scale, scale)

@@ -99,7 +99,7 @@ def fit_glm(
         covariance: ``model`` (inverse information; for OLS times the residual variance), ``HC0``, ``HC1``
             (sandwich, times n / (n - p)), ``HC3`` (OLS only) or ``cluster``.
         clusters: (n,) person of each row, for ``cluster``. A person drawn twice is two persons, so weights
-            must be constant within a person. Small-sample factor ``G/(G-1) (n-1)/(n-p)``.
+            must be constant within a person, or 0. Small-sample factor ``G/(G-1) (n-1)/(n-p)``.
 
     Returns:
         A :class:`Fit`. p-values use the t distribution for OLS (n - p degrees of freedom) and with ``cluster``

@@ -18,7 +18,7 @@ from simbench.stats.regression.basis import Basis, orthonormal_basis
 from simbench.stats.regression.glm import collinear, screen
 from simbench.stats.regression.newton import maximise
 from simbench.stats.regression.result import Fit, Status, nan_fit
-from simbench.stats.regression.sandwich import Clusters, cluster_index, cluster_sums
+from simbench.stats.regression.sandwich import Clusters, cluster_index, cluster_sums, cluster_weights
 
 __all__ = ["SIGMA", "fit_interval"]
 
@@ -172,8 +172,7 @@ def _fit_rows(
         result.estimates[at] = estimates
         result.covariance[at] = jacobian @ covariance[fitted] @ jacobian.transpose(0, 2, 1)
         if clusters is not None:  # few clusters: t with G - 1 degrees of freedom
-            first = clusters.order[clusters.starts]
-            result.df[at] = kept[fitted][:, first].sum(axis=1) - 1
+            result.df[at] = cluster_weights(kept[fitted], clusters).sum(axis=1) - 1
     result.status[rows] = status
 
 

@@ -16,7 +16,7 @@ from simbench.stats.regression.basis import Basis, orthonormal_basis
 from simbench.stats.regression.glm import collinear, screen
 from simbench.stats.regression.newton import maximise
 from simbench.stats.regression.result import Fit, Status, nan_fit
-from simbench.stats.regression.sandwich import Clusters, cluster_index, cluster_sums
+from simbench.stats.regression.sandwich import Clusters, cluster_index, cluster_sums, cluster_weights
 
 __all__ = ["fit_multinomial"]
 
@@ -155,8 +155,7 @@ def _fit_rows(
         result.estimates[at] = found[fitted] @ back.T
         result.covariance[at] = back @ covariance[fitted] @ back.T
         if robust[1] is not None:  # few clusters: t with G - 1 degrees of freedom
-            first = robust[1].order[robust[1].starts]
-            result.df[at] = kept[fitted][:, first].sum(axis=1) - 1
+            result.df[at] = cluster_weights(kept[fitted], robust[1]).sum(axis=1) - 1
     result.status[rows] = status
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from simbench.stats._arrays import Floats, Ints, ratio, row_chunks
 from simbench.stats.regression.basis import Basis
 
-__all__ = ["COVARIANCES", "Clusters", "cluster_index", "cluster_sums", "robust_covariance"]
+__all__ = ["COVARIANCES", "Clusters", "cluster_index", "cluster_sums", "cluster_weights", "robust_covariance"]
 
 COVARIANCES = ("model", "HC0", "HC1", "HC3", "cluster")
 
@@ -67,9 +67,7 @@ def robust_covariance(
     if clusters is not None:
         meat, factor = cluster_sums([(residuals, basis.q)], weights, clusters)
         small = factor * (total - 1) / (total - p)
-        return bread @ meat @ bread * small[:, None, None], weights[:, clusters.order[clusters.starts]].sum(
-            axis=1
-        ) - 1
+        return bread @ meat @ bread * small[:, None, None], cluster_weights(weights, clusters).sum(axis=1) - 1
     if kind == "HC3":
         upper, lower = np.triu_indices(p)
         leverage, double = bread[:, upper, lower], np.where(upper == lower, 1.0, 2.0)
@@ -79,6 +77,22 @@ def robust_covariance(
     return covariance * ((total / df)[:, None, None] if kind == "HC1" else 1.0), df
 
 
+def cluster_weights(weights: Floats, clusters: Clusters) -> Floats:
+    """How often each cluster is in each fit (R, G), from the weights (R, n) of its rows.
+
+    Rows of a cluster are all in a fit as often as each other, or not at all: a fit may be of a part of a cluster.
+
+    Raises:
+        ValueError: weights above 0 that vary within a cluster.
+    """
+    placed = weights[:, clusters.order]
+    times: Floats = np.maximum.reduceat(placed, clusters.starts, axis=1)
+    sizes = np.diff(np.append(clusters.starts, clusters.order.size))
+    if not ((placed == 0) | (placed == np.repeat(times, sizes, axis=1))).all():
+        raise ValueError("covariance 'cluster' needs weights that are constant within a cluster, or 0")
+    return times
+
+
 def cluster_sums(
     parts: Sequence[tuple[Floats, Floats]], weights: Floats, clusters: Clusters
 ) -> tuple[Floats, Floats]:
@@ -86,7 +100,7 @@ def cluster_sums(
 
     Args:
         parts: the score of a row is the sum over parts of factor (R, n) times vector (n, p).
-        weights: (R, n), constant within a cluster.
+        weights: (R, n), see :func:`cluster_weights`.
         clusters: where they lie.
 
     Returns:
@@ -95,20 +109,16 @@ def cluster_sums(
     Raises:
         ValueError: weights that vary within a cluster.
     """
-    sorted_weights = weights[:, clusters.order]
-    times = sorted_weights[:, clusters.starts]
-    sizes = np.diff(np.append(clusters.starts, clusters.order.size))
     from scipy.sparse import csr_array
 
-    if not np.array_equal(np.repeat(times, sizes, axis=1), sorted_weights):
-        raise ValueError("covariance 'cluster' needs weights that are constant within a cluster")
+    times = cluster_weights(weights, clusters)
     n, p = parts[0][1].shape
     meat = np.empty((weights.shape[0], p, p))
     ends = np.append(clusters.starts, clusters.order.size)
     for rows in row_chunks(weights.shape[0], 2 * (n + p * times.shape[1])):
         sums = np.zeros((rows.stop - rows.start, times.shape[1], p))
         for factor, vector in parts:
-            turned = np.ascontiguousarray(factor[rows].T)
+            turned = np.ascontiguousarray(np.where(weights[rows] > 0, factor[rows], 0.0).T)
             for column in np.flatnonzero(vector.any(axis=0)):
                 held = csr_array((vector[clusters.order, column], clusters.order, ends), shape=(len(ends) - 1, n))
                 sums[:, :, column] += (held @ turned).T
