@@ -11,6 +11,7 @@ from typing import Any
 
 from simbench.errors import ConfigError
 from simbench.files import as_path
+from simbench.harness.spending import usage_of
 from simbench.harness.store import RunFolder, folders_at
 from simbench.harness.sweeps import STATES, Job, jobs_of, sweeps_in
 
@@ -42,6 +43,7 @@ def status_of(folder: Path) -> dict[str, Any]:
     """Counts of runs by state, spend by state, the jobs that sweeps miss, and what is wrong with what failed."""
     runs = [RunFolder(path) for path in folders_at(folder)]
     manifests = {run.run_id: run.manifest for run in runs}
+    usages = {run.run_id: usage_of(run) for run in runs}
     states = {run.run_id: run.state or "missing" for run in runs}
     jobs = jobs_of(sweeps_in(folder))
     missing = [job for job in jobs if job.state == "missing"]
@@ -54,7 +56,7 @@ def status_of(folder: Path) -> dict[str, Any]:
     counts.update({"missing": len(missing), "failed": len(lost)})
     return {
         "counts": {state: counts[state] for state in STATES},
-        "spend": _spend(manifests, states),
+        "spend": _spend(manifests, usages, states),
         "failed": [
             *({"run": run, "reason": _reason(manifests[run])} for run in states if states[run] == "failed"),
             *({"run": _words(job), "reason": job.error or "unknown"} for job in lost),
@@ -75,20 +77,24 @@ def _reason(manifest: dict[str, Any]) -> str:
     return f"{error.get('type', 'unknown')}: {error.get('message', 'no reason was written down')}"
 
 
-def _spend(manifests: dict[str, dict[str, Any]], states: dict[str, str]) -> dict[str, Any]:
-    """Tokens by kind, US dollars where known, and for how many runs they are not."""
+def _spend(
+    manifests: dict[str, dict[str, Any]], usages: dict[str, dict[str, Any]], states: dict[str, str]
+) -> dict[str, Any]:
+    """Tokens by kind, US dollars where known, and for how many runs they are not: of runs in every state."""
     tokens: Counter[str] = Counter()
-    cost, unknown, seconds = 0.0, 0, 0.0
-    for manifest in manifests.values():
-        usage = manifest.get("usage") or {}
+    cost, doubtful, unknown, seconds = 0.0, 0.0, 0, 0.0
+    for name, manifest in manifests.items():
+        usage = usages[name]
         tokens.update(usage.get("tokens") or {})
         cost += usage.get("cost") or 0.0
+        doubtful += usage.get("doubtful") or 0.0
         unknown += bool(usage.get("tokens")) and usage.get("cost") is None
         seconds += sum(manifest.get(name) or 0.0 for name in ("adapt_seconds", "respond_seconds"))
     unfinished = sum(state not in ("done",) for state in states.values())
     return {
         "tokens": dict(tokens),
         "us_dollars": round(cost, 6),
+        "doubtful_us_dollars": round(doubtful, 6),
         "runs_of_unknown_cost": unknown,
         "runs_not_done": unfinished,
         "seconds": round(seconds, 1),
@@ -100,8 +106,10 @@ def _print(found: dict[str, Any]) -> None:
     spend = found["spend"]
     tokens = ", ".join(f"{count} {kind}" for kind, count in spend["tokens"].items()) or "none"
     unknown = f", plus {spend['runs_of_unknown_cost']} runs of unknown cost" if spend["runs_of_unknown_cost"] else ""
+    lost = spend["doubtful_us_dollars"]
+    doubt = f" ({lost:.4f} of it set aside for requests whose end is unknown)" if lost else ""
     print(
-        f"spend: {spend['us_dollars']:.4f} US dollars{unknown}; tokens: {tokens}; "
+        f"spend: {spend['us_dollars']:.4f} US dollars{doubt}{unknown}; tokens: {tokens}; "
         f"{spend['seconds']:.0f} s of model time"
     )
     for each in found["failed"][:MOST]:

@@ -19,14 +19,13 @@ from simbench.files import digest, storage
 from simbench.harness.cache import ResponseCache
 from simbench.harness.config import Plan
 from simbench.harness.damage import accept_loss, answered, damage
-from simbench.harness.journal import Journal
 from simbench.harness.kept import DESIGN, keep_verdicts, kept_study
-from simbench.harness.likelihood import JOURNAL as LIKELIHOOD_JOURNAL
 from simbench.harness.likelihood import LIKELIHOODS, Likelihoods, kept_likelihoods, look_up
 from simbench.harness.pilot import asking_script, draw_pilot, evaluated, training_script
 from simbench.harness.provenance import environment, interviews_digest
 from simbench.harness.responses import AGAIN, JOURNAL, ask, outcome_counts, response_frame, usage_totals, valid_mass
 from simbench.harness.scoring import scored
+from simbench.harness.spending import BACKEND, booked, spent_before
 from simbench.harness.store import RunFolder, now
 from simbench.metrics.score_table import ScoreTable
 from simbench.metrics.trial import refuse_unfit, weak_regressions
@@ -324,7 +323,7 @@ def respond(ready: Prepared, folder: RunFolder, model: Model, progress: Progress
     folder.made(JOURNAL)
     folder.update(
         outcomes=outcome_counts(ready.asked, frame),
-        usage=usage_totals(model, answers.values()),
+        usage=usage_totals(model, answers.values()) | booked(folder, model.parameters),
         valid_mass=valid_mass(ready.asked.design, frame),
         respond_seconds=round(time.monotonic() - started, 3),
     )
@@ -342,7 +341,8 @@ def foretell(ready: Prepared, folder: RunFolder, model: Model, progress: Progres
             likelihoods, told = look_up(ready.plan, backend, folder, model, (ready.asked, ready.pilot), workspace)
         finally:
             folder.update(backend={**backend.record(), **folder.manifest.get("backend", {})})
-    folder.update(likelihood={**told, "seconds": round(time.monotonic() - started, 3)})
+    usage = {**folder.manifest.get("usage", {}), **booked(folder, model.parameters)}
+    folder.update(likelihood={**told, "seconds": round(time.monotonic() - started, 3)}, usage=usage)
     return likelihoods
 
 
@@ -350,8 +350,8 @@ def _workspace(
     ready: Prepared, folder: RunFolder, progress: Progress, cache: ResponseCache | None = None
 ) -> Workspace:
     settings = ready.plan.settings
-    own = folder / "backend"
+    own = folder / BACKEND
     with storage(own):
         own.mkdir(exist_ok=True)
-    spent = sum(Journal(folder / name).spent() for name in (JOURNAL, LIKELIHOOD_JOURNAL))
+    spent = spent_before(folder)
     return Workspace(own, settings.seed, progress, ready.run_id, cache, settings.budget, spent)

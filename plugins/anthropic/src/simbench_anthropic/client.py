@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,6 +18,7 @@ __all__ = ["AnthropicProvider", "named", "read_message"]
 QUOTA = ("enforced_spend_limit_reached", "contract_spend_limit_reached", "credit_balance_too_low")
 SKEW = 3600.0  # seconds that the provider's clock may differ
 STATUSES = {"max_tokens": "truncated", "model_context_window_exceeded": "truncated", "refusal": "refused"}
+CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([^"\\]+)"')
 SAMPLING = ("temperature", "top_p", "top_k", "output_config")
 
 
@@ -28,9 +31,10 @@ def named(error: Exception) -> Trouble:
         headers = error.response.headers
         return turned_down(error.status_code, said, headers, quota=broke, unsupported=unsupported)
     if isinstance(error, anthropic.APITimeoutError):
-        return lost("timed out")
+        return lost("timed out", error.__cause__)
     if isinstance(error, anthropic.APIConnectionError):
-        return lost(f"connection lost: {type(error.__cause__ or error).__name__}")
+        cause = error.__cause__ or error
+        return lost(f"connection lost: {type(cause).__name__}", cause)
     return lost(f"unreadable answer: {type(error).__name__}: {error}")
 
 
@@ -153,13 +157,21 @@ class AnthropicProvider(Provider):
             found = self.client.messages.batches.retrieve(batch)
         counts = found.request_counts
         done = counts.succeeded + counts.errored + counts.canceled + counts.expired
-        return BatchState(found.processing_status == "ended", done)
+        stopped = found.cancel_initiated_at is not None
+        return BatchState(found.processing_status == "ended", done, cancelled=stopped)
 
     def batch_results(self, batch: str) -> Iterator[tuple[str, Reply]]:
-        """Every line of the results."""
-        with named_errors():
-            for line in self.client.messages.batches.results(batch):
-                yield line.custom_id, _read_result(line.result.to_dict())
+        """Every line of the results. They end in line feeds alone: JSON strings may hold other ends of lines."""
+        with named_errors(), self.client.messages.batches.with_streaming_response.results(batch) as response:
+            content = response.read()
+        for line in filter(None, map(bytes.strip, content.split(b"\n"))):
+            try:
+                row = json.loads(line)
+                yield row["custom_id"], _read_result(row["result"])
+            except READING as error:  # it was answered, and cannot be read: an outcome of its own
+                if (named_id := CUSTOM_ID.search(line)) is not None:
+                    words = f"unreadable line: {type(error).__name__}: {error}"
+                    yield named_id[1].decode(), Reply("failed", error=words, doubtful=True)
 
 
 def _read_result(result: Mapping[str, Any]) -> Reply:

@@ -19,9 +19,9 @@ from simbench_api.terms import Terms
 from simbench_api.wire import Ask, BatchLine, BatchState, Found, Provider, Reply, Token, Trouble, raised
 
 if TYPE_CHECKING:
-    from simbench_api.batches import DOUBT_LOOKS as DOUBT_LOOKS
-    from simbench_api.batches import resolve_doubt as resolve_doubt
     from simbench_api.budget import Purse as Purse
+    from simbench_api.creation import create_once as create_once
+    from simbench_api.creation import resolve_doubt as resolve_doubt
     from simbench_api.estimate import automatic_epochs as automatic_epochs
     from simbench_api.estimate import training_tokens as training_tokens
     from simbench_api.http import lost as lost
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CAPABILITIES",
-    "DOUBT_LOOKS",
     "ApiBackend",
     "ApiConfig",
     "Ask",
@@ -58,6 +57,7 @@ __all__ = [
     "Token",
     "Trouble",
     "automatic_epochs",
+    "create_once",
     "find_price",
     "lost",
     "message_tokens",
@@ -69,8 +69,8 @@ __all__ = [
     "turned_down",
 ]
 _HOME = {
-    "DOUBT_LOOKS": "batches",
-    "resolve_doubt": "batches",
+    "create_once": "creation",
+    "resolve_doubt": "creation",
     "Purse": "budget",
     "automatic_epochs": "estimate",
     "training_tokens": "estimate",

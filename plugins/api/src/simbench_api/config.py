@@ -80,6 +80,8 @@ class ApiConfig:
     retry_after_cap: float = setting(300.0, "longest wait asked for by the provider that is obeyed", runtime=True)
     poll_seconds: float = setting(15.0, "time between looks at a job or a batch", runtime=True)
     batch_size: int = setting(10_000, "requests in one batch, at most", runtime=True)
+    batch_tokens: int | None = setting(None, "tokens in batches under way, at most (your account's)", runtime=True)
+    doubt_seconds: float = setting(180.0, "how long what may exist is looked for, before it is made", runtime=True)
     batch_rounds: int = setting(3, "how often what a batch lost or did not finish is sent again", runtime=True)
     prices: str | None = setting(None, "YAML file of prices that goes before the shipped one", runtime=True)
 
@@ -107,6 +109,8 @@ class ApiConfig:
             ("poll_seconds", 0.01),
             ("batch_size", 1),
             ("batch_rounds", 1),
+            ("batch_tokens", 1),
+            ("doubt_seconds", 0),
             ("requests_per_minute", 0.1),
         ):
             self._within(name, least, float("inf"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from simbench.backends.base import Answer, Cache
 from simbench.files import digest
-from simbench_api.budget import Purse
+from simbench_api.budget import Claim, Purse
 from simbench_api.notices import Notices
 from simbench_api.prices import Price
 from simbench_api.talk import Talk, chances_of
@@ -28,12 +28,12 @@ class Pending:
     talk: Talk
     key: dict[str, Any]
     body: dict[str, Any]
-    most: float | None
+    claim: Claim
 
     @property
     def digest(self) -> str:
         """What identifies the request: sha256 of its key, hexadecimal."""
-        return digest(self.key)
+        return self.claim.request
 
 
 @dataclass
@@ -65,9 +65,8 @@ class Desk:
         if self.notices is not None:
             self.notices.look(pending.talk.ask, reply)
         chances = chances_of(reply, pending.talk.ask, self.form)
-        cost = None if self.price is None else self.price.cost(reply.usage, batch=batch)
-        reply = replace(reply, cost=0.0 if reply.status in ("failed", "expired") else cost, chances=chances)
-        self.purse.settle(pending.most, reply.cost)
+        reply = replace(reply, cost=self._cost(pending, reply, batch=batch), chances=chances)
+        self.purse.settle(pending.claim, reply.cost)
         if reply.model:
             self.served[reply.model] = self.served.get(reply.model, 0) + 1
         if self.cache is not None and reply.status in KEPT:
@@ -75,17 +74,34 @@ class Desk:
         answer = pending.talk.hear(reply)
         return answer or self._advance(pending.talk)
 
+    def _cost(self, pending: Pending, reply: Reply, *, batch: bool) -> float | None:
+        """US dollars of a reply; the most it can be where the server does not say what it used."""
+        if reply.status in ("failed", "expired"):
+            return 0.0
+        if self.price is None:
+            return None
+        if not reply.usage and reply.text:
+            return pending.claim.most
+        return self.price.cost(reply.usage, batch=batch)
+
     def _advance(self, talk: Talk) -> Answer | Pending:
         while True:
             body = self.body(talk.ask)
             key = self._key(talk, body)
             hit = self.cache.get(key) if self.cache is not None else None
             if hit is None:
-                return Pending(talk, key, body, self._most(talk.ask))
+                return Pending(talk, key, body, Claim(digest(key), self._most(talk.ask)))
             self.from_cache += 1
-            answer = talk.hear(Reply(**{**hit, "usage": {}}, cost=0.0, cached=True))
+            answer = talk.hear(self._known(hit, key))
             if answer is not None:
                 return answer
+
+    def _known(self, hit: Mapping[str, Any], key: Mapping[str, Any]) -> Reply:
+        """A reply from the cache, with its tokens and cost where an earlier attempt at this run paid for it."""
+        ledger = self.purse.ledger
+        if ledger is not None and ledger.has_paid_for(request := digest(key)):
+            return Reply(**hit, cost=ledger.paid_for(request), cached=True)
+        return Reply(**{**hit, "usage": {}}, cost=0.0, cached=True)
 
     def _key(self, talk: Talk, body: Mapping[str, Any]) -> dict[str, Any]:
         """What determines a reply. The participant is in it: two people with one profile are two draws."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import tenacity
 
+from simbench_api.budget import Claim, Purse
 from simbench_api.gate import Gate
 from simbench_api.retry import Patience, Tries
 from simbench_api.wire import Provider, Reply, Trouble
@@ -53,11 +54,16 @@ class Traffic:
 
 
 class Engine:
-    """Use as a context manager. ``provider`` is called in the engine's thread only."""
+    """Use as a context manager. ``provider`` is called in the engine's thread only.
 
-    def __init__(self, provider: Provider, limits: Limits) -> None:
+    Every attempt is booked in ``purse`` before it is sent: what becomes of its cost where no reply comes is
+    decided there; what a reply came to is the caller's to settle.
+    """
+
+    def __init__(self, provider: Provider, limits: Limits, purse: Purse) -> None:
         self.provider = provider
         self.limits = limits
+        self.purse = purse
         self.traffic = Traffic()
         self.outstanding = 0
         self._patience = Patience(limits.give_up_after, limits.retry_after_cap)
@@ -81,10 +87,10 @@ class Engine:
         self.traffic.most_in_flight = max(self.traffic.most_in_flight, self._gate.highest)
         self.traffic.pauses += self._gate.pauses
 
-    def submit(self, ticket: Any, body: Mapping[str, Any]) -> None:
+    def submit(self, ticket: Any, body: Mapping[str, Any], claim: Claim) -> None:
         """Have a request sent; its outcome will be taken under ``ticket``."""
         self.outstanding += 1
-        self._loop.call_soon_threadsafe(self._begin, ticket, body)
+        self._loop.call_soon_threadsafe(self._begin, ticket, body, claim)
 
     def take(self) -> list[tuple[Any, Outcome]]:
         """Wait for at least one outcome and return all that are there: replies, and what was raised."""
@@ -94,16 +100,16 @@ class Engine:
         self.outstanding -= len(taken)
         return taken
 
-    def _begin(self, ticket: Any, body: Mapping[str, Any]) -> None:
-        task = self._loop.create_task(self._carry_out(ticket, body))
+    def _begin(self, ticket: Any, body: Mapping[str, Any], claim: Claim) -> None:
+        task = self._loop.create_task(self._carry_out(ticket, body, claim))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carry_out(self, ticket: Any, body: Mapping[str, Any]) -> None:
+    async def _carry_out(self, ticket: Any, body: Mapping[str, Any], claim: Claim) -> None:
         tries = Tries(self._patience)
         try:
             retrying = tenacity.AsyncRetrying(sleep=asyncio.sleep, **tries.policy())
-            reply: Outcome = await retrying(self._attempt, tries, body)
+            reply: Outcome = await retrying(self._attempt, tries, body, claim)
             if tries.faults and isinstance(reply, Reply):
                 reply = replace(reply, retries=len(tries.faults))
         except asyncio.CancelledError:
@@ -113,24 +119,32 @@ class Engine:
         self.traffic.faults.update(tries.faults)
         self._outcomes.put((ticket, reply))
 
-    async def _attempt(self, tries: Tries, body: Mapping[str, Any]) -> Reply:
+    async def _attempt(self, tries: Tries, body: Mapping[str, Any], claim: Claim) -> Reply:
         async with self._gate:
+            self.purse.sent(claim)
             self.traffic.sent += 1
             began = self._loop.time()
             try:
-                async with asyncio.timeout(self.limits.request_timeout):
-                    reply = await self.provider.send(body)
-            except TimeoutError:
-                words = f"no answer within {self.limits.request_timeout:g} s"
-                raise Trouble("unavailable", words, status=None) from None
+                reply = await self._send(body)
             except Trouble as trouble:
+                (self.purse.lost if trouble.doubtful else self.purse.free)(claim)
                 if trouble.kind == "busy":
                     self._gate.too_much(self._patience.pause(trouble, 1))
+                raise
+            except BaseException:  # the run is being stopped, or the provider's code is broken
+                self.purse.lost(claim)
                 raise
             finally:
                 tries.busy += self._loop.time() - began
             self._gate.answered()
             return reply
+
+    async def _send(self, body: Mapping[str, Any]) -> Reply:
+        try:
+            async with asyncio.timeout(self.limits.request_timeout):
+                return await self.provider.send(body)
+        except TimeoutError:
+            raise Trouble("unavailable", f"no answer within {self.limits.request_timeout:g} s") from None
 
     async def _finish(self) -> None:
         for task in list(self._tasks):

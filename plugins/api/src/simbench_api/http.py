@@ -12,6 +12,7 @@ from simbench_api.wire import Trouble
 
 __all__ = ["lost", "retry_after", "turned_down"]
 
+NO_CONNECTION = ("ConnectError", "ConnectTimeout", "PoolTimeout")  # of httpx and its successors
 AGAIN = (408, 409, 425)
 KEY = re.compile(r"\b(?:sk|pk|ak|key)[-_][\w*.-]{3,}")
 TEXT_KEPT = 500  # characters of a provider's message
@@ -61,6 +62,10 @@ def turned_down(
     return Trouble("unsupported" if unsupported else "rejected", said, status=status)
 
 
-def lost(what: str) -> Trouble:
-    """A connection that broke, or a body that cannot be read: worth another try."""
-    return Trouble("unavailable", what[:TEXT_KEPT])
+def lost(what: str, cause: BaseException | None = None) -> Trouble:
+    """A connection that broke, or a body that cannot be read: worth another try.
+
+    ``cause``: what the library for HTTP raised; it tells whether there was a connection at all, without which
+    nothing can have been charged.
+    """
+    return Trouble("unavailable", what[:TEXT_KEPT], unsent=type(cause).__name__ in NO_CONNECTION)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from simbench.backends.base import Answer, Task
-from simbench.errors import BackendError, SimbenchError
+from simbench.errors import BackendError, BudgetError, SimbenchError
 from simbench_api.desk import Desk, Pending
 from simbench_api.engine import Engine, Limits, Traffic
 from simbench_api.wire import Provider, Reply, Trouble, raised
@@ -37,7 +37,7 @@ class Live:
         yield from self._begin(outcomes, room=1)
         if not self._queue:
             return
-        with Engine(self.provider(), self.limits) as engine:
+        with Engine(self.provider(), self.limits, self.desk.purse) as engine:
             self.traffic = engine.traffic
             while self._stop is None or engine.outstanding:
                 if self._stop is None:
@@ -62,11 +62,11 @@ class Live:
 
     def _submit(self, engine: Engine) -> None:
         """Send what the budget allows; where it allows nothing and nothing is under way, that is the end."""
-        while self._queue and self.desk.purse.reserve(self._queue[0].most):
+        while self._queue and self.desk.purse.hold(self._queue[0].claim):
             pending = self._queue.popleft()
-            engine.submit(pending, pending.body)
+            engine.submit(pending, pending.body, pending.claim)
         if self._queue and not engine.outstanding:
-            self._stop = self.desk.purse.stop("the next request", self._queue[0].most)
+            self._stop = self.desk.purse.stop("the next request", self._queue[0].claim.most)
 
     def _take(self, engine: Engine) -> Iterator[Answer]:
         """Hear what has come back."""
@@ -74,7 +74,7 @@ class Live:
             error = self._ends(outcome)
             if error is not None:
                 self._stop = self._stop or error
-                self.desk.purse.settle(pending.most, 0.0)
+                self.desk.purse.settle(pending.claim, 0.0)
                 continue
             heard = self.desk.hear(pending, _reply(outcome))
             if isinstance(heard, Pending):
@@ -85,6 +85,8 @@ class Live:
 
     def _ends(self, outcome: Reply | BaseException) -> SimbenchError | None:
         """The error that ends the run: nothing further can work, or the provider is gone."""
+        if isinstance(outcome, BudgetError):
+            return outcome
         if isinstance(outcome, Trouble) and outcome.fatal:
             return raised(outcome)
         self._lost = self._lost + 1 if isinstance(outcome, Trouble) and outcome.again else 0

@@ -7,7 +7,8 @@ from typing import Any
 
 from simbench.backends.base import Answer, Model, Task, Workspace
 from simbench.interview import Interview, Message, Transcript
-from simbench_api.batches import Batches
+from simbench.ledger import SPEND, Ledger
+from simbench_api.batches import Batches, BatchLimits
 from simbench_api.budget import Purse
 from simbench_api.desk import Desk, Pending
 from simbench_api.engine import Limits, Traffic
@@ -19,8 +20,6 @@ from simbench_api.terms import Terms
 from simbench_api.wire import Provider
 
 __all__ = ["Session"]
-
-DOUBT_SECONDS = 5.0  # longest first pause before looking again for what may have been created
 
 
 class Session:
@@ -50,7 +49,7 @@ class Session:
             self.config.elicitation,
             workspace.seed,
             terms.price(called),
-            Purse(workspace.budget, workspace.spent + adapted),
+            Purse(workspace.budget, adapted, Ledger(workspace.folder / SPEND, workspace.spent)),
             workspace.cache,
             notices=Notices(workspace.progress.say),
         )
@@ -119,10 +118,13 @@ class Session:
             self.workspace.run_id,
             self.workspace.progress,
             self.terms.patience(),
-            config.batch_size,
-            config.batch_rounds,
-            config.poll_seconds,
-            min(DOUBT_SECONDS, config.poll_seconds),
+            BatchLimits(
+                config.batch_size,
+                config.batch_tokens,
+                config.batch_rounds,
+                config.poll_seconds,
+                config.doubt_seconds,
+            ),
         )
         try:
             for answer in batches.answers(waiting):
@@ -148,5 +150,6 @@ class Session:
             "from_cache": self.desk.from_cache,
             "traffic": self.traffic.to_json(),
             "spent": round(self.desk.purse.spent, 6),
+            "doubtful": round(self.desk.purse.doubtful, 6),
             "price": None if price is None else {"as_of": price.as_of, "source": price.source, "model": price.model},
         }

@@ -14,6 +14,7 @@ from simbench.interview import Message
 __all__ = ["Ask", "BatchLine", "BatchState", "Found", "Provider", "Reply", "Token", "Trouble", "raised"]
 
 AGAIN = ("busy", "unavailable")
+NO_WORD = (None, 408, 504, 524)  # statuses that do not say whether the request was carried out
 FATAL = ("credentials", "quota", "unsupported", "no_model")
 
 
@@ -22,13 +23,21 @@ class Trouble(Exception):
 
     ``kind`` decides what happens next: ``busy`` (429) and ``unavailable`` (timeouts, 5xx, lost connections,
     bodies that cannot be read) are tried again; ``rejected`` ends this one request; ``credentials``,
-    ``quota``, ``unsupported`` and ``no_model`` end the run, since no other request can fare better.
+    ``quota``, ``unsupported`` and ``no_model`` end the run, since no other request can fare better. ``unsent``:
+    it is known that the request never reached the provider.
     """
 
     def __init__(
-        self, kind: str, message: str, *, status: int | None = None, retry_after: float | None = None
+        self,
+        kind: str,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        unsent: bool = False,
     ) -> None:
         self.kind = kind
+        self.unsent = unsent
         self.status = status
         self.retry_after = retry_after
         super().__init__(message)
@@ -37,6 +46,11 @@ class Trouble(Exception):
     def again(self) -> bool:
         """Worth another try."""
         return self.kind in AGAIN
+
+    @property
+    def doubtful(self) -> bool:
+        """The provider may have carried the request out, and charge for it."""
+        return self.kind == "unavailable" and self.status in NO_WORD and not self.unsent
 
     @property
     def fatal(self) -> bool:
@@ -83,7 +97,8 @@ class Reply:
 
     ``status`` is ``ok`` (there is a text to read), ``refused``, ``content_filter``, ``truncated``, or, where
     no answer could be had, ``failed`` or ``expired``. ``usage`` counts ``input`` (all of the prompt),
-    ``cached`` and ``cache_write`` (parts of it), ``output``, and ``reasoning`` (part of the output).
+    ``cached`` and ``cache_write`` (parts of it), ``output``, and ``reasoning`` (part of the output). ``doubtful``:
+    there was no answer, but it may have been charged.
     """
 
     status: str
@@ -96,6 +111,7 @@ class Reply:
     retries: int = 0
     cached: bool = False
     chances: Mapping[str, Any] = field(default_factory=dict)
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,11 +136,16 @@ class BatchLine:
 
 @dataclass(frozen=True)
 class BatchState:
-    """How a batch stands. ``failed`` tells why all of it was turned down."""
+    """How a batch stands. ``failed`` tells why all of it was turned down.
+
+    ``crowded``: since more would be waiting than the account may have at once. ``cancelled``: somebody stopped it.
+    """
 
     ended: bool
     done: int = 0
     failed: str | None = None
+    crowded: bool = False
+    cancelled: bool = False
 
 
 class Provider(ABC):
@@ -136,6 +157,7 @@ class Provider(ABC):
     """
 
     name: str
+    batch_bytes: int = 100_000_000  # of the requests of one batch, at most; no provider takes less
     redact: Callable[[str], str] = str
 
     @abstractmethod

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,6 +22,8 @@ AZURE = (".azure.com", ".azure.us", ".azure.cn")
 NO_ROUTE = (404, 405, 501)  # there is no such path, or no such model
 ENDPOINT: Final = "/v1/chat/completions"
 SKEW = 3600.0  # seconds that the provider's clock may differ
+CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([^"\\]+)"')
+CROWDED = ("token_limit_exceeded", "enqueued token limit")
 ENDED = ("completed", "expired", "cancelled", "failed")
 
 
@@ -35,9 +39,10 @@ def named(error: Exception) -> Trouble:
             unsupported=code in UNSUPPORTED,
         )
     if isinstance(error, openai.APITimeoutError):
-        return lost("timed out")
+        return lost("timed out", error.__cause__)
     if isinstance(error, openai.APIConnectionError):
-        return lost(f"connection lost: {type(error.__cause__ or error).__name__}")
+        cause = error.__cause__ or error
+        return lost(f"connection lost: {type(cause).__name__}", cause)
     return lost(f"unreadable answer: {type(error).__name__}: {error}")
 
 
@@ -182,9 +187,11 @@ class OpenAIProvider(Provider):
 
     def batch_create(self, lines: Sequence[BatchLine], intent: str, run_id: str) -> str:
         """Upload the requests, then create the batch, with the intention in its metadata."""
-        rows = ({"custom_id": each.custom_id, "method": "POST", "url": ENDPOINT, "body": each.body} for each in lines)
-        data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-        with named_errors():
+        with named_errors(), tempfile.TemporaryFile() as data:  # not all in memory
+            for each in lines:
+                row = {"custom_id": each.custom_id, "method": "POST", "url": ENDPOINT, "body": each.body}
+                data.write(json.dumps(row).encode() + b"\n")
+            data.seek(0)
             file = self.client.files.create(file=(f"{intent[-40:]}.jsonl", data), purpose="batch")
             return self.client.batches.create(
                 input_file_id=file.id,
@@ -210,10 +217,11 @@ class OpenAIProvider(Provider):
         counts = found.request_counts
         done = counts.completed + counts.failed if counts is not None else 0
         if found.status != "failed":
-            return BatchState(found.status in ENDED, done)
+            return BatchState(found.status in ENDED, done, cancelled=found.status == "cancelled")
         errors = found.errors.data if found.errors is not None and found.errors.data else []
         words = "; ".join(f"{each.code}: {each.message}" for each in errors[:3])
-        return BatchState(True, done, words or "no reason given")
+        crowded = any(word in words.lower() for word in CROWDED)
+        return BatchState(True, done, words or "no reason given", crowded)
 
     def batch_results(self, batch: str) -> Iterator[tuple[str, Reply]]:
         """Every readable line of the output and error files."""
@@ -221,10 +229,21 @@ class OpenAIProvider(Provider):
             found = self.client.batches.retrieve(batch)
             for file in (found.output_file_id, found.error_file_id):
                 if file is not None:
-                    yield from map(_read_line, self.client.files.content(file).text.splitlines())
+                    yield from _read_lines(self.client.files.content(file).content)
 
 
-def _read_line(line: str) -> tuple[str, Reply]:
+def _read_lines(content: bytes) -> Iterator[tuple[str, Reply]]:
+    """The lines of a file of results. They end in line feeds alone: JSON strings may hold other ends of lines."""
+    for line in filter(None, map(bytes.strip, content.split(b"\n"))):
+        try:
+            yield _read_line(line)
+        except READING as error:  # it was answered, and cannot be read: an outcome of its own
+            if (named_id := CUSTOM_ID.search(line)) is not None:
+                words = f"unreadable line: {type(error).__name__}: {error}"
+                yield named_id[1].decode(), Reply("failed", error=words, doubtful=True)
+
+
+def _read_line(line: bytes) -> tuple[str, Reply]:
     row = json.loads(line)
     response, error = row.get("response"), row.get("error") or {}
     if response is not None and response.get("status_code") == 200:

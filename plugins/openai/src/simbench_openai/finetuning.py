@@ -10,19 +10,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import Model, Workspace
-from simbench.errors import BackendError, ModelError
+from simbench.errors import ModelError
 from simbench.interview import Transcript, transcript_messages
 from simbench_api import (
-    DOUBT_LOOKS,
     Intent,
     Intents,
     Purse,
     Terms,
-    Trouble,
     automatic_epochs,
+    create_once,
     message_tokens,
     persist,
-    raised,
     resolve_doubt,
     training_tokens,
 )
@@ -116,14 +114,21 @@ class Finetuning:
     def _job(self, intent: Intent, data: bytes, pilot: Sequence[Transcript]) -> FineTuningJob:
         """The job of this intention: the one that exists, or else a new one."""
         known = intent.id
-        if known is not None:
-            return persist(self.patience, lambda: self._retrieve(known))
-        found = self._look(intent) if intent.state == "sent" else persist(self.patience, lambda: self._find(intent))
-        if found is None:
+        if known is None:
+            known = self._existing(intent)
+        if known is None:
             self._afford(pilot)
-            found = self._create(intent, data)
-        self.intents.save(intent, state="made", id=found.id)
-        return found
+            known = self._create(intent, data)
+        elif intent.id is None:
+            self.intents.save(intent, state="made", id=known)
+        return persist(self.patience, partial(self._retrieve, known))
+
+    def _existing(self, intent: Intent) -> str | None:
+        """The job that an earlier attempt, or a folder that is lost, has created for this pilot and settings."""
+        find = partial(self._find, intent)
+        if intent.state == "sent":
+            return resolve_doubt(intent, find, self.patience, self.config.doubt_seconds)
+        return persist(self.patience, find)
 
     def _afford(self, pilot: Sequence[Transcript]) -> None:
         """Raise BudgetError where training could pass the budget."""
@@ -134,46 +139,27 @@ class Finetuning:
         if not purse.reserve(cost):
             raise purse.stop("finetuning", cost)
 
-    def _create(self, intent: Intent, data: bytes) -> FineTuningJob:
+    def _create(self, intent: Intent, data: bytes) -> str:
         if "file" not in intent.facts:
             file = persist(self.patience, lambda: self._upload(intent, data))
             self.intents.save(intent, facts={**intent.facts, "file": file})
         metadata = {"simbench_run": self.workspace.run_id[:512], "simbench_intent": intent.facts["mark"]}
-        for _ in range(DOUBT_LOOKS):
-            self.intents.save(intent, state="sent")
-            try:
-                with named_errors():
-                    return self.jobs.create(**self._request(intent.facts["file"]), metadata=metadata)
-            except Trouble as trouble:
-                if not trouble.again:
-                    self.intents.save(intent, state="over", facts={**intent.facts, "error": str(trouble)})
-                    raise raised(trouble) from None
-                self.workspace.progress.say(f"finetuning: {trouble}; looking whether the job was created")
-                found = self._look(intent)
-                if found is not None:
-                    return found
-                time.sleep(self.patience.pause(trouble, 1))
-        raise BackendError("the finetuning job could not be created; run the same command again")
+
+        def create() -> str:
+            with named_errors():
+                return self.jobs.create(**self._request(intent.facts["file"]), metadata=metadata).id
+
+        find, say = partial(self._find, intent), self.workspace.progress.say
+        create_once(self.intents, intent, create, find, self.patience, self.config.doubt_seconds, say)
+        return intent.id or ""
 
     def _upload(self, intent: Intent, data: bytes) -> str:
         with named_errors():
             name = f"simbench-{intent.facts['mark'][:16]}.jsonl"
             return self.files.create(file=(name, data), purpose="fine-tune").id
 
-    def _look(self, intent: Intent) -> FineTuningJob | None:
-        """The job of an intention that was sent, looked for until it would surely be listed."""
-        found: list[FineTuningJob] = []
-
-        def look() -> str | None:
-            job = self._find(intent)
-            found[:] = [job] if job is not None else []
-            return None if job is None else job.id
-
-        resolve_doubt(look, self.patience, min(5.0, self.config.poll_seconds))
-        return found[0] if found else None
-
-    def _find(self, intent: Intent) -> FineTuningJob | None:
-        """The oldest living job with this intention in its metadata, or on its training file."""
+    def _find(self, intent: Intent) -> str | None:
+        """The id of the oldest living job with this intention in its metadata, or on its training file."""
         mark, file = intent.facts["mark"], intent.facts.get("file")
         with named_errors():
             listed = [
@@ -185,7 +171,7 @@ class Finetuning:
         if len(listed) > 1:
             ids = ", ".join(job.id for job in listed)
             self.workspace.progress.say(f"finetuning: several jobs for this pilot exist ({ids}); using the oldest")
-        return min(listed, key=lambda job: job.created_at) if listed else None
+        return min(listed, key=lambda job: job.created_at).id if listed else None
 
     def _retrieve(self, job: str) -> FineTuningJob:
         with named_errors():
