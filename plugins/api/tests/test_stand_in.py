@@ -198,7 +198,7 @@ def run_batch(client: openai.OpenAI, personas, **create):
         time.sleep(0.03)
         batch = client.batches.retrieve(batch.id)
     read = [
-        [] if file_id is None else [json.loads(line) for line in client.files.content(file_id).text.splitlines()]
+        [] if file_id is None else [json.loads(line) for line in client.files.content(file_id).content.splitlines()]
         for file_id in (batch.output_file_id, batch.error_file_id)
     ]
     return batch, *read

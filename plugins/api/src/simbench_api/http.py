@@ -12,7 +12,7 @@ from simbench_api.wire import Trouble
 
 __all__ = ["lost", "retry_after", "turned_down"]
 
-NO_CONNECTION = ("ConnectError", "ConnectTimeout", "PoolTimeout")  # of httpx and its successors
+NO_CONNECTION = (("aiohttp", "ClientConnector"), ("httpcore", "ConnectError"))  # modules and names of exceptions
 AGAIN = (408, 409, 425)
 KEY = re.compile(r"\b(?:sk|pk|ak|key)[-_][\w*.-]{3,}")
 TEXT_KEPT = 500  # characters of a provider's message
@@ -68,4 +68,17 @@ def lost(what: str, cause: BaseException | None = None) -> Trouble:
     ``cause``: what the library for HTTP raised; it tells whether there was a connection at all, without which
     nothing can have been charged.
     """
-    return Trouble("unavailable", what[:TEXT_KEPT], unsent=type(cause).__name__ in NO_CONNECTION)
+    return Trouble("unavailable", what[:TEXT_KEPT], unsent=_never_connected(cause))
+
+
+def _never_connected(error: BaseException | None) -> bool:
+    """Whether an exception goes back to a connection that was never made.
+
+    The wrappers around it do not tell: that of aiohttp's transport calls a broken connection a ConnectTimeout.
+    """
+    while error is not None:
+        kind = type(error)
+        if any(kind.__module__.startswith(home) and kind.__name__.startswith(name) for home, name in NO_CONNECTION):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

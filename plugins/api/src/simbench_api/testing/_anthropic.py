@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from simbench_api.testing._answers import count_tokens, flatten
-from simbench_api.testing._batches import digest_of, scrambled
+from simbench_api.testing._batches import digest_of, scrambled, written
 from simbench_api.testing._chat import model_of
 from simbench_api.testing._messages import anthropic_error, check_version, write
 from simbench_api.testing._openai import BODY, FAULT, STATE, lose
@@ -113,6 +112,7 @@ def _work(state: State, batch: BatchRecord) -> None:
             "custom_id": entry["custom_id"],
             "result": _result(state, batch, entry["params"], digest, fault),
         }
+        line["torn"] = fault == "batch_torn"
         lines += [line] * {"batch_lost": 0, "batch_duplicate": 2}.get(fault or "", 1)
     batch.results = scrambled(lines, batch.id)
 
@@ -171,7 +171,8 @@ async def _retrieve(request: web.Request) -> web.Response:
 
 
 async def _list(request: web.Request) -> web.Response:
-    batches = reversed(request.app[STATE].message_batches.values())
+    state = request.app[STATE]
+    batches = reversed(state.listed(state.message_batches))
     return _list_page(request, [_say(request, batch) for batch in batches])
 
 
@@ -187,7 +188,7 @@ async def _results(request: web.Request) -> web.Response:
     _work(request.app[STATE], batch)
     if batch.results is None:
         raise ApiError(404, "The batch has not ended.", "not_found_error")
-    text = "".join(json.dumps(line) + "\n" for line in batch.results)
+    text = "".join(written(line) + "\n" for line in batch.results)
     return web.Response(text=text, content_type="application/binary")
 
 

@@ -16,7 +16,7 @@ from simbench_api.testing import _anthropic, _batches, _jobs, _openai
 from simbench_api.testing._faults import Dice, Faults
 from simbench_api.testing._messages import anthropic_error
 from simbench_api.testing._openai import BODY, FAULT, RAW, STATE, openai_error
-from simbench_api.testing._state import ApiError, LoggedRequest, State
+from simbench_api.testing._state import SETTINGS, ApiError, LoggedRequest, State
 
 __all__ = ["create_app"]
 
@@ -114,6 +114,8 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     if (early := await _transport(request, state, fault)) is not None:
         return early
     response = await handler(request)
+    if fault == "lost_reply" and request.transport is not None:
+        request.transport.abort()
     if fault == "broken_body" and isinstance(response, web.Response) and isinstance(response.body, bytes):
         return web.Response(body=response.body[: len(response.body) // 2], content_type="application/json")
     return response
@@ -175,7 +177,7 @@ async def _set_faults(request: web.Request) -> web.Response:
 
 async def _set_settings(request: web.Request) -> web.Response:
     for name, value in (await request.json()).items():
-        if name not in ("latency", "job_seconds", "batch_seconds"):
+        if name not in SETTINGS:
             raise web.HTTPBadRequest(text=f"unknown setting {name}")
         setattr(request.app[STATE], name, float(value))
     return web.json_response({})

@@ -10,12 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
+from simbench_api.testing._answers import count_tokens
 from simbench_api.testing._chat import complete
 from simbench_api.testing._faults import uniform
 from simbench_api.testing._openai import BODY, STATE, file_of, lose, openai_error, page
 from simbench_api.testing._state import ApiError, BatchRecord, FileRecord, State
 
-__all__ = ["digest_of", "routes", "scrambled"]
+__all__ = ["digest_of", "routes", "scrambled", "written"]
 
 ENDPOINT = "/v1/chat/completions"
 MOST_REQUESTS = 50_000
@@ -56,12 +57,25 @@ async def _create(request: web.Request) -> web.StreamResponse:
     requests = [json.loads(line) for line in file.data.splitlines()]
     fault = _problem(requests)
     batch = BatchRecord(state.new_id("batch_"), time.time(), state.batch_seconds, body, requests)
+    if fault is None and (waiting := _enqueued(state)) + _tokens(requests) > state.enqueued_tokens:
+        words = f"Enqueued token limit reached: {state.enqueued_tokens:.0f} may wait, {waiting} do. Try again later."
+        fault = "token_limit_exceeded", words
     if fault is not None:
         batch.error = {"code": fault[0], "message": fault[1], "line": None, "param": None}
     state.batches[batch.id] = batch
     if lose(request, "batch", json.dumps(body, sort_keys=True)):
         return web.Response()
     return web.json_response(_say(state, batch))
+
+
+def _tokens(requests: list[dict[str, Any]]) -> int:
+    return sum(count_tokens(str(request.get("body", {}).get("messages"))) for request in requests)
+
+
+def _enqueued(state: State) -> int:
+    """Tokens of the batches under way."""
+    now = time.time()
+    return sum(_tokens(each.requests) for each in state.batches.values() if not each.error and not each.ended(now))
 
 
 def _work(state: State, batch: BatchRecord) -> None:
@@ -75,15 +89,23 @@ def _work(state: State, batch: BatchRecord) -> None:
         fault = line.pop("fault")
         if fault == "batch_lost":
             continue
+        line["torn"] = fault == "batch_torn"
         for _ in range(2 if fault == "batch_duplicate" else 1):
             (batch.results if good else batch.errors).append(line)
     for kind, lines in (("output", batch.results), ("error", batch.errors)):
         if lines:
-            text = "".join(json.dumps(line) + "\n" for line in scrambled(lines, batch.id))
+            text = "".join(written(line) + "\n" for line in scrambled(lines, batch.id))
             name = f"{batch.id}_{kind}.jsonl"
             file = FileRecord(state.new_id("file-"), name, "batch_output", text.encode(), int(now))
             state.files[file.id] = file
             batch.files[kind] = file.id
+
+
+def written(line: dict[str, Any]) -> str:
+    """A line as it stands in a file: with ends of lines other than a line feed inside, as JSON may have."""
+    kept = {name: value for name, value in line.items() if name != "torn"}
+    text = json.dumps({**kept, "note": "one\u2028two\x85three"}, ensure_ascii=False)
+    return text[: len(text) // 2] if line.get("torn") else text
 
 
 def _line(state: State, entry: Mapping[str, Any], *, cancelled: bool) -> tuple[bool, dict[str, Any]]:
@@ -181,7 +203,7 @@ async def _retrieve(request: web.Request) -> web.Response:
 
 async def _list(request: web.Request) -> web.Response:
     state = request.app[STATE]
-    return page(request, list(state.batches.values()), lambda batch: _say(state, batch))
+    return page(request, state.listed(state.batches), lambda batch: _say(state, batch))
 
 
 async def _cancel(request: web.Request) -> web.Response:

@@ -129,6 +129,8 @@ def complete(state: State, body: Mapping[str, Any], fault: str | None = None) ->
     choice, spent = _choice(reply, body, spec, fault)
     prompt = "".join(flatten(message.get("content")) for message in messages)
     prompt_tokens = count_tokens(prompt) + 4 * len(messages)
+    cached = state.cached_tokens("openai", spec.id, prompt)
+    state.charge(prompt_tokens, cached, spent)
     return {
         "id": state.new_id("chatcmpl-"),
         "object": "chat.completion",
@@ -140,7 +142,7 @@ def complete(state: State, body: Mapping[str, Any], fault: str | None = None) ->
             "completion_tokens": spent,
             "total_tokens": prompt_tokens + spent,
             "prompt_tokens_details": {
-                "cached_tokens": state.cached_tokens("openai", spec.id, prompt),
+                "cached_tokens": cached,
                 "audio_tokens": 0,
             },
             "completion_tokens_details": {"reasoning_tokens": min(spec.reasoning, spent), "audio_tokens": 0},

@@ -20,10 +20,11 @@ TRANSPORT = (
     "drop",
     "hang",
     "broken_body",
+    "lost_reply",
 )
 CONTENT = ("broken_json", "invalid_option", "truncated")
 STICKY = ("refusal", "content_filter")
-BATCH = ("batch_error", "batch_expired", "batch_canceled", "batch_duplicate", "batch_lost")
+BATCH = ("batch_error", "batch_expired", "batch_canceled", "batch_duplicate", "batch_lost", "batch_torn")
 OTHER = ("lost_upload", "lost_creation", "job_failed")
 
 
@@ -46,6 +47,7 @@ class Faults:
     drop: float = 0.0  #: connection closed without an answer
     hang: float = 0.0  #: no answer for ``hang_seconds``, then the connection is closed
     broken_body: float = 0.0  #: 200, but the HTTP body is cut in the middle of its JSON
+    lost_reply: float = 0.0  #: carried out and charged, but the connection is closed in place of the reply
     # of an answer
     broken_json: float = 0.0  #: the model's text is not JSON
     invalid_option: float = 0.0  #: the model's text is JSON of the right shape with a wrong option
@@ -58,6 +60,7 @@ class Faults:
     batch_canceled: float = 0.0  #: Anthropic only
     batch_duplicate: float = 0.0  #: the line comes twice
     batch_lost: float = 0.0  #: the line comes in neither file
+    batch_torn: float = 0.0  #: the line is cut in the middle
     # of creations
     lost_upload: float = 0.0  #: the file is there, and the connection dropped
     lost_creation: float = 0.0  #: the job or batch is created, and the connection dropped

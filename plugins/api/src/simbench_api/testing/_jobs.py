@@ -189,7 +189,7 @@ async def _list(request: web.Request) -> web.Response:
     wanted = {m.group(1): value for key, value in request.query.items() if (m := _METADATA.fullmatch(key))}
     jobs = [
         job
-        for job in request.app[STATE].jobs.values()
+        for job in request.app[STATE].listed(request.app[STATE].jobs)
         if all((job.body.get("metadata") or {}).get(key) == value for key, value in wanted.items())
     ]
     return page(request, jobs, _say_job)

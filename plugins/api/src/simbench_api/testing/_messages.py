@@ -146,6 +146,9 @@ def write(state: State, body: Mapping[str, Any], version: str, fault: str | None
     elif fault in ("refusal", "content_filter"):
         text, reason = "", "refusal"
         details = {"type": "refusal", "category": "general_harms", "explanation": None}
+    usage = _usage(state, body, spec, count_tokens(text))
+    read, written = usage["cache_read_input_tokens"], usage["cache_creation_input_tokens"]
+    state.charge(usage["input_tokens"] + read + written, read, usage["output_tokens"])
     return {
         "id": state.new_id("msg_"),
         "type": "message",
@@ -155,5 +158,5 @@ def write(state: State, body: Mapping[str, Any], version: str, fault: str | None
         "stop_reason": reason,
         "stop_sequence": None,
         "stop_details": details,
-        "usage": _usage(state, body, spec, count_tokens(text)),
+        "usage": usage,
     }

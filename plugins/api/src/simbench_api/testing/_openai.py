@@ -115,6 +115,8 @@ async def _upload(request: web.Request) -> web.StreamResponse:
     if not isinstance(upload, web.FileField) or purpose not in ("fine-tune", "batch"):
         raise ApiError(400, "Expected a file and a purpose of fine-tune or batch.", "invalid_request_error")
     data = upload.file.read()
+    if purpose == "batch" and len(data) > state.batch_bytes:
+        raise ApiError(400, f"The file is larger than {state.batch_bytes:.0f} bytes.", "invalid_request_error")
     for number, line in enumerate(data.splitlines(), start=1):
         try:
             json.loads(line)

@@ -13,7 +13,9 @@ from typing import Any
 from simbench_api.testing._answers import Knowledge
 from simbench_api.testing._faults import Dice, Faults
 
-__all__ = ["ApiError", "BatchRecord", "FileRecord", "JobRecord", "LoggedRequest", "ModelSpec", "State"]
+__all__ = ["SETTINGS", "ApiError", "BatchRecord", "FileRecord", "JobRecord", "LoggedRequest", "ModelSpec", "State"]
+
+SETTINGS = ("latency", "job_seconds", "batch_seconds", "list_lag", "batch_bytes", "enqueued_tokens")
 
 
 class ApiError(Exception):
@@ -143,6 +145,10 @@ class State:
         self.latency = 0.0
         self.job_seconds = 0.3
         self.batch_seconds = 0.3
+        self.list_lag = 0.0
+        self.batch_bytes = 200_000_000.0
+        self.enqueued_tokens = float("inf")
+        self.charged: Counter[str] = Counter()
         self.log: list[LoggedRequest] = []
         self.files: dict[str, FileRecord] = {}
         self.jobs: dict[str, JobRecord] = {}
@@ -153,6 +159,14 @@ class State:
         self.in_flight = 0
         self.most_in_flight = 0
         self._numbers: dict[str, Iterator[int]] = {}
+
+    def charge(self, prompt: int, cached: int, output: int) -> None:
+        """Count what was carried out and would be charged, whether the reply arrives or not."""
+        self.charged.update({"requests": 1, "input": prompt, "cached": cached, "output": output})
+
+    def listed(self, records: Mapping[str, Any]) -> list[Any]:
+        """Those jobs or batches that lists hold by now: a new one shows after ``list_lag`` seconds."""
+        return [each for each in records.values() if time.time() >= each.created + self.list_lag]
 
     def new_id(self, prefix: str) -> str:
         """The next identifier of a kind: ``file-000001``, ``ftjob-000001``."""
@@ -183,6 +197,7 @@ class State:
             "batches": sorted(self.batches),
             "message_batches": sorted(self.message_batches),
             "files": {file.id: file.purpose for file in self.files.values()},
+            "charged": dict(self.charged),
             "in_flight": self.in_flight,
             "most_in_flight": self.most_in_flight,
         }

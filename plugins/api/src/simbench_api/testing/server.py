@@ -22,7 +22,7 @@ from aiohttp import web
 from simbench_api.testing._app import create_app
 from simbench_api.testing._catalogue import MODELS
 from simbench_api.testing._faults import Dice, Faults
-from simbench_api.testing._state import LoggedRequest, ModelSpec, State
+from simbench_api.testing._state import SETTINGS, LoggedRequest, ModelSpec, State
 
 __all__ = ["LocalServer", "RemoteServer", "main"]
 
@@ -111,9 +111,10 @@ class LocalServer:
         self._state.dice = fresh
 
     def set(self, **settings: float) -> None:
-        """Change ``latency``, ``job_seconds`` or ``batch_seconds``."""
+        """Change ``latency``, ``job_seconds``, ``batch_seconds``; ``list_lag``: seconds until lists hold what is new;
+        ``batch_bytes`` and ``enqueued_tokens``: what is taken of one batch, and of all that are under way."""
         for name, value in settings.items():
-            if name not in ("latency", "job_seconds", "batch_seconds"):
+            if name not in SETTINGS:
                 raise ValueError(f"unknown setting {name}")
             setattr(self._state, name, value)
 
@@ -147,7 +148,7 @@ class RemoteServer:
         self._call("faults", dataclasses.asdict(faults))
 
     def set(self, **settings: float) -> None:
-        """Change ``latency``, ``job_seconds`` or ``batch_seconds``."""
+        """Change settings, as :meth:`LocalServer.set` does."""
         self._call("settings", settings)
 
 
