@@ -48,9 +48,13 @@ __all__ = [
 
 
 class SimbenchError(Exception):
-    """Base of every error that simbench raises on purpose."""
+    """Base of every error that simbench raises on purpose.
+
+    ``goes_on``: what stopped the run lies outside it, so that the same command may go on with it, in sweeps too.
+    """
 
     exit_code: ClassVar[int] = 1
+    goes_on: ClassVar[bool] = False
 
 
 class UserError(SimbenchError):
@@ -78,17 +82,25 @@ class UnsupportedError(UserError):
 class CredentialsError(UserError):
     """A key that is missing or was turned down. The message never holds the key."""
 
+    goes_on = True
+
 
 class StorageError(UserError):
     """A folder that cannot be written, or a full disk."""
+
+    goes_on = True
 
 
 class BudgetError(UserError):
     """The budget was reached. Nothing is lost: a higher budget goes on from here."""
 
+    goes_on = True
+
 
 class LockedError(UserError):
     """Another process is carrying out the same run."""
+
+    goes_on = True
 
 
 class FailedBeforeError(UserError):
@@ -101,6 +113,8 @@ class PluginError(SimbenchError):
 
 class BackendError(SimbenchError):
     """A provider or model failed in a way that no retry mends."""
+
+    goes_on = True
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,8 @@ SHOWING = ("-h", "--help", "--hydra-help", "--version", *ONE_RUN)
 
 def check_words(
     words: Sequence[str], registry: Registry, presets: Path, cells: Sequence[Mapping[str, Any]] = ({},)
-) -> None:
-    """Raise ConfigError for a group, name or setting that does not exist.
+) -> dict[str, list[str]]:
+    """The plugins that each kind gets, over a whole sweep. ConfigError for a group, name or setting that is none.
 
     ``cells`` is what the cells of a study set beside the words. Hydra's own groups, words with Hydra's flags, and
     folders named by ``--config-dir`` are left to Hydra.
@@ -53,7 +53,7 @@ def check_words(
     if {"-m", "--multirun"} & asked and asked.intersection(ONE_RUN):
         raise ConfigError(f"{asked.intersection(ONE_RUN).pop()} shows one run; leave out -m, and give no study")
     if any(word.startswith(HYDRAS) for word in words):
-        return
+        return {}
     given = [word for before, word in zip(["", *words], words) if not word.startswith("-") and before not in VALUED]
     if odd := [word for word in given if "=" not in word and not word.startswith("~")]:
         raise ConfigError(f"expected key=value; found {odd[0]!r}")
@@ -66,6 +66,7 @@ def check_words(
     _check_size(overrides)
     for each in overrides:
         _check_setting(each, chosen, registry, {*names, *groups})
+    return chosen
 
 
 def _chosen(
@@ -215,9 +216,17 @@ def _check_setting(override: Override, chosen: dict[str, list[str]], registry: R
     elif first == "metric" and len(rest) > 1:
         _fits(registry.get("metric", rest[0]).cls.Config, rest[1:], override, f"metric.{rest[0]}.")
     elif first != "metric" and rest and rest != ["name"]:
-        for name in chosen[first]:
-            if (first, name) in registry.entries:
-                _fits(registry.get(first, name).cls.Config, rest, override, f"{first}.")
+        there = [name for name in chosen[first] if (first, name) in registry.entries]
+        configs = {name: registry.get(first, name).cls.Config for name in there}
+        have = {name: rest[0] in {each.name for each in settings_of(config)} for name, config in configs.items()}
+        if any(have.values()) and not all(have.values()):
+            without, with_it = ([name for name in there if have[name] is known] for known in (False, True))
+            raise ConfigError(
+                f"{key}: {first} {', '.join(without)} has no such setting, {', '.join(with_it)} has. A setting goes "
+                f"to all that a sweep chooses: start two, one with {first}={','.join(without)} and without {key}"
+            )
+        for config in configs.values():
+            _fits(config, rest, override, f"{first}.")
 
 
 def _fits(config: type[Any], path: list[str], override: Override, prefix: str) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import field, make_dataclass
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import hydra
@@ -76,10 +77,10 @@ def run_hydra(words: Sequence[str]) -> int:
     study = find_study(words, presets())
     if study:
         words = expand(words, study)
-    check_words(words, registry, presets(), _cells(words, study))
+    chosen = check_words(words, registry, presets(), _cells(words, study))
     many = bool({"-m", "--multirun"} & set(words)) and not only_shows(words)
     sweep = Sweep(_sweeps(words) / f"{datetime.now():%Y%m%d-%H%M%S-%f}" if many else Path())
-    register(registry, sweep, study)
+    register(registry, sweep, study, {kind: names[0] for kind, names in chosen.items() if len(names) > 1})
     if many:
         write_plan(sweep.folder, ["simbench", *words], _jobs(words))
     options: dict[str, Any] = {} if _version() >= (1, 4) else {"version_base": "1.3"}
@@ -223,8 +224,14 @@ def _version() -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def register(registry: Registry, sweep: Sweep, study: Study | None) -> None:
-    """Put every plugin's settings and the primary configuration into Hydra's store."""
+def register(
+    registry: Registry, sweep: Sweep, study: Study | None, first: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Put every plugin's settings and the primary configuration into Hydra's store.
+
+    ``first``: of kinds that are swept over, the first plugin. Hydra composes once before the sweep, without what is
+    swept over: a setting that all of them have must be there.
+    """
     plugins = Plugins.instance()
     if Presets not in plugins.discover(SearchPathPlugin):
         plugins.register(Presets)
@@ -239,15 +246,15 @@ def register(registry: Registry, sweep: Sweep, study: Study | None) -> None:
     if study:
         for name, node in nodes(study):
             store.store(group=f"cell/{study.name}", name=name, node=node, package="_global_")
-    store.store(name="simbench", node=_primary(registry, sweep))
+    store.store(name="simbench", node=_primary(registry, sweep, first))
 
 
-def _primary(registry: Registry, sweep: Sweep) -> DictConfig:
+def _primary(registry: Registry, sweep: Sweep, first: Mapping[str, str]) -> DictConfig:
     """The primary configuration: run settings, one slot per kind, and quiet Hydra defaults.
 
     A default that is not installed leaves its slot open, so that it only matters to who uses it.
     """
-    there = {kind: name if (kind, name) in registry.entries else None for kind, name in DEFAULTS.items()}
+    there = {kind: name if (kind, name) in registry.entries else None for kind, name in {**DEFAULTS, **first}.items()}
     defaults: list[Any] = ["_self_", *({kind: name} for kind, name in there.items())]
     defaults.append({"metric": [entry.name for entry in registry.of("metric")]})
     defaults.append({"launcher": None})

@@ -122,6 +122,6 @@ def _print(found: dict[str, Any]) -> None:
     if len(found["failed"]) > MOST:
         print(f"failed: and {len(found['failed']) - MOST} more (--json lists all)")
     if found["failed"]:
-        print("what failed is tried again by the same command with retry_failed=true")
+        print("what a budget, key or connection stopped goes on by the same command; the rest with retry_failed=true")
     if found["missing"] or found["interrupted"]:
         print("what is missing or interrupted goes on by the same command")

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simbench import errors
 from simbench.backends.base import Model, Progress, Workspace
 from simbench.design import People
 from simbench.errors import FailedBeforeError, PluginError
@@ -242,10 +243,12 @@ def unforetold(folder: RunFolder) -> int:
 
 
 def refuse_failed(folder: RunFolder, plan: Plan) -> None:
-    """Raise FailedBeforeError where an earlier attempt failed and nobody asked to try again."""
+    """Raise FailedBeforeError where an attempt failed by a fault of its own, and nobody asked to try again."""
     manifest = folder.manifest
+    error = manifest.get("error") or {}
+    if getattr(getattr(errors, str(error.get("type")), None), "goes_on", False):
+        return
     if manifest.get("status") == "failed" and plan.settings.retry_failed is False:
-        error = manifest.get("error") or {}
         raise FailedBeforeError(
             f"failed before ({error.get('type')}: {error.get('message')}); retry_failed=true tries again: "
             f"{folder.path}"

@@ -18,6 +18,7 @@ __all__ = ["AnthropicProvider", "named", "read_message"]
 QUOTA = ("enforced_spend_limit_reached", "contract_spend_limit_reached", "credit_balance_too_low")
 SKEW = 3600.0  # seconds that the provider's clock may differ
 STATUSES = {"max_tokens": "truncated", "model_context_window_exceeded": "truncated", "refusal": "refused"}
+REFUSED = ("invalid_request_error", "not_found_error", "permission_error", "request_too_large")
 CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([^"\\]+)"')
 SAMPLING = ("temperature", "top_p", "top_k", "output_config")
 
@@ -181,4 +182,5 @@ def _read_result(result: Mapping[str, Any]) -> Reply:
     if kind in ("expired", "canceled"):
         return Reply("expired", error=f"the batch {kind} before this request was answered")
     told = (result.get("error") or {}).get("error") or {}
-    return Reply("failed", error=f"{told.get('type')}: {told.get('message')}")
+    refused = told.get("type") in REFUSED
+    return Reply("failed", error=f"{told.get('type')}: {told.get('message')}", rejected=refused)

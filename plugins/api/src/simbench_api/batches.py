@@ -201,16 +201,23 @@ class Batches:
 
     def _import(self, intent: Intent) -> Iterator[Answer]:
         """The answers that a batch brings; what it lost stays in ``waiting``."""
-        batch, seen = intent.id or "", set()
+        batch, seen, refused, why = intent.id or "", set(), 0, None
         for identifier, reply in persist(self.patience, lambda: list(self.provider.batch_results(batch))):
             if identifier not in seen:
                 seen.add(identifier)
+                refused += reply.rejected
+                why = reply.error
                 yield from self._hear(identifier, reply)
         for identifier in intent.facts["ids"]:
             if identifier not in seen:
                 gone = Reply("expired", error=f"not in the results of {batch}", doubtful=True)
                 yield from self._hear(identifier, gone)
         self.intents.save(intent, state="over")
+        if refused == len(intent.facts["ids"]) and not self.desk.served:
+            raise BackendError(
+                f"all {refused} requests of the batch {batch} were turned down: {why}. Nobody else was asked; mend "
+                f"the cause and run the same command again"
+            )
 
     def _hear(self, identifier: str, reply: Reply) -> Iterator[Answer]:
         """One line of a batch, or what stands for one that did not come."""
@@ -219,7 +226,8 @@ class Batches:
             return
         if reply.status in LOST and reply.doubtful:
             self.desk.purse.lost(pending.claim)
-        if reply.status in LOST and self.tried.get(identifier, 1) < self.limits.rounds:
+        again = reply.status in LOST and not reply.rejected
+        if again and self.tried.get(identifier, 1) < self.limits.rounds:
             self.tried[identifier] = self.tried.get(identifier, 1) + 1
             self.desk.purse.settle(pending.claim, 0.0)
             return

@@ -11,7 +11,7 @@ import asyncio
 import queue
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
@@ -21,6 +21,7 @@ import tenacity
 from simbench_api.budget import Claim, Purse
 from simbench_api.gate import Gate
 from simbench_api.retry import Patience, Tries
+from simbench_api.silence import Silence
 from simbench_api.wire import Provider, Reply, Trouble
 
 __all__ = ["Engine", "Limits", "Traffic"]
@@ -60,12 +61,13 @@ class Engine:
     decided there; what a reply came to is the caller's to settle.
     """
 
-    def __init__(self, provider: Provider, limits: Limits, purse: Purse) -> None:
+    def __init__(self, provider: Provider, limits: Limits, purse: Purse, say: Callable[[str], None]) -> None:
         self.provider = provider
         self.limits = limits
         self.purse = purse
         self.traffic = Traffic()
         self.outstanding = 0
+        self._silence = Silence(say, self._waiting)
         self._patience = Patience(limits.give_up_after, limits.retry_after_cap)
         self._gate = Gate(limits.concurrency, limits.requests_per_minute)
         self._loop = asyncio.new_event_loop()
@@ -75,11 +77,16 @@ class Engine:
 
     def __enter__(self) -> Engine:
         self._thread.start()
+        self._silence.__enter__()
         return self
+
+    def _waiting(self) -> str:
+        return f"{self.outstanding} requests are under way, each given up after {self.limits.give_up_after:g} s"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._silence.__exit__(kind, error, trace)
         asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -127,6 +134,7 @@ class Engine:
             try:
                 reply = await self._send(body)
             except Trouble as trouble:
+                self._silence.trouble(trouble)
                 (self.purse.lost if trouble.doubtful else self.purse.free)(claim)
                 if trouble.kind == "busy":
                     self._gate.too_much(self._patience.pause(trouble, 1))
@@ -137,6 +145,7 @@ class Engine:
             finally:
                 tries.busy += self._loop.time() - began
             self._gate.answered()
+            self._silence.heard()
             return reply
 
     async def _send(self, body: Mapping[str, Any]) -> Reply:

@@ -13,19 +13,25 @@ from simbench_api.wire import Provider, Reply, Trouble, raised
 
 __all__ = ["Live"]
 
+SAME = 10  # so many first requests that are turned down the same way end the run
+
 
 class Live:
     """Carries out what the cache lacks. ``provider`` is called when the first request is to be sent."""
 
-    def __init__(self, desk: Desk, provider: Callable[[], Provider], limits: Limits, task: Task) -> None:
+    def __init__(
+        self, desk: Desk, provider: Callable[[], Provider], limits: Limits, task: Task, say: Callable[[str], None]
+    ) -> None:
         self.desk = desk
         self.provider = provider
         self.limits = limits
         self.task = task
+        self.say = say
         self.traffic = Traffic()
         self._queue: deque[Pending] = deque()
         self._stop: SimbenchError | None = None
         self._lost = 0
+        self._refused: list[int | None] = []  # statuses of the first requests, while all are turned down
 
     def answers(self, outcomes: Iterator[Answer | Pending]) -> Iterator[Answer]:
         """Yield the answers that ``outcomes`` holds, and those to what it waits for.
@@ -37,7 +43,7 @@ class Live:
         yield from self._begin(outcomes, room=1)
         if not self._queue:
             return
-        with Engine(self.provider(), self.limits, self.desk.purse) as engine:
+        with Engine(self.provider(), self.limits, self.desk.purse, self.say) as engine:
             self.traffic = engine.traffic
             while self._stop is None or engine.outstanding:
                 if self._stop is None:
@@ -89,11 +95,26 @@ class Live:
             return outcome
         if isinstance(outcome, Trouble) and outcome.fatal:
             return raised(outcome)
+        if (error := self._all_refused(outcome)) is not None:
+            return error
         self._lost = self._lost + 1 if isinstance(outcome, Trouble) and outcome.again else 0
         if self._lost < max(10, self.limits.concurrency):
             return None
         return BackendError(
             f"{self._lost} requests in a row were lost, the last: {outcome}. Run the same command again to go on"
+        )
+
+    def _all_refused(self, outcome: Reply | BaseException) -> BackendError | None:
+        """The error where the first requests were all turned down the same way: no other will fare better."""
+        if isinstance(outcome, Reply):
+            self._refused = [0]  # some are answered
+        elif isinstance(outcome, Trouble) and outcome.kind == "rejected":
+            self._refused.append(outcome.status)
+        if len(self._refused) < SAME or len(set(self._refused)) > 1:
+            return None
+        return BackendError(
+            f"the first {len(self._refused)} requests were all turned down: {outcome}. Nobody else was asked; mend "
+            f"the cause and run the same command again"
         )
 
 
@@ -102,5 +123,5 @@ def _reply(outcome: Reply | BaseException) -> Reply:
     if isinstance(outcome, Reply):
         return outcome
     if isinstance(outcome, Trouble):
-        return Reply("failed", error=str(outcome))
+        return Reply("failed", error=str(outcome), rejected=outcome.kind == "rejected")
     raise outcome

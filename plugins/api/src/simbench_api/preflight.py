@@ -29,7 +29,7 @@ NOTICE_DAYS = 60
 def look_up(provider: Provider, model: str, terms: Terms, say: Callable[[str], None]) -> dict[str, Any]:
     """Ask for the model: ModelError where it does not exist, or is past its announced shutdown date."""
     try:
-        found = persist(terms.patience(), lambda: provider.look_up(model))
+        found = persist(terms.patience(say), lambda: provider.look_up(model))
     except CredentialsError as error:
         words = f"{error}. If the key may ask models but not look at them, say backend.check_model=false"
         raise CredentialsError(words) from None

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import tenacity
 
+from simbench_api.silence import Silence
 from simbench_api.wire import Trouble, raised
 
 __all__ = ["Patience", "Tries", "persist"]
@@ -26,10 +27,14 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 
 @dataclass(frozen=True)
 class Patience:
-    """``give_up_after``: seconds of attempts and waits; ``retry_after_cap``: longest wait that is obeyed."""
+    """``give_up_after``: seconds of attempts and waits; ``retry_after_cap``: longest wait that is obeyed.
+
+    ``say`` tells the person at the terminal what takes long.
+    """
 
     give_up_after: float
     retry_after_cap: float
+    say: Callable[[str], None] = field(default=lambda _: None, compare=False)
 
     def pause(self, trouble: Trouble, failures: int) -> float:
         """Seconds before the next attempt after the given number of failures (1, 2, ...)."""
@@ -81,10 +86,15 @@ def persist(patience: Patience, call: Callable[[], T]) -> T:
         began = time.monotonic()
         try:
             return call()
+        except Trouble as trouble:
+            silence.trouble(trouble)
+            raise
         finally:
             tries.busy += time.monotonic() - began
 
+    silence = Silence(patience.say, lambda: f"trying for {patience.give_up_after:g} s in all")
     try:
-        return tenacity.Retrying(**tries.policy())(timed)
+        with silence:
+            return tenacity.Retrying(**tries.policy())(timed)
     except Trouble as trouble:
         raise raised(trouble) from None

@@ -95,7 +95,7 @@ class Session:
             config.give_up_after,
             config.retry_after_cap,
         )
-        live = Live(self.desk, self.ready, limits, task)
+        live = Live(self.desk, self.ready, limits, task, self.workspace.progress.say)
         try:
             yield from live.answers(outcomes)
         finally:
@@ -117,7 +117,7 @@ class Session:
             Intents(self.workspace.folder),
             self.workspace.run_id,
             self.workspace.progress,
-            self.terms.patience(),
+            self.terms.patience(self.workspace.progress.say),
             BatchLimits(
                 config.batch_size,
                 config.batch_tokens,

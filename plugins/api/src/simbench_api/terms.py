@@ -101,8 +101,8 @@ class Terms:
             return min(UNDECLARED_THINKING, self.config.thinking_tokens)
         return self.config.thinking_tokens if thinks else 0
 
-    def patience(self) -> Patience:
-        """When to give up on what may be tried again."""
+    def patience(self, say: Callable[[str], None]) -> Patience:
+        """When to give up on what may be tried again; ``say`` tells of what takes long."""
         from simbench_api.retry import Patience
 
-        return Patience(self.config.give_up_after, self.config.retry_after_cap)
+        return Patience(self.config.give_up_after, self.config.retry_after_cap, say)

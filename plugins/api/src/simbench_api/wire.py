@@ -98,7 +98,8 @@ class Reply:
     ``status`` is ``ok`` (there is a text to read), ``refused``, ``content_filter``, ``truncated``, or, where
     no answer could be had, ``failed`` or ``expired``. ``usage`` counts ``input`` (all of the prompt),
     ``cached`` and ``cache_write`` (parts of it), ``output``, and ``reasoning`` (part of the output). ``doubtful``:
-    there was no answer, but it may have been charged.
+    there was no answer, but it may have been charged. ``rejected``: the request itself was turned down, so that
+    sending it again does not help.
     """
 
     status: str
@@ -112,6 +113,7 @@ class Reply:
     cached: bool = False
     chances: Mapping[str, Any] = field(default_factory=dict)
     doubtful: bool = False
+    rejected: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ NO_ROUTE = (404, 405, 501)  # there is no such path, or no such model
 ENDPOINT: Final = "/v1/chat/completions"
 SKEW = 3600.0  # seconds that the provider's clock may differ
 CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([^"\\]+)"')
+REFUSED = (400, 403, 404, 413, 422)
 CROWDED = ("token_limit_exceeded", "enqueued token limit")
 ENDED = ("completed", "expired", "cancelled", "failed")
 
@@ -252,4 +253,5 @@ def _read_line(line: bytes) -> tuple[str, Reply]:
         return row["custom_id"], Reply("expired", error=error.get("message"))
     told = error or ((response or {}).get("body") or {}).get("error") or {}
     status = (response or {}).get("status_code")
-    return row["custom_id"], Reply("failed", error=f"{told.get('message')} (HTTP {status})")
+    refused = status in REFUSED
+    return row["custom_id"], Reply("failed", error=f"{told.get('message')} (HTTP {status})", rejected=refused)

@@ -73,7 +73,7 @@ class Finetuning:
 
     def __init__(self, config: OpenAIConfig, terms: Terms, provider: OpenAIProvider, workspace: Workspace) -> None:
         self.config = config
-        self.patience = terms.patience()
+        self.patience = terms.patience(workspace.progress.say)
         self.price = terms.price(f"ft:{config.model}:")
         self.jobs = provider.client.fine_tuning.jobs
         self.files = provider.client.files
