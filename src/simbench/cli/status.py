@@ -108,10 +108,10 @@ def _print(found: dict[str, Any]) -> None:
     unknown = f", plus {spend['runs_of_unknown_cost']} runs of unknown cost" if spend["runs_of_unknown_cost"] else ""
     lost = spend["doubtful_us_dollars"]
     doubt = f" ({lost:.4f} of it set aside for requests whose end is unknown)" if lost else ""
-    print(
-        f"spend: {spend['us_dollars']:.4f} US dollars{doubt}{unknown}; tokens: {tokens}; "
-        f"{spend['seconds']:.0f} s of model time"
-    )
+    known = f"{spend['us_dollars']:.4f} US dollars"
+    if not spend["us_dollars"] and unknown:
+        known, unknown = f"price unknown ({spend['runs_of_unknown_cost']} runs)", ""
+    print(f"spend: {known}{doubt}{unknown}; tokens: {tokens}; {spend['seconds']:.0f} s of model time")
     for each in found["failed"][:MOST]:
         print(f"failed: {each['run']}: {each['reason']}")
     for state in ("running", "interrupted", "missing"):

@@ -149,7 +149,7 @@ class Session:
             "served": dict(self.desk.served),
             "from_cache": self.desk.from_cache,
             "traffic": self.traffic.to_json(),
-            "spent": round(self.desk.purse.spent, 6),
+            "spent": None if self.desk.purse.unknown else round(self.desk.purse.spent, 6),
             "doubtful": round(self.desk.purse.doubtful, 6),
             "price": None if price is None else {"as_of": price.as_of, "source": price.source, "model": price.model},
         }

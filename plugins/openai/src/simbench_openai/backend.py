@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from simbench.backends.base import Model, Workspace
+from simbench.backends.base import Estimate, Model, Workspace
 from simbench.errors import DataError, Problem
-from simbench.interview import Transcript
+from simbench.interview import Interview, Transcript
 from simbench_api import ApiBackend, Ask, Declared, Provider
-from simbench_openai.config import HOST, OpenAIConfig
+from simbench_openai.config import HOST, OpenAIConfig, deploys
 
 __all__ = ["OpenAI", "OpenAIConfig"]
+
+DEPLOY = (
+    "at Azure a finetuned model answers only once it is deployed: after the training this run stops. Deploy it, then "
+    "ask it with backend.adapt=none backend.model=DEPLOYMENT"
+)
 
 CHAT = {"temperature": True, "top_p": True, "seed": True, "logprobs": True, "batch": True, "thinking": False}
 THINKING = {"temperature": False, "top_p": False, "logprobs": False, "batch": True, "thinking": True}
@@ -94,6 +100,12 @@ class OpenAI(ApiBackend[OpenAIConfig]):
             body["response_format"] = {"type": "json_schema", "json_schema": named}
         return body
 
+    def estimate(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> Estimate:
+        """Ranges of tokens and cost; says, too, where a finetuned model cannot be asked at once."""
+        found = super().estimate(pilot, interviews)
+        apart = self.config.adapt == "finetune" and pilot and deploys(self.config.host)
+        return replace(found, notes=(*found.notes, DEPLOY)) if apart else found
+
     def check_pilot(self, pilot: Sequence[Transcript]) -> None:
         """What OpenAI's finetuning demands of a training file, checked here and for free."""
         from simbench_openai.finetuning import training_problems
@@ -107,6 +119,8 @@ class OpenAI(ApiBackend[OpenAIConfig]):
         from simbench_openai.client import OpenAIProvider
         from simbench_openai.finetuning import Finetuning
 
+        if deploys(self.config.host):
+            workspace.progress.say(DEPLOY)
         provider = self.ready()
         assert isinstance(provider, OpenAIProvider)  # noqa: S101 - made above
         try:

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 import openai
 
 from simbench_api import BatchLine, BatchState, Found, Provider, Reply, Token, Trouble, lost, turned_down
+from simbench_openai.config import deploys
 
 __all__ = ["OpenAIProvider", "named", "read_completion"]
 
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 UNSUPPORTED = ("unsupported_parameter", "unsupported_value")
-AZURE = (".azure.com", ".azure.us", ".azure.cn")
 NO_ROUTE = (404, 405, 501)  # there is no such path, or no such model
 ENDPOINT: Final = "/v1/chat/completions"
 SKEW = 3600.0  # seconds that the provider's clock may differ
@@ -79,7 +79,14 @@ def named_errors() -> Iterator[None]:
 
 
 def read_completion(body: Mapping[str, Any]) -> Reply:
-    """A ``chat.completion`` object as a reply. Raises KeyError and the like for one that is none."""
+    """A ``chat.completion`` object as a reply. Raises KeyError and the like for one that is none.
+
+    Some servers answer 200 with an error in it, which is read as if its code had been the status.
+    """
+    if not body.get("choices") and isinstance(told := body.get("error"), Mapping):
+        code = told.get("code")
+        number = code if isinstance(code, int) and 400 <= code < 600 else 500
+        raise turned_down(number, str(told.get("message") or told), {}, quota=code in QUOTA)
     choice = body["choices"][0]
     message = choice["message"]
     text, refusal, reason = message.get("content") or "", message.get("refusal"), choice.get("finish_reason")
@@ -126,7 +133,7 @@ class OpenAIProvider(Provider):
         }
         self._asynchronous: openai.AsyncOpenAI | None = None
         # Azure is called by names of deployments and lists models: that a name is not listed says nothing
-        self._deployments = (urlsplit(base_url).hostname or "").endswith(AZURE)
+        self._deployments = deploys(urlsplit(base_url).hostname or "")
         self.client = openai.OpenAI(**self._settings)
 
     async def send(self, body: Mapping[str, Any]) -> Reply:
@@ -238,7 +245,7 @@ def _read_lines(content: bytes) -> Iterator[tuple[str, Reply]]:
     for line in filter(None, map(bytes.strip, content.split(b"\n"))):
         try:
             yield _read_line(line)
-        except READING as error:  # it was answered, and cannot be read: an outcome of its own
+        except (*READING, Trouble) as error:  # it was answered, and cannot be read: an outcome of its own
             if (named_id := CUSTOM_ID.search(line)) is not None:
                 words = f"unreadable line: {type(error).__name__}: {error}"
                 yield named_id[1].decode(), Reply("failed", error=words, doubtful=True)
@@ -253,5 +260,7 @@ def _read_line(line: bytes) -> tuple[str, Reply]:
         return row["custom_id"], Reply("expired", error=error.get("message"))
     told = error or ((response or {}).get("body") or {}).get("error") or {}
     status = (response or {}).get("status_code")
+    if status == 400 and told.get("code") == "content_filter":
+        return row["custom_id"], Reply("content_filter", error=f"the prompt was turned down: {told.get('message')}")
     refused = status in REFUSED
     return row["custom_id"], Reply("failed", error=f"{told.get('message')} (HTTP {status})", rejected=refused)

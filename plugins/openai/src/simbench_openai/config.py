@@ -9,9 +9,10 @@ from simbench.errors import ConfigError
 from simbench.settings import one_of, setting
 from simbench_api import ApiConfig
 
-__all__ = ["HOST", "OpenAIConfig"]
+__all__ = ["HOST", "OpenAIConfig", "deploys"]
 
 HOST = "api.openai.com"
+AZURE = (".azure.com", ".azure.us", ".azure.cn")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
@@ -44,3 +45,8 @@ class OpenAIConfig(ApiConfig):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"backend.{name}: expected at least 1, found {value}")
+
+
+def deploys(host: str) -> bool:
+    """Whether models answer at this host only once somebody has deployed them, under the deployment's name: Azure."""
+    return host.endswith(AZURE)

@@ -17,6 +17,7 @@ from simbench_api import (
     Intents,
     Purse,
     Terms,
+    Trouble,
     automatic_epochs,
     create_once,
     message_tokens,
@@ -37,6 +38,15 @@ LEAST_EXAMPLES = 10
 MOST_TOKENS = 65_536  # of one training example
 MOST_BYTES = 512 * 2**20
 GONE = ("failed", "cancelled")
+FULL = ("maximum", "limit", "too many", "active")
+ROOM_PAUSE = 60.0  # seconds before another look whether there is room for a job
+TUNABLE = (  # https://developers.openai.com/api/docs/guides/supervised-fine-tuning: by their dated names
+    "gpt-4.1-2025-04-14",
+    "gpt-4.1-mini-2025-04-14",
+    "gpt-4.1-nano-2025-04-14",
+    "gpt-4o-2024-08-06",
+    "gpt-4o-mini-2024-07-18",
+)
 
 
 def training_file(pilot: Sequence[Transcript], form: str) -> bytes:
@@ -146,8 +156,11 @@ class Finetuning:
         metadata = {"simbench_run": self.workspace.run_id[:512], "simbench_intent": intent.facts["mark"]}
 
         def create() -> str:
-            with named_errors():
-                return self.jobs.create(**self._request(intent.facts["file"]), metadata=metadata).id
+            try:
+                with named_errors():
+                    return self.jobs.create(**self._request(intent.facts["file"]), metadata=metadata).id
+            except Trouble as trouble:
+                raise _explained(trouble, self.config.model) from None
 
         find, say = partial(self._find, intent), self.workspace.progress.say
         create_once(self.intents, intent, create, find, self.patience, self.config.doubt_seconds, say)
@@ -230,3 +243,21 @@ class Finetuning:
             "cost": cost,
         }
         return Model("openai", job.model, job.fine_tuned_model, hashlib.sha256(data).hexdigest(), parameters)
+
+
+def _explained(trouble: Trouble, model: str) -> Trouble:
+    """What a refused job means: no room for another, or a model that cannot be finetuned; else as it is."""
+    said = str(trouble)
+    words = said.lower()
+    if trouble.status in (400, 403, 409, 429) and "job" in words and any(each in words for each in FULL):
+        return Trouble("busy", said, status=trouble.status, retry_after=trouble.retry_after or ROOM_PAUSE)
+    if trouble.status in (400, 403, 404) and any(each in words for each in ("fine-tun", "finetun", "model")):
+        plain = said.removeprefix("the API key was turned down: ")
+        names = ", ".join(TUNABLE)
+        return Trouble(
+            "no_model",
+            f"{model!r} cannot be finetuned, or not by your organization: {plain}. OpenAI finetunes {names} for "
+            f"organizations that may (backend.model)",
+            status=trouble.status,
+        )
+    return trouble
