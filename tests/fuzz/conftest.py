@@ -7,6 +7,7 @@ was not asked for. ``SIMBENCH_FUZZ=long python -m pytest tests/fuzz`` runs many 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ def command_line(capfd: pytest.CaptureFixture[str]) -> CommandLine:
     def run(*words: str) -> Ended:
         capfd.readouterr()
         code: object = 0
+        logging.getLogger().handlers.clear()  # Hydra's write to the streams of the command before this one
         with contextlib.chdir("."):
             try:
                 code = main(list(words))
