@@ -149,3 +149,10 @@ def test_plugins_are_listed_as_json() -> None:
 def test_every_hook_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
     assert [kind for kind in KINDS if f"simbench_{kind}s" not in page] == []
+
+
+def test_the_public_names_can_be_seen_and_asked_for_and_import_nothing_heavy() -> None:
+    words = "import sys, simbench; assert set(simbench.__all__) <= set(dir(simbench)); simbench.errors.ConfigError; "
+    words += "print([m for m in ('pandas', 'numpy', 'hydra') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
