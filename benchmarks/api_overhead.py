@@ -28,6 +28,7 @@ from typing import Any
 
 CONCURRENT = 100
 LATENCY = 0.05
+CLAUDE = "claude-haiku-5-5"
 LABELS = ("Nothing", "Half of it", "All of it")
 ITEMS = {"expected": LABELS, "trust": ("Never", "Sometimes", "Always"), "sent": tuple(map(str, range(11)))}
 SHARED = "A game of trust.\n\nQuestions:\n" + "\n".join(
@@ -81,6 +82,28 @@ def openai_sdk(url: str, people: int) -> None:
     asyncio.run(main())
 
 
+def anthropic_sdk(url: str, people: int) -> None:
+    """AsyncAnthropic, as its documentation shows it."""
+    from anthropic import AsyncAnthropic
+
+    form: Any = {"format": {"type": "json_schema", "schema": SCHEMA}}
+
+    async def main() -> None:
+        async with AsyncAnthropic(base_url=claude(url), api_key="k") as client:
+
+            async def ask(number: int) -> None:
+                system, user = messages(number)
+                said: Any = [user]
+                answer = await client.messages.create(
+                    model=CLAUDE, max_tokens=200, system=system["content"], messages=said, output_config=form
+                )
+                json.loads("".join(block.text for block in answer.content if block.type == "text"))
+
+            await _pool(ask, people)
+
+    asyncio.run(main())
+
+
 def aiohttp_bare(url: str, people: int) -> None:
     """aiohttp without any library around it: the floor."""
     import aiohttp
@@ -99,19 +122,31 @@ def aiohttp_bare(url: str, people: int) -> None:
 
 
 def simbench(url: str, people: int) -> None:
-    """A whole simbench run: people, interviews, requests, cache, journal, frames, scores."""
-    os.environ["OPENAI_API_KEY"] = "k"
+    """A whole simbench run behind the OpenAI protocol."""
+    known = {"json_schema": True, "seed": True, "thinking": False}
+    _whole_run({"name": "openai", "base_url": url, "capabilities": known}, people)
+
+
+def simbench_anthropic(url: str, people: int) -> None:
+    """A whole simbench run behind the Anthropic protocol."""
+    known = {"json_schema": True, "thinking": False}
+    _whole_run({"name": "anthropic", "base_url": claude(url), "model": CLAUDE, "capabilities": known}, people)
+
+
+def claude(url: str) -> str:
+    """The stand-in's base URL for the Anthropic protocol."""
+    return url.removesuffix("v1") + "anthropic"
+
+
+def _whole_run(backend: dict[str, Any], people: int) -> None:
+    """People, interviews, requests, cache, journal, frames, scores."""
+    os.environ |= {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}
     Path("simbench_plugins.py").write_text(PLUGIN)
     import simbench as package
 
     run = package.run(
         {"name": "crowd", "people": people},
-        backend={
-            "name": "openai",
-            "base_url": url,
-            "capabilities": {"json_schema": True, "seed": True, "thinking": False},
-            "concurrency": CONCURRENT,
-        },
+        backend={**backend, "concurrency": CONCURRENT},
         sampler="none",
         metric=["js_distance"],
         scoring={"resamples": 10, "splits": 1, "floors": 1},
@@ -212,16 +247,18 @@ CONTESTANTS: dict[str, tuple[str, Callable[[str, int], None]]] = {
     "aiohttp, bare": ("", aiohttp_bare),
     "openai SDK, bare": ("", openai_sdk),
     "simbench, whole run": ("", simbench),
+    "anthropic SDK, bare": ("", anthropic_sdk),
+    "simbench, anthropic": ("", simbench_anthropic),
     "Inspect AI": ("inspect", inspect_ai),
     "EDSL": ("edsl", edsl),
 }
 
 
 def served(url: str) -> int:
-    """Chat completions the server has answered so far."""
+    """Chat completions and messages that the server has answered so far."""
     with urllib.request.urlopen(url.removesuffix("v1") + "_control/summary", timeout=30) as answer:  # noqa: S310
         counts: dict[str, int] = json.load(answer)["by_path"]
-    return counts.get("POST /v1/chat/completions", 0)
+    return counts.get("POST /v1/chat/completions", 0) + counts.get("POST /anthropic/v1/messages", 0)
 
 
 def measure(python: str, name: str, url: str, people: int, folder: Path, core: int) -> dict[str, float]:
@@ -262,7 +299,7 @@ def compare(arguments: argparse.Namespace, url: str, cores: list[int]) -> None:
     """Print the table."""
     few, many = arguments.people // 6, arguments.people
     print(f"{'client':<22}{'CPU ms/request':>16}{'x bare SDK':>12}{'peak MB':>10}{'wall s':>9}")
-    base = None
+    base = None  # of the SDK above
     for name, (venv, _) in CONTESTANTS.items():
         if arguments.only and name not in arguments.only:
             continue
@@ -281,7 +318,7 @@ def compare(arguments: argparse.Namespace, url: str, cores: list[int]) -> None:
             print(f"{name:<22} did not ask: the server saw {large['asked']:.0f} of {many} requests")
             continue
         each = 1000 * (large["cpu"] - small["cpu"]) / (many - few)
-        base = each if name.startswith("openai") else base
+        base = each if name.endswith("SDK, bare") else base
         share = f"{each / base:.2f}" if base else "-"
         print(f"{name:<22}{each:>16.2f}{share:>12}{large['mb']:>10.0f}{large['wall']:>9.1f}", flush=True)
 

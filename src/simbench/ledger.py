@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from simbench.files import storage
 
@@ -39,6 +39,7 @@ class Ledger:
         self._paid: dict[str, float | None] = {}
         self._numbers = 0
         self._before = before
+        self._file: IO[bytes] | None = None
         self._torn = 0  # bytes of a last line that a kill has cut
         self._lines = self._read() if self.exists else 0
 
@@ -86,14 +87,22 @@ class Ledger:
         self._write({"n": number, "cost": cost})
         self._take({"n": number, "cost": cost}, remember=False)
 
+    def close(self) -> None:
+        """Let go of the file; what is noted later opens it again."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
     def _write(self, line: dict[str, Any]) -> None:
-        with storage(self.path), self.path.open("ab", buffering=0) as file:
-            if self._torn:
-                file.truncate(file.tell() - self._torn)
-                self._torn = 0
+        with storage(self.path):
+            if self._file is None:
+                self._file = self.path.open("ab", buffering=0)
+                if self._torn:
+                    self._file.truncate(self._file.tell() - self._torn)
+                    self._torn = 0
             if not self._lines and self._before:
-                file.write(_line({"before": self._before}))
-            file.write(_line(line))
+                self._file.write(_line({"before": self._before}))
+            self._file.write(_line(line))
         self._lines += 1
         self.exists = True
 

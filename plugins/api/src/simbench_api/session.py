@@ -43,13 +43,14 @@ class Session:
         self.manner = self._manner(examples)
         self.traffic = Traffic()
         adapted = float(model.parameters.get("cost") or 0.0)
+        self.ledger = Ledger(workspace.folder / SPEND, workspace.spent)
         self.desk = Desk(
             terms.request,
             {"backend": terms.name, "base_url": self.config.base_url, "version": terms.version},
             self.config.elicitation,
             workspace.seed,
             terms.price(called),
-            Purse(workspace.budget, adapted, Ledger(workspace.folder / SPEND, workspace.spent)),
+            Purse(workspace.budget, adapted, self.ledger),
             workspace.cache,
             notices=Notices(workspace.progress.say),
         )
@@ -82,9 +83,12 @@ class Session:
         outcomes = self.desk.begin(talks)
         ask = self._in_batches if "batch" in self.settled.sent else self._live
         with self.workspace.progress.task(title, count, "participants") as task:
-            for answer in ask(outcomes, task):
-                task.advance()
-                yield answer
+            try:
+                for answer in ask(outcomes, task):
+                    task.advance()
+                    yield answer
+            finally:
+                self.ledger.close()
 
     def _live(self, outcomes: Iterator[Answer | Pending], task: Task) -> Iterator[Answer]:
         config = self.config
