@@ -242,3 +242,20 @@ def test_drop_is_not_suggested_where_it_cannot_help() -> None:
     with pytest.raises(UnsupportedError) as refused:
         made("gpt-6-luna", adapt="finetune").check([], [])
     assert "on_unsupported" not in str(refused.value)
+
+
+def test_the_range_of_an_estimate_says_what_of_it_is_hidden_and_caches_nothing_that_sets_out_at_once() -> None:
+    from simbench.testing.study import interviews, transcripts
+
+    pilot, asked = transcripts(60), interviews(100)
+
+    def told(**settings):
+        return OpenAI(OpenAIConfig(model="gpt-6-luna", few_shot_tokens=8000, **settings)).estimate(pilot, asked)
+
+    lows = [told(concurrency=most).cost[0] for most in (1, 50, 100)]
+    assert lows == sorted(set(lows))  # 99, 50 and none of the prompts can be cached
+    (hidden,) = [note for note in told().notes if "hidden tokens" in note]
+    amount = float(hidden.partition("$")[2].partition(" ")[0])
+    plain = told(reasoning_effort="none")
+    assert told().cost[1] - plain.cost[1] == pytest.approx(amount, abs=1e-4)
+    assert plain.cost[1] < 8 * told().cost[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -68,24 +69,29 @@ def estimate(
     if (notice := ending(called, terms.shutdown(called))) is not None:
         notes.append(notice)
     if thinking := terms.thinking_limit():
-        said = (
-            said[0],
-            said[1] + thinking * len(interviews) * (1 if config.elicitation != "turns" else _turns(interviews)),
-        )
+        hidden = thinking * len(interviews) * (1 if config.elicitation != "turns" else _turns(interviews))
+        said = (said[0], said[1] + hidden)
         known = terms.capabilities().takes("thinking")
         word = "thinks" if known else "may think (say backend.capabilities.thinking=true or false if you know)"
-        notes.append(f"the model {word} before it answers; hidden tokens are in the upper bound")
+        notes.append(
+            f"the model {word} before it answers; the upper bound holds up to {thinking:,} hidden tokens a question"
+            f"{_share(price, hidden, config.mode)}"
+        )
     notes.append("answers that are asked again come on top")
     try:
         check(pilot, interviews)
     except SimbenchError as error:
         notes.append(f"the run itself would stop before anything is sent: {error}")
-    cost = (
-        None if price is None else _cost(price, adaptation, asked, said, _common(interviews, examples), config.mode)
-    )
+    common = _common(interviews, examples, config.concurrency if config.mode == "live" else 1)
+    cost = None if price is None else _cost(price, adaptation, asked, said, common, config.mode)
     if price is not None and cost is None:
         notes.append(f"the price of training {config.model} is unknown")
     return Estimate(called, adaptation, asked, said, cost, None, tuple(notes))
+
+
+def _share(price: Price | None, hidden: int, mode: str) -> str:
+    """What so many hidden tokens are of the upper bound, in words; nothing where there is no price."""
+    return "" if price is None else f", ${price.most(0, hidden, batch=mode == 'batch'):.4f} of it"
 
 
 def _turns(interviews: Sequence[Interview]) -> int:
@@ -127,17 +133,20 @@ def _said(interviews: Sequence[Interview], form: str) -> Range:
     return low, high
 
 
-def _common(interviews: Sequence[Interview], examples: Any) -> int:
-    """Prompt tokens that a provider's cache can serve at best."""
+def _common(interviews: Sequence[Interview], examples: Any, at_once: int) -> int:
+    """Prompt tokens that a provider's cache can serve at best.
+
+    The first ``at_once`` requests of a kind set out before any of them can have been cached.
+    """
     base = message_tokens(examples)[0]
-    seen: set[str] = set()
+    seen: Counter[str] = Counter()
     total = 0
     for interview in interviews:
         shared = base if examples else message_tokens(messages(interview, "json")[:1])[0]
         key = "" if examples else interview.shared
-        if key in seen and shared >= CACHE_FROM:
+        if seen[key] >= at_once and shared >= CACHE_FROM:
             total += shared
-        seen.add(key)
+        seen[key] += 1
     return total
 
 
