@@ -13,7 +13,7 @@ def test_what_never_ended_counts_as_spent_until_it_is_known(tmp_path) -> None:
     ledger.ended(one, 0.125)
     assert (ledger.spent, ledger.doubtful) == (0.875, 0.25)
     ledger.close()
-    again = Ledger(tmp_path / "spend.jsonl", before=9.0)  # what is there already says what was before
+    again = Ledger(tmp_path / "spend.jsonl", before=9.0, by_request=True)  # the file knows
     assert (again.spent, again.doubtful, again.total) == (0.875, 0.25, 0.875)
     assert (again.has_paid_for("a"), again.paid_for("a"), again.has_paid_for("b")) == (True, 0.125, False)
     assert again.unended("b") == two

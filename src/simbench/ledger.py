@@ -27,16 +27,19 @@ ID_LENGTH = 40  # of what identifies a request
 class Ledger:
     """The spending of one run, over all attempts at it. Opens no file before the first request is sent.
 
-    ``before``: US dollars that were spent where there is no file yet.
+    ``before``: US dollars that were spent where there is no file yet. ``by_request``: remember, too, what every
+    single request of earlier attempts came to.
     """
 
-    def __init__(self, path: Path, before: float = 0.0) -> None:
+    def __init__(self, path: Path, before: float = 0.0, *, by_request: bool = False) -> None:
         self.path = path
         self.exists = path.exists()
         self.known = 0.0 if self.exists else before  # US dollars of requests whose end is known
         self.unknown = False  # whether something was paid of which the price is not known
         self._open: dict[int, tuple[str, float | None]] = {}
+        self._by_request = by_request
         self._paid: dict[str, float | None] = {}
+        self._unended: dict[str, int] = {}
         self._numbers = 0
         self._before = before
         self._file: IO[bytes] | None = None
@@ -67,9 +70,9 @@ class Ledger:
         return request[:ID_LENGTH] in self._paid
 
     def unended(self, request: str) -> int | None:
-        """The number of the latest sending of a request of which the end is not known, or None."""
-        wanted = request[:ID_LENGTH]
-        return next((number for number, (name, _) in reversed(self._open.items()) if name == wanted), None)
+        """The number of an earlier attempt's latest sending of a request, if its end is not known; else None."""
+        number = self._unended.get(request[:ID_LENGTH])
+        return number if number in self._open else None
 
     def set_aside(self, number: int) -> float | None:
         """US dollars set aside for a sending whose end is not known; None where it has no known price."""
@@ -85,7 +88,7 @@ class Ledger:
     def ended(self, number: int, cost: float | None) -> None:
         """Note what a sending came to (None: it has no known price)."""
         self._write({"n": number, "cost": cost})
-        self._take({"n": number, "cost": cost}, remember=False)
+        self._take({"n": number, "cost": cost})
 
     def close(self) -> None:
         """Let go of the file; what is noted later opens it again."""
@@ -108,18 +111,20 @@ class Ledger:
 
     def _read(self) -> int:
         """Take what is on disk; returns how many lines there are. A kill may have torn the last one."""
-        with storage(self.path):
-            whole, _, torn = self.path.read_bytes().rpartition(b"\n")
-            self._torn = len(torn)
-        lines = whole.split(b"\n") if whole else []
-        for line in lines:
-            try:
-                self._take(json.loads(line), remember=True)
-            except (ValueError, TypeError, KeyError, AttributeError):
-                self.unknown = True  # a damaged line: somebody paid something
-        return len(lines)
+        count = 0
+        with storage(self.path), self.path.open("rb") as lines:
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    self._torn = len(line)
+                    break
+                count += 1
+                try:
+                    self._take(json.loads(line), earlier=self._by_request)
+                except (ValueError, TypeError, KeyError, AttributeError):
+                    self.unknown = True  # a damaged line: somebody paid something
+        return count
 
-    def _take(self, line: dict[str, Any], *, remember: bool) -> None:
+    def _take(self, line: dict[str, Any], *, earlier: bool = False) -> None:
         if "before" in line:
             self.known += float(line["before"])
             return
@@ -127,12 +132,14 @@ class Ledger:
         if "asked" in line:
             self._numbers = max(self._numbers, number)
             self._open[number] = (str(line["asked"]), line["most"])
+            if earlier:
+                self._unended[str(line["asked"])] = number
             return
         request, _ = self._open.pop(number, ("", None))
         cost = line["cost"]
         self.unknown = self.unknown or cost is None
         self.known += cost or 0.0
-        if remember and (cost is None or cost > 0):
+        if earlier and (cost is None or cost > 0):
             self._paid[request] = cost
 
 

@@ -43,7 +43,7 @@ class Session:
         self.manner = self._manner(examples)
         self.traffic = Traffic()
         adapted = float(model.parameters.get("cost") or 0.0)
-        self.ledger = Ledger(workspace.folder / SPEND, workspace.spent)
+        self.ledger = Ledger(workspace.folder / SPEND, workspace.spent, by_request=True)
         self.desk = Desk(
             terms.request,
             {"backend": terms.name, "base_url": self.config.base_url, "version": terms.version},
