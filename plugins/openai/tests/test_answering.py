@@ -272,7 +272,7 @@ def test_a_deployment_that_is_not_listed_may_exist_and_a_model_may_not(server, m
             provider.close()
 
     assert exists("my-deployment") is False
-    monkeypatch.setattr("simbench_openai.client.AZURE", ("127.0.0.1",))
+    monkeypatch.setattr("simbench_openai.config.AZURE", ("127.0.0.1",))
     assert exists("my-deployment") is None
     assert exists("gpt-4.1") is True
 

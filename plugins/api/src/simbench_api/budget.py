@@ -118,9 +118,10 @@ class Purse:
 
     def stop(self, what: str, most: float | None = None) -> BudgetError:
         """The error that ends a run at its budget."""
+        way = f", up to ${self.promised:.4f} is under way" if self.promised else ""
         need = f"may take up to ${most:.4f}" if most else "is next"
         return BudgetError(
-            f"the budget of ${self.limit or 0:.2f} could be passed: ${self.spent:.4f} is spent{self._doubt()} and "
+            f"the budget of ${self.limit or 0:.2f} could be passed: ${self.spent:.4f} is spent{self._doubt()}{way} and "
             f"{what} {need}. Nothing is lost: run the same command with a higher budget to go on from here"
         )
 
