@@ -121,8 +121,8 @@ class Purse:
         way = f", up to ${self.promised:.4f} is under way" if self.promised else ""
         need = f"may take up to ${most:.4f}" if most else "is next"
         return BudgetError(
-            f"the budget of ${self.limit or 0:.2f} could be passed: ${self.spent:.4f} is spent{self._doubt()}{way} and "
-            f"{what} {need}. Nothing is lost: run the same command with a higher budget to go on from here"
+            f"the budget of ${self.limit or 0:.2f} could be passed: ${self.spent:.4f} is spent{self._doubt()}{way} "
+            f"and {what} {need}. Nothing is lost: run the same command with a higher budget to go on from here"
         )
 
     def _doubt(self) -> str:
