@@ -1,4 +1,4 @@
-"""Words of the command line: every one ends in exit code 0, 1 or 2; what is refused, in a line and without files."""
+"""Words of the command line: every one ends in exit code 0 or 2; what is refused, in a line and without files."""
 
 from __future__ import annotations
 
@@ -262,6 +262,31 @@ VERBS: tuple[tuple[str, ...], ...] = (
     ("plugins", "--nope"),
     ("report", "\udcff"),
     ("report", "a\0b"),
+    ("report", "~nosuchuser/x"),
+    ("report", "x" * 300),
+    ("report", ".", "-o", "~nosuchuser/x"),
+    ("status", "~nosuchuser/x"),
+    ("status", "x" * 300),
+    ("score", "runs", "--set", "scoring={"),
+    ("cache", "--out", "a\0b"),
+    ("cache", "--out", "nowhere"),
+    ("cache", "merge", "x" * 300),
+    ("estimate", "backend=uniform", "--cfg", "job"),
+    ("estimate", "+study=ablation"),
+    ("estimate", "${nope}"),
+    ("",),
+    ("-",),
+    ("--",),
+    ("\x1b",),
+    ("a" * 10_000,),
+    ("+",),
+    ("~",),
+    ("=",),
+    ("+=x",),
+    ("-m", "+study=nope"),
+    ("+study=ablation", "cell=nope"),
+    ("+study=ablation", "+study=paper"),
+    ("+study=../../etc/passwd",),
 )
 
 
@@ -317,3 +342,42 @@ def test_words_of_verbs(command_line: CommandLine, number: int) -> None:
 def test_any_value(key: str, value: str, command_line: CommandLine) -> None:
     """``estimate`` composes and checks as a run does, and carries out nothing."""
     command_line("estimate", *STUDY, *PLAIN, f"{key}={value}")
+
+
+@pytest.mark.usefixtures("study")
+def test_words_of_verbs_where_there_is_a_run(command_line: CommandLine) -> None:
+    assert command_line(*STUDY, *PLAIN, "report=false").code == 0
+    before = files()
+    for words in (
+        ("report", "-o", "tiny.csv"),
+        ("report", "-o", "tiny.csv/x", "--no-figures"),
+        ("report", "-o", "/proc/x", "--no-figures"),
+        ("report", "nope=3"),
+        ("score", "runs", "--set", "scoring={"),
+        ("score", "runs", "--set", "scoring.seed=${nope}"),
+        ("score", "runs", "--set", "scoring.resamples=100000000000000000000"),
+        ("score", "runs", "--metric", ""),
+        ("compare", "runs", "--against", "nope"),
+        ("cache", "prune", "--older-than", "nan"),
+        ("cache", "prune", "--older-than", "inf"),
+        ("cache", "prune", "--older-than", "1e300"),
+        ("cache", "prune", "--older-than", "-5"),
+    ):
+        ended = command_line(*words)
+        assert ended.code == 2, words
+        assert len(ended.text.strip().splitlines()) == 1, words
+    assert files() == before
+    assert command_line("cache", "merge", "runs").code == 2  # itself: it waited for its own lock
+    assert command_line("export", "runs", "--license", "\udcff").code == 0
+
+
+@pytest.mark.usefixtures("study")
+@pytest.mark.parametrize("launcher", ["joblib", "submitit", "submitit_local", "ray", "ray_cluster"])
+def test_a_launcher_without_its_package(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, launcher: str
+) -> None:
+    monkeypatch.setattr("simbench.cli.check.find_spec", lambda name: None)
+    ended = command_line("-m", *STUDY, *PLAIN, f"launcher={launcher}")
+    assert ended.code == 2
+    assert f"pip install 'simbench-eval[{launcher.partition('_')[0]}]'" in ended.text
+    assert not files()

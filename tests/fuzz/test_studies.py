@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from simbench.cli import main
@@ -427,7 +427,6 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(WORDS, max_size=12))
 def test_any_words(words: list[str]) -> None:
     text = " ".join(words)
@@ -445,7 +444,6 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from([*PLACES]), TREES, max_size=3))
 def test_any_tree(tmp_path: Path, changes: dict[str, Any]) -> None:
     answered(lambda: study(tmp_path, **changes))
@@ -570,7 +568,6 @@ def test_marks_separators_and_blank_lines_are_read(tmp_path: Path, mark: bytes) 
     assert answered(lambda: study(tmp_path)) == ""
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: (HEADER + "\n" + text).encode()))
 def test_any_bytes(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "people.csv").write_bytes(content)

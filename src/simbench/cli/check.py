@@ -48,8 +48,8 @@ def check_words(
     folders named by ``--config-dir`` are left to Hydra.
     """
     asked = {word.partition("=")[0] for word in words}
-    if lost := asked.intersection(("-", "--")):
-        raise ConfigError(f"expected key=value; found {lost.pop()!r}")
+    if bare := asked.intersection(("-", "--")):
+        raise ConfigError(f"expected key=value; found {bare.pop()!r}")
     if {"-m", "--multirun"} & asked and asked.intersection(ONE_RUN):
         raise ConfigError(f"{asked.intersection(ONE_RUN).pop()} shows one run; leave out -m, and give no study")
     if any(word.startswith(HYDRAS) for word in words):

@@ -17,19 +17,21 @@ command line win over what a study says, and ``cell=CELL,CELL`` picks some of it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from simbench.errors import ConfigError, closest
-from simbench.harness.config import DEFAULTS
+from simbench.experiments.sections import read_yaml
+from simbench.harness.config import DEFAULTS, RunSettings
+from simbench.settings import settings_of
 
 __all__ = ["OWN", "Study", "expand", "find_study", "nodes", "study_files"]
 
 OWN = "studies"
+NOT_FOR_STUDIES = ("study", "cell", "out")  # its own names, and where the user keeps runs
 KEYS = ("about", "settings", "cells", "sweep")
 
 
@@ -66,21 +68,55 @@ def find_study(words: Sequence[str], presets: Path) -> Study | None:
 
 
 def _read(name: str, path: Path) -> Study:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected a mapping with {', '.join(KEYS)}; found {type(content).__name__}")
+    """A study may come from anybody: it can set what runs have, and nothing of Hydra's, which would run code."""
+    content = read_yaml(path, "study")
     for key in content:
         if key not in KEYS:
             raise ConfigError(f"{path}: there is no key {key!r}{closest(str(key), KEYS)}")
     cells = content.get("cells") or {name: {}}
     parts = {"settings": content.get("settings") or {}, "cells": cells, "sweep": content.get("sweep") or {}}
-    for key, part in [*parts.items(), *((f"cells.{cell}", each) for cell, each in dict(cells).items())]:
-        if not isinstance(part, dict):
-            raise ConfigError(f"{path}: {key}: expected a mapping; found {part!r}")
+    for key, part in parts.items():
+        _refuse_but_mapping(path, key, part)
+    for place, part in [("settings", parts["settings"]), *((f"cells.{cell}", each) for cell, each in cells.items())]:
+        _refuse_but_mapping(path, place, part)
+        for key, value in part.items():
+            _check_key(path, place, key)
+            _check_part(path, f"{place}.{key}", key, value)
+    for cell in cells:
+        if not isinstance(cell, str) or not re.fullmatch(r"\w[\w.-]*", cell):
+            raise ConfigError(f"{path}: cells: expected names of letters, digits, '_', '-' and '.'; found {cell!r}")
+    for key, value in parts["sweep"].items():
+        _check_key(path, "sweep", key)
+        if isinstance(value, list | dict) or value is None:
+            raise ConfigError(f'{path}: sweep.{key}: expected text as on the command line, "0,1,2"; found {value!r}')
     return Study(name, str(content.get("about", "")), **parts)
+
+
+def _refuse_but_mapping(path: Path, place: str, part: Any) -> None:
+    if not isinstance(part, dict):
+        raise ConfigError(f"{path}: {place}: expected a mapping; found {part!r}")
+
+
+def _check_key(path: Path, place: str, key: Any) -> None:
+    own = [each.name for each in settings_of(RunSettings) if each.name not in NOT_FOR_STUDIES]
+    known = [*own, *DEFAULTS, "metric"]
+    first = str(key).split(".")[0] if place == "sweep" else key
+    if first not in known:
+        raise ConfigError(f"{path}: {place}: there is no setting {key!r}{closest(str(key), known)}")
+
+
+def _check_part(path: Path, place: str, kind: str, value: Any) -> None:
+    """Raise ConfigError for a plugin that is neither a name nor a mapping, metrics that are no names."""
+    if kind in DEFAULTS:
+        name = value.get("name", "") if isinstance(value, dict) else value
+        if not isinstance(name, str):
+            raise ConfigError(f"{path}: {place}: expected a name or a mapping; found {value!r}")
+    if kind == "metric" and not (isinstance(value, dict) or _are_names(value)):
+        raise ConfigError(f"{path}: {place}: expected a list of names, or a mapping of them; found {value!r}")
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(name, str) for name in value))
 
 
 def expand(words: Sequence[str], study: Study) -> list[str]:
@@ -104,7 +140,10 @@ def nodes(study: Study) -> Iterator[tuple[str, dict[str, Any]]]:
         names = {kind: part if isinstance(part, str) else part.get("name") for kind, part in chosen.items()}
         for kind, part in chosen.items():
             body[kind] = {} if isinstance(part, str) else {key: value for key, value in part.items() if key != "name"}
-        defaults = [{f"override /{kind}": plugin} for kind, plugin in names.items() if plugin]
+        defaults: list[Any] = [{f"override /{kind}": plugin} for kind, plugin in names.items() if plugin]
+        if _are_names(body.get("metric")):
+            metrics = body.pop("metric")
+            defaults.append({"override /metric": [metrics] if isinstance(metrics, str) else metrics})
         yield name, {"defaults": [*defaults, "_self_"], **body, "study": study.name, "cell": name}
 
 

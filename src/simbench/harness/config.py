@@ -302,10 +302,9 @@ def typed(config: type[Any], given: Mapping[str, Any], prefix: str) -> Any:
             schema.merge_with({name: value})
         except OmegaConfBaseException as error:
             raise ConfigError(f"{prefix}{name}: {str(error).splitlines()[0]}") from None
-    lacking = sorted(OmegaConf.missing_keys(schema))
-    if lacking:
-        raise ConfigError(f"{prefix}{lacking[0]} has no default: give {prefix}{lacking[0]}=VALUE")
     try:
+        if lacking := sorted(OmegaConf.missing_keys(schema)):
+            raise ConfigError(f"{prefix}{lacking[0]} has no default: give {prefix}{lacking[0]}=VALUE")
         made = OmegaConf.to_object(schema)
         refuse_beyond_numbers(made, given, prefix)
         return made
