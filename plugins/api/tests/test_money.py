@@ -12,7 +12,7 @@ import pytest
 from simbench.errors import BackendError, BudgetError
 from simbench.ledger import SPEND, Ledger
 from simbench.testing.study import MemoryCache, interviews, transcripts, workspace
-from simbench_api import Takes
+from simbench_api import Intent, Intents, Patience, Takes, create_once, lost, turned_down
 from simbench_api.testing import Faults, LocalServer
 
 openai = pytest.importorskip("simbench_openai.backend")
@@ -90,6 +90,11 @@ def test_what_surely_was_not_carried_out_costs_nothing(server, prices, tmp_path)
     assert books(tmp_path).doubtful == 0
 
 
+@pytest.mark.parametrize(("status", "in_doubt"), [(500, False), (503, False), (502, True), (504, True), (520, True)])
+def test_what_a_gateway_lost_may_have_been_carried_out(status, in_doubt) -> None:
+    assert turned_down(status, "", {}).doubtful is in_doubt
+
+
 def test_nobody_there_costs_nothing(server, prices, tmp_path) -> None:
     nowhere = backend(server, prices, base_url="http://127.0.0.1:9/v1", check_model=False, give_up_after=0.3)
     with pytest.raises(BackendError):
@@ -141,6 +146,21 @@ def test_a_killed_run_of_interviews_in_turns_knows_what_it_cost(simbench, stand_
 
 
 # -- batches and jobs: one of each, read whatever the lines look like
+
+
+def test_a_slow_upload_takes_nothing_from_the_time_in_which_a_lost_creation_is_looked_for(tmp_path) -> None:
+    made: list[str] = []
+    looks = iter([None, None, "batch-1"])
+
+    def create() -> str:
+        made.append("batch")
+        time.sleep(0.6)  # longer than the window, and the reply to it is lost
+        raise lost("connection lost")
+
+    intent = create_once(
+        Intents(tmp_path), Intent("batch-0000"), create, lambda: next(looks), Patience(9.0, 1.0), 0.5, print
+    )
+    assert (intent.id, made) == ("batch-1", ["batch"])
 
 
 @pytest.mark.parametrize("what", ["batch", "anthropic", "job"])

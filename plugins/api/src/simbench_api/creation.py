@@ -17,6 +17,7 @@ from simbench_api.wire import Trouble, raised
 __all__ = ["create_once", "resolve_doubt"]
 
 TRIES = 4
+SURELY_LISTED = 3600.0  # seconds after an intention was sent, uploading what belongs to it included
 FIRST_LOOK, LONGEST_LOOK = 1.0, 15.0  # seconds between looks for what may exist
 SENT_AT = "sent_at"  # Unix time at which an intention was last sent
 
@@ -72,12 +73,16 @@ def _look(
 
 
 def resolve_doubt(intent: Intent, find: Callable[[], str | None], patience: Patience, window: float) -> str | None:
-    """The id of what an intention that was sent has created, or None where it would surely be listed by now."""
+    """The id of what an intention that was sent has created, or None where it would surely be listed by now.
+
+    ``window`` counts from now: when within the sending (an upload, a wait for the reply) it was created is not known.
+    """
     pause = min(FIRST_LOOK, window / 4)
-    until = float(intent.facts.get(SENT_AT) or intent.since) + window
+    sent = float(intent.facts.get(SENT_AT) or intent.since)
+    until = time.monotonic() + (window if time.time() - sent < SURELY_LISTED else 0.0)
     while True:
         found = persist(patience, find)
-        left = min(until - time.time(), window)
+        left = until - time.monotonic()
         if found is not None or left <= 0:
             return found
         time.sleep(min(pause, left))

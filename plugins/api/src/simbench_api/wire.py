@@ -14,7 +14,7 @@ from simbench.interview import Message
 __all__ = ["Ask", "BatchLine", "BatchState", "Found", "Provider", "Reply", "Token", "Trouble", "raised"]
 
 AGAIN = ("busy", "unavailable")
-NO_WORD = (None, 408, 504, 524)  # statuses that do not say whether the request was carried out
+NO_WORD = (None, 408, 502, 504, 520, 524)  # statuses, also of gateways, that do not say whether it was carried out
 FATAL = ("credentials", "quota", "unsupported", "no_model")
 
 
