@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,8 @@ from simbench.backends.base import Model
 from simbench.errors import BackendError, ConfigError, CredentialsError, ModelError, UnsupportedError
 from simbench.testing.study import ITEMS, MemoryCache, interviews, transcripts, workspace
 from simbench_anthropic.backend import Anthropic, AnthropicConfig
-from simbench_api import Takes
+from simbench_anthropic.client import AnthropicProvider
+from simbench_api import BatchLine, Takes
 from simbench_api.testing import Faults, LocalServer
 
 SECRET = "ak-never-to-be-seen"
@@ -185,3 +189,39 @@ def test_importing_the_plugin_imports_no_library() -> None:
     words += "print([m for m in ('anthropic', 'tenacity', 'asyncio', 'pandas') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_batch_goes_out_without_being_in_memory_as_a_whole() -> None:
+    answer = {"id": "msgbatch_1", "type": "message_batch", "processing_status": "in_progress"}
+    sizes: list[int] = []
+
+    class Sink(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            left = size = int(self.headers["content-length"])
+            while left:
+                left -= len(self.rfile.read(min(left, 2**16)))
+            sizes.append(size)
+            content = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None: ...
+
+    shared = "x" * 40_000
+    lines = [BatchLine(f"id-{n}", {"messages": [{"role": "user", "content": shared}]}) for n in range(500)]
+    with ThreadingHTTPServer(("127.0.0.1", 0), Sink) as sink:
+        threading.Thread(target=sink.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        provider = AnthropicProvider(f"http://127.0.0.1:{sink.server_port}", "k", "2026-10-21", 20.0, 0.1)
+        tracemalloc.start()
+        try:
+            assert provider.batch_create(lines, "intent", "run") == "msgbatch_1"
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            provider.close()
+            sink.shutdown()
+    assert sizes[0] > 20_000_000
+    assert peak < 5_000_000

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import anthropic
+from anthropic.types.messages import MessageBatch
 
 from simbench_api import BatchLine, BatchState, Found, Provider, Reply, Trouble, lost, turned_down
 
 __all__ = ["AnthropicProvider", "named", "read_message"]
 
 QUOTA = ("enforced_spend_limit_reached", "contract_spend_limit_reached", "credit_balance_too_low")
+BATCHES = "/v1/messages/batches"
 SKEW = 3600.0  # seconds that the provider's clock may differ
 STATUSES = {"max_tokens": "truncated", "model_context_window_exceeded": "truncated", "refusal": "refused"}
 REFUSED = ("invalid_request_error", "not_found_error", "permission_error", "request_too_large")
@@ -127,9 +130,16 @@ class AnthropicProvider(Provider):
 
     def batch_create(self, lines: Sequence[BatchLine], intent: str, run_id: str) -> str:
         """Create the batch. There is no metadata: the custom ids are what it is known by."""
-        requests: list[Any] = [{"custom_id": each.custom_id, "params": each.body} for each in lines]
-        with named_errors():
-            return self.client.messages.batches.create(requests=requests).id
+        with named_errors(), tempfile.TemporaryFile() as data:  # not all in memory
+            data.write(b'{"requests": [')
+            for number, each in enumerate(lines):
+                row = json.dumps({"custom_id": each.custom_id, "params": each.body}).encode()
+                data.write(b", " + row if number else row)
+            data.write(b"]}")
+            data.seek(0)
+            kind: Any = {"headers": {"content-type": "application/json"}}
+            made: MessageBatch = self.client.post(BATCHES, cast_to=MessageBatch, content=data, options=kind)
+            return made.id
 
     def batch_find(self, intent: str, since: float, ids: frozenset[str]) -> str | None:
         """The batch with these custom ids.
