@@ -261,6 +261,7 @@ def test_a_metric_that_fails_beside_the_simulation_keeps_its_estimate(home: Path
 DRAWS = {
     "twice": ("Draw([1, 1])", "row 1 twice"),
     "labels": ("Draw(['p1', 'p2'])", "whole numbers from 0; found 'p1'"),
+    "fractions": ("Draw([2.5])", "whole numbers from 0; found 2.5"),
     "floats": ("Draw([1.5])", "found 1.5"),
     "a mask": ("Draw(np.ones(len(people), dtype=bool))", "found .*True"),
     "too many": ("Draw(range(len(people) + 1))", "row 60; there are 60 people"),
