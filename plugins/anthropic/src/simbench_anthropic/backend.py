@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +14,6 @@ __all__ = ["Anthropic", "AnthropicConfig"]
 
 HOST = "api.anthropic.com"
 OLD, NEW = "2023-06-01", "2026-10-21"
-# https://platform.claude.com/docs/en/build-with-claude/token-counting, read in November 2026: models from 4.7 on make
-# about 30 % more tokens of a text than those before, by their own guide 0 to 35 %, depending on the text.
-DENSE, PLAIN = (1.0, 1.4), (1.0, 1.0)
 
 
 def _rows() -> list[Declared]:
@@ -27,9 +23,8 @@ def _rows() -> list[Declared]:
     rows = [Declared("*", never), Declared("*", {"temperature": False, "top_p": False}, version=NEW)]
     for line in ("haiku-4-5", "sonnet-4-5", "opus-4-5", "sonnet-4-6", "opus-4-6"):
         rows.append(Declared(f"claude-{line}*", {"temperature": True, "thinking": False}, OLD))
-        rows.append(Declared(f"claude-{line}*", {**batch, "thinking": False}, density=PLAIN))
-    rows += [Declared(f"claude-{line}", batch) for line in ("*-4-7*", "*-4-8*", "*-5", "*-5-*")]
-    return [*rows, Declared("*", {}, density=DENSE)]
+        rows.append(Declared(f"claude-{line}*", {**batch, "thinking": False}))
+    return [*rows, *(Declared(f"claude-{line}", batch) for line in ("*-4-7*", "*-4-8*", "*-5", "*-5-*"))]
 
 
 @dataclass(frozen=True)
@@ -76,7 +71,7 @@ class Anthropic(ApiBackend[AnthropicConfig]):
     def body(self, ask: Ask) -> dict[str, Any]:
         """A request for a message."""
         system = [each["content"] for each in ask.messages if each["role"] == "system"]
-        messages: list[Mapping[str, Any]] = [each for each in ask.messages if each["role"] != "system"]
+        messages: list[dict[str, Any]] = [dict(each) for each in ask.messages if each["role"] != "system"]
         body: dict[str, Any] = {"model": ask.model, "messages": messages}
         if system:
             body["system"] = [{"type": "text", "text": "\n\n".join(system)}]
@@ -92,7 +87,7 @@ def _mark_shared(body: dict[str, Any], shared: int) -> None:
     """Set the cache breakpoint after what many requests share: ``shared`` messages, or the system text."""
     marked = {"cache_control": {"type": "ephemeral"}}
     if shared > 0:
-        last = body["messages"][shared - 1]  # shared by the requests themselves, too: not to be changed
-        body["messages"][shared - 1] = {**last, "content": [{"type": "text", "text": last["content"], **marked}]}
+        last = body["messages"][shared - 1]
+        last["content"] = [{"type": "text", "text": last["content"], **marked}]
     elif "system" in body:
         body["system"][-1] |= marked
