@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from simbench.errors import ConfigError, ModelError, UnsupportedError
+from simbench.errors import BackendError, ConfigError, ModelError, UnsupportedError
 from simbench.testing.study import interviews, transcripts, workspace
-from simbench_api import Found, Takes
+from simbench_api import Found, Takes, Trouble
 from simbench_api.preflight import look_up
 from simbench_api.testing import LocalServer
 from simbench_openai.backend import OpenAI, OpenAIConfig
@@ -146,6 +146,39 @@ def test_odd_lists_of_models_are_read_or_say_nothing(server, listed, model, exis
     provider = OpenAIProvider(url, "sk-some-key-of-mine", 5.0)
     assert provider.look_up(model).exists is exists
     provider.close()
+
+
+@pytest.mark.parametrize(("listed", "exists"), [([{"id": "m"}], None), ([{"id": "n"}], False)])
+@pytest.mark.parametrize("status", [400, 404, 405, 422])
+def test_a_server_that_does_not_take_the_question_is_asked_for_its_list(server, status, listed, exists) -> None:
+    rule, url = server
+    rule.append(lambda path: (200, {"data": listed}) if path.endswith("/models") else (status, error("bad path")))
+    provider = OpenAIProvider(url, "sk-some-key-of-mine", 5.0)
+    assert provider.look_up("m").exists is exists
+    provider.close()
+
+
+def test_a_look_that_fails_says_how_to_do_without_it(server) -> None:
+    rule, url = server
+    rule.append(lambda path: (500, error("oh")))
+    with pytest.raises(BackendError, match=r"oh.*backend\.check_model=false"):
+        made("m", base_url=url, capabilities=Takes(json_schema=True), give_up_after=0.1).ready()
+
+
+def test_what_an_account_may_not_do_is_not_called_a_bad_key(server) -> None:
+    rule, url = server
+    rule.append(lambda path: (403, error("Country, region, or territory not supported")))
+
+    async def ask() -> None:
+        provider = OpenAIProvider(url, "sk-some-key-of-mine", 5.0)
+        try:
+            await provider.send({"model": "m", "messages": []})
+        finally:
+            await provider.aclose()
+
+    with pytest.raises(Trouble, match=r"key or account.*not supported") as told:
+        asyncio.run(ask())
+    assert told.value.fatal
 
 
 @pytest.mark.parametrize(("status", "said"), [(403, error("no")), (401, error(SCOPE))])

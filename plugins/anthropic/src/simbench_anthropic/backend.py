@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +72,7 @@ class Anthropic(ApiBackend[AnthropicConfig]):
     def body(self, ask: Ask) -> dict[str, Any]:
         """A request for a message."""
         system = [each["content"] for each in ask.messages if each["role"] == "system"]
-        messages: list[dict[str, Any]] = [dict(each) for each in ask.messages if each["role"] != "system"]
+        messages: list[Mapping[str, Any]] = [each for each in ask.messages if each["role"] != "system"]
         body: dict[str, Any] = {"model": ask.model, "messages": messages}
         if system:
             body["system"] = [{"type": "text", "text": "\n\n".join(system)}]
@@ -87,7 +88,7 @@ def _mark_shared(body: dict[str, Any], shared: int) -> None:
     """Set the cache breakpoint after what many requests share: ``shared`` messages, or the system text."""
     marked = {"cache_control": {"type": "ephemeral"}}
     if shared > 0:
-        last = body["messages"][shared - 1]
-        last["content"] = [{"type": "text", "text": last["content"], **marked}]
+        last = body["messages"][shared - 1]  # shared by the requests themselves, too: not to be changed
+        body["messages"][shared - 1] = {**last, "content": [{"type": "text", "text": last["content"], **marked}]}
     elif "system" in body:
         body["system"][-1] |= marked

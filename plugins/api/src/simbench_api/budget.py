@@ -10,6 +10,8 @@ from simbench.ledger import Ledger
 
 __all__ = ["Claim", "Purse"]
 
+CENT = 0.01  # US dollars
+
 
 @dataclass(eq=False)
 class Claim:
@@ -118,7 +120,7 @@ class Purse:
 
     def stop(self, what: str, most: float | None = None) -> BudgetError:
         """The error that ends a run at its budget."""
-        way = f", up to ${self.promised:.4f} is under way" if self.promised else ""
+        way = f", up to ${self.promised:.4f} is under way" if self.promised >= CENT / 100 else ""
         need = f"may take up to ${most:.4f}" if most else "is next"
         return BudgetError(
             f"the budget of ${self.limit or 0:.2f} could be passed: ${self.spent:.4f} is spent{self._doubt()}{way} "

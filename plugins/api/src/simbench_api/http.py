@@ -10,8 +10,9 @@ from email.utils import parsedate_to_datetime
 
 from simbench_api.wire import Trouble
 
-__all__ = ["lost", "retry_after", "turned_down"]
+__all__ = ["NOT_ALLOWED", "lost", "retry_after", "turned_down"]
 
+NOT_ALLOWED = "the provider does not let this key or account do that: "
 NO_CONNECTION = (("aiohttp", "ClientConnector"), ("httpcore", "ConnectError"))  # modules and names of exceptions
 AGAIN = (408, 409, 425)
 KEY = re.compile(r"\b(?:sk|pk|ak|key)[-_][\w*.-]{3,}")
@@ -49,8 +50,10 @@ def turned_down(
     """
     said = f"{KEY.sub('[key]', message[:TEXT_KEPT])} (HTTP {status})"
     wait = retry_after(headers)
-    if status in (401, 403):
+    if status == 401:
         return Trouble("credentials", f"the API key was turned down: {said}", status=status)
+    if status == 403:
+        return Trouble("credentials", f"{NOT_ALLOWED}{said}", status=status)
     if quota or status == 402:
         return Trouble("quota", said, status=status)
     if status == 429:

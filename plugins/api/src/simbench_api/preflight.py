@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from simbench.design import Item
-from simbench.errors import CredentialsError, ModelError, UnsupportedError
+from simbench.errors import BackendError, CredentialsError, ModelError, UnsupportedError
 from simbench.interview import json_schema
 from simbench_api.retry import persist
 from simbench_api.wire import Ask, Provider, Trouble, raised
@@ -30,9 +30,9 @@ def look_up(provider: Provider, model: str, terms: Terms, say: Callable[[str], N
     """Ask for the model: ModelError where it does not exist, or is past its announced shutdown date."""
     try:
         found = persist(terms.patience(say), lambda: provider.look_up(model))
-    except CredentialsError as error:
-        words = f"{error}. If the key may ask models but not look at them, say backend.check_model=false"
-        raise CredentialsError(words) from None
+    except (CredentialsError, BackendError) as error:
+        words = f"{error}. Where models can be asked but not looked up, say backend.check_model=false"
+        raise type(error)(words) from None
     if found.exists is False:
         raise ModelError(f"the model {model!r} does not exist at {terms.config.base_url}, or not for your key")
     shutdown = (found.shutdown or terms.shutdown(model) or "")[:10] or None

@@ -19,7 +19,7 @@ __all__ = ["OpenAIProvider", "named", "read_completion"]
 
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 UNSUPPORTED = ("unsupported_parameter", "unsupported_value")
-NO_ROUTE = (404, 405, 501)  # there is no such path, or no such model
+NO_ROUTE = (400, 404, 405, 422, 501)  # there is no such path, or no such model
 ENDPOINT: Final = "/v1/chat/completions"
 SKEW = 3600.0  # seconds that the provider's clock may differ
 CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([^"\\]+)"')

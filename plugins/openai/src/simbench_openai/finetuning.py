@@ -25,6 +25,7 @@ from simbench_api import (
     resolve_doubt,
     training_tokens,
 )
+from simbench_api.http import NOT_ALLOWED
 from simbench_openai.client import OpenAIProvider, named_errors
 
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ def _explained(trouble: Trouble, model: str) -> Trouble:
     if trouble.status in (400, 403, 409, 429) and "job" in words and any(each in words for each in FULL):
         return Trouble("busy", said, status=trouble.status, retry_after=trouble.retry_after or ROOM_PAUSE)
     if trouble.status in (400, 403, 404) and any(each in words for each in ("fine-tun", "finetun", "model")):
-        plain = said.removeprefix("the API key was turned down: ")
+        plain = said.removeprefix(NOT_ALLOWED)
         names = ", ".join(TUNABLE)
         return Trouble(
             "no_model",
