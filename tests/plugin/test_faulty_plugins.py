@@ -261,7 +261,6 @@ def test_a_metric_that_fails_beside_the_simulation_keeps_its_estimate(home: Path
 DRAWS = {
     "twice": ("Draw([1, 1])", "row 1 twice"),
     "labels": ("Draw(['p1', 'p2'])", "whole numbers from 0; found 'p1'"),
-    "fractions": ("Draw([2.5])", "whole numbers from 0; found 2.5"),
     "floats": ("Draw([1.5])", "found 1.5"),
     "a mask": ("Draw(np.ones(len(people), dtype=bool))", "found .*True"),
     "too many": ("Draw(range(len(people) + 1))", "row 60; there are 60 people"),
@@ -392,6 +391,10 @@ def test_an_enumeration_is_set_by_its_name(home: Path, capsys: pytest.CaptureFix
         done = simbench.run(SMALL, "uniform", {"name": "mine", "how": name}, scoring=QUICK, metric=["js_distance"])
         stored = json.loads((done.folder.path / "manifest.json").read_text())
         assert stored["config"]["sampler"]["how"] == name
+    words = (f"experiment={SMALL}", "backend=uniform", "report=false", "metric=[js_distance]", "sampler=mine")
+    small = [f"scoring.{name}={value}" for name, value in QUICK.items()]
+    for how in ([], ["sampler.how=slow"]):
+        assert main([*words, *small, *how]) == 0
 
 
 PROPERTIES = """

@@ -185,7 +185,7 @@ def _jobs(words: Sequence[str]) -> list[str]:
 
 def _plain(config: DictConfig) -> dict[str, Any]:
     """A composed configuration as plain values, without Hydra's part and what nobody has set."""
-    plain = OmegaConf.to_container(config, resolve=True)
+    plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)  # each loading has an Enum of its own
     if not isinstance(plain, dict):
         raise TypeError(f"expected a mapping, found {type(plain).__name__}")
     return {str(name): value for name, value in plain.items() if name != "hydra" and value != MISSING}
