@@ -381,3 +381,15 @@ def test_a_launcher_without_its_package(
     assert ended.code == 2
     assert f"pip install 'simbench-eval[{launcher.partition('_')[0]}]'" in ended.text
     assert not files()
+
+
+@pytest.mark.usefixtures("study")
+@pytest.mark.parametrize(
+    "words", [("--experimental-rerun", "job.pickle"), ("--experimental-rerun=job.pickle",), ("--exp=job.pickle",)]
+)
+def test_no_pickle_is_read(command_line: CommandLine, words: tuple[str, ...]) -> None:
+    Path("job.pickle").write_bytes(b"cshutil\ncopyfile\n(Vtiny.csv\nVcanary\ntR.")
+    ended = command_line(*STUDY, *PLAIN, *words)
+    assert ended.code == 2
+    assert "reads a pickle" in ended.text
+    assert not Path("canary").exists()

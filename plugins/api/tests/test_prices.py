@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_users_file_goes_first(tmp_path) -> None:
         ("prices: [{model: x, input: 1, output: -2}]", "at least 0"),
         ("prices: [{model: x, input: 1, output: .nan}]", "at least 0"),
         ("prices: [{model: x, input: 1, output: 2, outptu: 3}]", "unknown outptu"),
-        ("prices: [", "not YAML"),
+        ("prices: [", "not readable YAML"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(tmp_path, text, words) -> None:
@@ -67,5 +68,27 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, text, words) -> None:
 
 
 def test_a_missing_file_is_said(tmp_path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="cannot read"):
         find_price("h", "m", str(tmp_path / "nothing.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: " + "[" * 3000 + "]" * 3000, "too deeply nested"),
+        ("prices: [3]", "a list of rows"),
+        ("prices: [{model: 3, input: 1, output: 2}]", "model: expected text"),
+        ("prices: [{1: 3}]", "unknown 1"),
+        ("- 1", "expected a mapping"),
+    ],
+)
+def test_what_is_no_table_of_prices_is_said_in_a_line(tmp_path, text, words) -> None:
+    with pytest.raises(ConfigError, match=words) as refused:
+        find_price("h", "m", file(tmp_path, text))
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_pipe_is_no_file(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="no plain file"):
+        find_price("h", "m", str(tmp_path / "pipe"))

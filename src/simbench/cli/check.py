@@ -48,6 +48,8 @@ def check_words(
     folders named by ``--config-dir`` are left to Hydra.
     """
     asked = {word.partition("=")[0] for word in words}
+    if any(len(word) > 2 and "--experimental-rerun".startswith(word) for word in asked):
+        raise ConfigError("--experimental-rerun reads a pickle, which can run code; give the words of the run again")
     if bare := asked.intersection(("-", "--")):
         raise ConfigError(f"expected key=value; found {bare.pop()!r}")
     if {"-m", "--multirun"} & asked and asked.intersection(ONE_RUN):

@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from simbench.errors import ConfigError
+from simbench.experiments.sections import read_yaml
+from simbench.files import as_path
 
 __all__ = ["Price", "find_price"]
 
@@ -63,45 +64,39 @@ def find_price(host: str, model: str, path: str | None = None) -> Price | None:
     The rows of the user's file come before the shipped ones; within a file the first row whose patterns fit
     counts. Shipped rows name a provider's own host: another host of the same protocol has its own prices.
     """
-    rows = [*(_read(Path(path).expanduser()) if path else ()), *_shipped()]
+    own = _rows(read_yaml(as_path(path), "backend.prices"), path) if path else ()
+    rows = [*own, *_shipped()]
     fitting = (row for row in rows if fnmatchcase(host, row.host) and fnmatchcase(model, row.model))
     return next(fitting, None)
 
 
 @cache
 def _shipped() -> tuple[Price, ...]:
-    return tuple(_parse(files("simbench_api").joinpath("prices.yaml").read_text("utf-8"), "prices.yaml"))
-
-
-def _read(path: Path) -> list[Price]:
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise ConfigError(f"backend.prices: {path} cannot be read: {error.strerror}") from None
-    return _parse(text, str(path))
-
-
-def _parse(text: str, source: str) -> list[Price]:
     import yaml
 
-    try:
-        stored: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{source} is not YAML: {error}") from None
-    if not isinstance(stored, dict) or not isinstance(stored.get("prices"), list):
+    text = files("simbench_api").joinpath("prices.yaml").read_text("utf-8")
+    return tuple(_rows(yaml.safe_load(text), "prices.yaml"))
+
+
+def _rows(stored: Mapping[Any, Any], source: str) -> list[Price]:
+    rows = stored.get("prices")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ConfigError(f"{source}: expected 'prices:' with a list of rows")
     common = {name: str(stored[name]) for name in ("as_of", "source") if name in stored}
-    return [_row({**common, **row}, f"{source}, row {number}") for number, row in enumerate(stored["prices"], 1)]
+    return [_row({**common, **row}, f"{source}, row {number}") for number, row in enumerate(rows, 1)]
 
 
 def _row(given: Mapping[str, Any], where: str) -> Price:
     known = {field.name for field in fields(Price)}
-    if unknown := sorted(set(given) - known):
+    if unknown := sorted(map(str, set(given) - known)):
         raise ConfigError(f"{where}: unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}")
     values: dict[str, Any] = {"host": "*", **given}
     for name in ("model", "input", "output"):
         if name not in values:
             raise ConfigError(f"{where}: {name} is missing")
+    for name in ("host", "model"):
+        if not isinstance(values[name], str):
+            raise ConfigError(f"{where}: {name}: expected text, found {values[name]!r}")
     for name in ("input", "output", "cached_input", "cache_write", "training", "batch"):
         value = values.get(name)
         if value is None:
