@@ -97,7 +97,8 @@ class AnthropicProvider(Provider):
             transport = anthropic.DefaultAioHttpClient()
             self._asynchronous = anthropic.AsyncAnthropic(**self._settings, http_client=transport)
         try:
-            return read_message(await self._asynchronous.post("/v1/messages", cast_to=dict[str, Any], body=body))
+            said: Any = await self._asynchronous.post("/v1/messages", cast_to=object, body=body)  # JSON as it came
+            return read_message(said)
         except READING as error:
             raise named(error) from None
 
