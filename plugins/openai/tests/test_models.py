@@ -14,7 +14,9 @@ from simbench.errors import BackendError, ConfigError, ModelError, UnsupportedEr
 from simbench.testing.study import interviews, transcripts, workspace
 from simbench_api import Found, Takes, Trouble
 from simbench_api.preflight import look_up
+from simbench_api.talk import Talk
 from simbench_api.testing import LocalServer
+from simbench_api.tokens import message_tokens, pieces
 from simbench_openai.backend import OpenAI, OpenAIConfig
 from simbench_openai.client import OpenAIProvider
 
@@ -287,8 +289,48 @@ def test_the_range_of_an_estimate_says_what_of_it_is_hidden_and_caches_nothing_t
 
     lows = [told(concurrency=most).cost[0] for most in (1, 50, 100)]
     assert lows == sorted(set(lows))  # 99, 50 and none of the prompts can be cached
-    (hidden,) = [note for note in told().notes if "hidden tokens" in note]
-    amount = float(hidden.partition("$")[2].partition(" ")[0])
-    plain = told(reasoning_effort="none")
-    assert told().cost[1] - plain.cost[1] == pytest.approx(amount, abs=1e-4)
-    assert plain.cost[1] < 8 * told().cost[0]
+    thinking, plain = told(), told(reasoning_effort="none")
+    assert thinking.cost == plain.cost  # what is hidden is told apart
+    assert (plain.hidden_tokens, thinking.hidden_tokens) == (0, 100 * 4000)
+    assert thinking.hidden_cost == pytest.approx(100 * 4000 * 0.5 / 1e6)
+    assert any(f"${thinking.hidden_cost:.4f}" in note for note in thinking.notes)
+    assert plain.cost[1] < 8 * plain.cost[0]
+
+
+# Tokens that OpenAI's o200k_base and cl100k_base make, counted by bpe-openai 0.1.4.
+COUNTED = [
+    ("You are 34 years old, female, and live in the North. How much of $100 do you send?", 24, 24),
+    ("expected_return: How much will come back? Options: nothing | half | all", 16, 16),
+    ("Do you agree that newcomers strengthen the country's economy, or not?", 13, 14),
+    ("Wie stark stimmen Sie den folgenden Aussagen über Einwanderung zu?", 13, 17),
+    ("请想象您正在参加一项调查。", 10, 13),
+]
+
+
+@pytest.mark.parametrize(("text", "o200k", "cl100k"), COUNTED)
+def test_pieces_are_about_as_many_as_published_tokenizers_make_tokens(text, o200k, cl100k) -> None:
+    low, high = pieces(text)
+    assert 0.9 * low <= min(o200k, cl100k)
+    assert max(o200k, cl100k) <= 1.35 * high
+    assert not text.isascii() or low == high
+
+
+def test_an_estimate_holds_the_schema_and_keeps_its_prompt_within_a_third() -> None:
+    for form in ("json", "lines"):
+        low, high = made("gpt-4.1", elicitation=form, adapt="none").estimate([], interviews(50)).input_tokens
+        assert high < 1.34 * low
+    told = [
+        made("gpt-4.1", elicitation=form, adapt="none").estimate([], interviews(50)) for form in ("json", "lines")
+    ]
+    assert told[0].input_tokens[0] > told[1].input_tokens[0] + 50 * 40  # a schema of 40 tokens or more is billed
+
+
+def test_a_promise_holds_the_schema(tmp_path) -> None:
+    most = []
+    for form in ("json", "lines"):
+        backend = made("gpt-4.1", elicitation=form, adapt="none", max_tokens=100)
+        lent = workspace(tmp_path)
+        session = backend._session(backend.adapt([], lent), lent)
+        ask = Talk(interviews(1)[0], session.manner).ask
+        most.append(session.desk.most_prompt(ask) - message_tokens(ask.messages)[1] * 1.1)
+    assert most[0] > most[1] + 40

@@ -155,7 +155,10 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would take: ranges (low, high) of tokens and US dollars (None: price unknown)."""
+    """What a run would take: ranges (low, high) of tokens and US dollars (None: price unknown).
+
+    ``hidden_tokens`` and ``hidden_cost``: what thinking before the answers can take on top, at most.
+    """
 
     model: str
     adaptation_tokens: tuple[int, int] = (0, 0)
@@ -164,6 +167,8 @@ class Estimate:
     cost: tuple[float, float] | None = None
     seconds: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+    hidden_tokens: int = 0
+    hidden_cost: float | None = None
 
 
 class Backend(Part[C]):

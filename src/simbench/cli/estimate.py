@@ -51,6 +51,10 @@ def _table(found: Estimate) -> Table:
         table.add_row("cost", "price unknown", "price unknown")
     else:
         table.add_row("cost (US dollars)", *(f"{dollars:.4f}" for dollars in found.cost))
+    if found.hidden_tokens:
+        table.add_row("hidden thinking, at most", "", f"+ {found.hidden_tokens:,}")
+        if found.hidden_cost is not None and found.cost is not None:
+            table.add_row("cost with all of that", "", f"{found.cost[1] + found.hidden_cost:.4f}")
     if found.seconds is not None:
         table.add_row("seconds", *(f"{seconds:.0f}" for seconds in found.seconds))
     return table

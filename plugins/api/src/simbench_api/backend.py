@@ -17,6 +17,7 @@ from simbench.interview import Interview, Message, Transcript
 from simbench_api.capabilities import Declared
 from simbench_api.config import ApiConfig
 from simbench_api.terms import Terms
+from simbench_api.tokens import ORDINARY
 
 if TYPE_CHECKING:
     from simbench_api.session import Session
@@ -65,7 +66,12 @@ class ApiBackend(Backend[A]):
     def terms(self) -> Terms:
         """What is known before anything is sent."""
         config, found = self.config, self._found_out
-        return Terms(self.name, config, self.version, self.table, self.own_host, self.body, found)
+        per_piece = self.tokens_per_piece() if config.host == self.own_host else ORDINARY
+        return Terms(self.name, config, self.version, self.table, self.own_host, self.body, found, per_piece)
+
+    def tokens_per_piece(self) -> tuple[float, float]:
+        """Fewest and most tokens that the provider's own model makes of a piece (see :mod:`simbench_api.tokens`)."""
+        return ORDINARY
 
     def finetune(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
         """Finetune on the pilot and return the handle of what came of it."""

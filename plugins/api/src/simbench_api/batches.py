@@ -17,7 +17,6 @@ from simbench_api.creation import create_once, resolve_doubt
 from simbench_api.desk import Desk, Pending
 from simbench_api.intents import Intent, Intents
 from simbench_api.retry import Patience, persist
-from simbench_api.tokens import message_tokens
 from simbench_api.wire import BatchLine, BatchState, Provider, Reply
 
 __all__ = ["BatchLimits", "Batches"]
@@ -132,7 +131,7 @@ class Batches:
     def _tokens(self, identifier: str) -> int:
         """Tokens of a request that are enqueued, at most; 0 of one that has been answered."""
         pending = self.waiting.get(identifier)
-        return 0 if pending is None else message_tokens(pending.talk.ask.messages)[1]
+        return 0 if pending is None else self.desk.most_prompt(pending.talk.ask)
 
     def _submit(self, chunk: Sequence[str]) -> None:
         """Create a batch of these requests, whose money is promised."""

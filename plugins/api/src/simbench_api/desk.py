@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +14,7 @@ from simbench_api.budget import Claim, Purse
 from simbench_api.notices import Notices
 from simbench_api.prices import Price
 from simbench_api.talk import Talk, chances_of
-from simbench_api.tokens import message_tokens
+from simbench_api.tokens import message_tokens, text_tokens
 from simbench_api.wire import Ask, Reply
 
 __all__ = ["Desk", "Pending"]
@@ -54,6 +56,8 @@ class Desk:
     served: dict[str, int] = field(default_factory=dict)
     from_cache: int = 0
     notices: Notices | None = None
+    most_per_piece: float = 1.0  # tokens that the model makes of a piece, at most
+    _schemas: dict[int, tuple[Mapping[str, Any], int]] = field(default_factory=dict, repr=False)
 
     def begin(self, talks: Iterable[Talk]) -> Iterator[Answer | Pending]:
         """Carry every talk as far as the cache reaches: its Answer, or what it waits for."""
@@ -112,7 +116,20 @@ class Desk:
         """The most a request can cost, in US dollars."""
         if self.price is None:
             return None
-        return self.price.most(message_tokens(ask.messages)[1], int(ask.settings["max_tokens"]))
+        return self.price.most(self.most_prompt(ask), int(ask.settings["max_tokens"]))
+
+    def most_prompt(self, ask: Ask) -> int:
+        """The most tokens that the prompt of a request is likely to be, schema included."""
+        return math.ceil((message_tokens(ask.messages)[1] + self._of_schema(ask)) * self.most_per_piece)
+
+    def _of_schema(self, ask: Ask) -> int:
+        """Most tokens of the schema that answers must keep to; one is shared by many requests."""
+        if ask.schema is None:
+            return 0
+        known = self._schemas.get(id(ask.schema))
+        if known is None or known[0] is not ask.schema:
+            known = self._schemas[id(ask.schema)] = (ask.schema, text_tokens(json.dumps(ask.schema))[1])
+        return known[1]
 
 
 def _stored(reply: Reply) -> dict[str, Any]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import Estimate
 from simbench.errors import SimbenchError
-from simbench.interview import Interview, Transcript, messages, transcript_messages
+from simbench.interview import Interview, Transcript, json_schema, messages, transcript_messages
 from simbench_api.fewshot import choose, example_messages, with_examples
 from simbench_api.preflight import ending
-from simbench_api.tokens import answer_tokens, message_tokens
+from simbench_api.tokens import answer_tokens, message_pieces, message_tokens, pieces
 
 if TYPE_CHECKING:
     from simbench_api.prices import Price
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["automatic_epochs", "estimate", "training_tokens"]
 
 CACHE_FROM = 1024  # tokens from which providers cache a common prefix
+SCHEMA_AROUND = 20  # pieces of the words that a provider may put around a schema
 Range = tuple[int, int]
 
 
@@ -59,7 +62,7 @@ def estimate(
     examples = []
     if config.adapt == "few_shot" and pilot:
         examples = example_messages(choose(pilot, config.elicitation, config.few_shot_tokens, 0), config.elicitation)
-    asked = _asked(interviews, examples, config.elicitation)
+    asked = _asked(terms, interviews, examples)
     said = _said(interviews, config.elicitation)
     price = terms.price(called)
     if price is None:
@@ -68,30 +71,31 @@ def estimate(
         notes.append(f"prices as of {price.as_of or 'an unknown day'} ({price.source or 'no source given'})")
     if (notice := ending(called, terms.shutdown(called))) is not None:
         notes.append(notice)
+    hidden = 0
     if thinking := terms.thinking_limit():
         hidden = thinking * len(interviews) * (1 if config.elicitation != "turns" else _turns(interviews))
-        said = (said[0], said[1] + hidden)
         known = terms.capabilities().takes("thinking")
         word = "thinks" if known else "may think (say backend.capabilities.thinking=true or false if you know)"
         notes.append(
-            f"the model {word} before it answers; the upper bound holds up to {thinking:,} hidden tokens a question"
-            f"{_share(price, hidden, config.mode)}"
+            f"the model {word} before it answers; that is billed as output: room for {thinking:,} hidden "
+            f"tokens a question{_share(price, hidden, config.mode)} on top"
         )
     notes.append("answers that are asked again come on top")
     try:
         check(pilot, interviews)
     except SimbenchError as error:
         notes.append(f"the run itself would stop before anything is sent: {error}")
-    common = _common(interviews, examples, config.concurrency if config.mode == "live" else 1)
+    common = _common(terms, interviews, examples)
     cost = None if price is None else _cost(price, adaptation, asked, said, common, config.mode)
     if price is not None and cost is None:
         notes.append(f"the price of training {config.model} is unknown")
-    return Estimate(called, adaptation, asked, said, cost, None, tuple(notes))
+    extra = None if price is None else price.most(0, hidden, batch=config.mode == "batch")
+    return Estimate(called, adaptation, asked, said, cost, None, tuple(notes), hidden, extra)
 
 
 def _share(price: Price | None, hidden: int, mode: str) -> str:
-    """What so many hidden tokens are of the upper bound, in words; nothing where there is no price."""
-    return "" if price is None else f", ${price.most(0, hidden, batch=mode == 'batch'):.4f} of it"
+    """What so many hidden tokens cost, in words; nothing where there is no price."""
+    return "" if price is None else f", at most ${price.most(0, hidden, batch=mode == 'batch'):.4f}"
 
 
 def _turns(interviews: Sequence[Interview]) -> int:
@@ -99,17 +103,32 @@ def _turns(interviews: Sequence[Interview]) -> int:
     return max((len(each.items) for each in interviews), default=1)
 
 
-def _asked(interviews: Sequence[Interview], examples: Any, form: str) -> Range:
+def _asked(terms: Terms, interviews: Sequence[Interview], examples: Any) -> Range:
     """Prompt tokens of all interviews; in turns, every question sends what was said before again."""
-    base = message_tokens(examples)
-    low = high = 0
+    form = terms.config.elicitation
+    base = message_pieces(examples)
+    schemas: dict[Any, tuple[float, float]] = {}
+    low = high = 0.0
     for interview in interviews:
-        rounds = _rounds(interview, form)
-        for said in rounds:
+        if interview.items not in schemas:
+            schemas[interview.items] = _schema(terms, interview)
+        schema = schemas[interview.items]
+        for said in _rounds(interview, form):
             own = with_examples(examples, interview, form, said)[len(examples) :]
-            least, most = message_tokens(own)
-            low, high = low + least + base[0], high + most + base[1]
-    return low, high
+            least, most = message_pieces(own)
+            low, high = low + least + base[0] + schema[0], high + most + base[1] + schema[1]
+    return int(low * terms.per_piece[0]), math.ceil(high * terms.per_piece[1])
+
+
+def _schema(terms: Terms, interview: Interview) -> tuple[float, float]:
+    """Pieces of the schema that answers must keep to. The providers bill it as a part of the prompt, OpenAI without
+    what is the same in all (https://github.com/openai/openai-cookbook/issues/2140); other servers may not."""
+    if terms.config.elicitation != "json" or terms.capabilities().takes("json_schema") is False:
+        return 0.0, 0.0
+    schema = json_schema(interview.items)
+    least = pieces(json.dumps({"type": schema["type"], "properties": schema["properties"]}))[0]
+    most = pieces(json.dumps(schema))[1] + SCHEMA_AROUND
+    return (least if terms.config.host == terms.own_host else 0.0), most
 
 
 def _rounds(interview: Interview, form: str) -> list[Any]:
@@ -133,16 +152,17 @@ def _said(interviews: Sequence[Interview], form: str) -> Range:
     return low, high
 
 
-def _common(interviews: Sequence[Interview], examples: Any, at_once: int) -> int:
+def _common(terms: Terms, interviews: Sequence[Interview], examples: Any) -> int:
     """Prompt tokens that a provider's cache can serve at best.
 
-    The first ``at_once`` requests of a kind set out before any of them can have been cached.
+    The first requests of a kind, as many as are sent at once, set out before any of them can have been cached.
     """
-    base = message_tokens(examples)[0]
+    at_once = terms.config.concurrency if terms.config.mode == "live" else 1
+    base = int(message_pieces(examples)[0] * terms.per_piece[0])
     seen: Counter[str] = Counter()
     total = 0
     for interview in interviews:
-        shared = base if examples else message_tokens(messages(interview, "json")[:1])[0]
+        shared = base if examples else int(message_pieces(messages(interview, "json")[:1])[0] * terms.per_piece[0])
         key = "" if examples else interview.shared
         if seen[key] >= at_once and shared >= CACHE_FROM:
             total += shared

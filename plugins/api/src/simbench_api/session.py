@@ -53,6 +53,7 @@ class Session:
             Purse(workspace.budget, adapted, self.ledger),
             workspace.cache,
             notices=Notices(workspace.progress.say),
+            most_per_piece=max(1.0, terms.per_piece[1]),
         )
 
     def _manner(self, examples: Sequence[Message]) -> Manner:

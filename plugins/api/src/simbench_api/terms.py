@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from simbench.errors import UnsupportedError
 from simbench_api.capabilities import Capabilities, Declared, Settled, settle
 from simbench_api.config import ApiConfig
-from simbench_api.tokens import answer_tokens
+from simbench_api.tokens import ORDINARY, answer_tokens
 from simbench_api.wire import Ask
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class Terms:
     """The settings of a backend, and what follows from them: capabilities, prices, limits, patience.
 
     ``name`` is the backend's, ``version`` the API's, ``table`` what is declared of the provider's models,
-    ``own_host`` the provider's, ``body`` writes the JSON body of a request, ``found_out`` is what was probed.
+    ``own_host`` the provider's, ``body`` writes the JSON body of a request, ``found_out`` is what was probed,
+    ``per_piece`` the fewest and most tokens that the model makes of a piece (see :mod:`simbench_api.tokens`).
     """
 
     name: str
@@ -36,6 +37,7 @@ class Terms:
     own_host: str
     body: Callable[[Ask], dict[str, Any]]
     found_out: Mapping[str, bool]
+    per_piece: tuple[float, float] = ORDINARY
 
     def request(self, ask: Ask) -> dict[str, Any]:
         """The body of a request with the fields that the user adds to every one."""

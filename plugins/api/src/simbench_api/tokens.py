@@ -1,19 +1,24 @@
 """How many tokens a text is, without the provider's tokenizer: a range.
 
-A byte-pair tokenizer makes about one token of 3 to 5 bytes of UTF-8 in the languages it was trained on. The
-range is for estimates and reservations; what is billed and recorded is the provider's own count.
+Two counts. By bytes, quick and wide: a byte-pair tokenizer makes about one token of 3 to 5 bytes of UTF-8 in the
+languages it was trained on; reservations and limits use it. By pieces, closer: such tokenizers first cut a text into
+words, numbers of up to three digits, marks and ends of lines, and most of these are one token; estimates use it. Of
+interviews in English OpenAI's o200k_base and cl100k_base make 1.00 to 1.03 tokens a piece (benchmarks/RESULTS.md).
+What is billed and recorded is the provider's own count.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from simbench.design import Item
 from simbench.interview import Message
 
-__all__ = ["PER_MESSAGE", "answer_tokens", "message_tokens", "text_tokens"]
+__all__ = ["ORDINARY", "PER_MESSAGE", "answer_tokens", "message_pieces", "message_tokens", "pieces", "text_tokens"]
 
-PER_MESSAGE = 4  # role and separators of a chat message
+PER_MESSAGE = 4  # role and separators of a chat message, at most; 3 for some models
 LOW_BYTES, HIGH_BYTES = 4.4, 3.0  # bytes a token holds: many, few; 3.1 to 4.3 were seen in English interviews
 
 
@@ -29,6 +34,38 @@ def message_tokens(messages: Iterable[Message]) -> tuple[int, int]:
     for message in messages:
         least, most = text_tokens(message["content"])
         low, high = low + least + PER_MESSAGE, high + most + PER_MESSAGE
+    return low, high
+
+
+_PIECE = re.compile(
+    r"(?:[^\w\n]|_)?[^\W\d_]+(?:'[a-z]{1,2}\b)?"  # a word with what stands before it
+    r"|\d{1,3}| ?(?:[^\w\s]|_)+\n*|\s*\n|\s+(?!\S)|\s"
+)
+LONG, MORE = 9, 8  # letters of a word that are surely one token with the space before it; and of each further one
+ELSEWHERE = (9.0, 2.7)  # bytes a token holds in words beyond ASCII: many, few
+ORDINARY = (0.9, 1.25)  # tokens that tokenizers of which nothing more is known make of a piece: fewest, most
+
+
+@lru_cache(1024)
+def pieces(text: str) -> tuple[float, float]:
+    """Pieces of a text, about one token each: fewest and most, which differ in languages beyond ASCII alone."""
+    low = high = 0.0
+    for piece in _PIECE.findall(text):
+        if piece.isascii():
+            count = 1.0 + max(0, len(piece) - LONG) / MORE
+            low, high = low + count, high + count
+        else:
+            size = len(piece.encode("utf-8", "replace"))
+            low, high = low + max(1.0, size / ELSEWHERE[0]), high + max(1.0, size / ELSEWHERE[1])
+    return low, high
+
+
+def message_pieces(messages: Iterable[Message]) -> tuple[float, float]:
+    """Fewest and most pieces of chat messages, those of roles and separators included."""
+    low = high = 0.0
+    for message in messages:
+        least, most = pieces(message["content"])
+        low, high = low + least + PER_MESSAGE - 1, high + most + PER_MESSAGE
     return low, high
 
 

@@ -27,8 +27,8 @@ _TOKEN = re.compile(r"\s?\w+|[^\w\s]+|\s+")
 
 
 def count_tokens(text: str) -> int:
-    """Tokens of a text as the stand-in bills them: one per four characters, rounded up."""
-    return -(-len(text) // 4)
+    """Tokens of a text as the stand-in bills them: about as many as the tokenizers of the providers make."""
+    return len(tokens_of(text))
 
 
 def tokens_of(text: str) -> list[str]:

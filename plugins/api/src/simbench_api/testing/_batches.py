@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from simbench_api.testing._answers import count_tokens
+from simbench_api.testing._answers import count_tokens, flatten
 from simbench_api.testing._chat import complete
 from simbench_api.testing._faults import uniform
 from simbench_api.testing._openai import BODY, STATE, file_of, lose, openai_error, page
@@ -69,7 +69,8 @@ async def _create(request: web.Request) -> web.StreamResponse:
 
 
 def _tokens(requests: list[dict[str, Any]]) -> int:
-    return sum(count_tokens(str(request.get("body", {}).get("messages"))) for request in requests)
+    said = (message for request in requests for message in request.get("body", {}).get("messages", ()))
+    return sum(count_tokens(flatten(message.get("content"))) + 4 for message in said)
 
 
 def _enqueued(state: State) -> int:
