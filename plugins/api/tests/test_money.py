@@ -145,6 +145,15 @@ def test_a_killed_run_of_interviews_in_turns_knows_what_it_cost(simbench, stand_
     assert usage["cost"] - usage.get("doubtful", 0.0) - 1e-5 <= true <= usage["cost"]
 
 
+def test_probes_are_in_the_books_and_within_the_budget(server, prices, tmp_path) -> None:
+    with pytest.raises(BudgetError):
+        ask(backend(server, prices, capabilities=Takes(), probe=True), workspace(tmp_path, budget=0.0001), 5)
+    assert truth(server) == books(tmp_path).total == 0
+    found = ask(backend(server, prices, capabilities=Takes(), probe=True), workspace(tmp_path), 5)
+    assert {each.status for each in found} == {"ok"}
+    assert sum(each.cost for each in found) < truth(server) == pytest.approx(books(tmp_path).total)
+
+
 # -- batches and jobs: one of each, read whatever the lines look like
 
 

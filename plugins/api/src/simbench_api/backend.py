@@ -141,12 +141,15 @@ class ApiBackend(Backend[A]):
         path = workspace.folder / PROBED
         found = read_object(path)
         if found is None:
+            from simbench.ledger import SPEND, Ledger
+            from simbench_api.budget import Purse
             from simbench_api.preflight import probe
 
-            provider = self.ready()
+            provider, ledger = self.ready(), Ledger(workspace.folder / SPEND, workspace.spent)
             try:
-                found = probe(provider, self.terms)
+                found = probe(provider, self.terms, Purse(workspace.budget, ledger=ledger))
             finally:
+                ledger.close()
                 provider.close()
             write_json(path, found)
         self._found_out = found

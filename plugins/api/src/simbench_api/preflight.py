@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.design import Item
 from simbench.errors import BackendError, CredentialsError, ModelError, UnsupportedError
+from simbench.files import digest
 from simbench.interview import json_schema
+from simbench_api.budget import Claim, Purse
 from simbench_api.retry import persist
+from simbench_api.tokens import message_tokens
 from simbench_api.wire import Ask, Provider, Trouble, raised
 
 if TYPE_CHECKING:
@@ -66,24 +69,34 @@ def ending(model: str, shutdown: str | None) -> str | None:
     )
 
 
-def probe(provider: Provider, terms: Terms) -> dict[str, bool]:
-    """Find out which settings a model takes by one tiny request each; only what nobody declared is tried."""
+def probe(provider: Provider, terms: Terms, purse: Purse) -> dict[str, bool]:
+    """Find out which settings a model takes by one tiny request each; only what nobody declared is tried.
+
+    What they cost is booked in ``purse``. BudgetError where its budget does not allow for one.
+    """
     unknown = terms.capabilities().unknown([*PROBED, "json_schema"])
+    price = terms.price()
     item = Item("colour", "attitude", "Which colour?", ("red", "blue"))
 
     async def ask(settings: dict[str, Any], schema: bool) -> bool:
         messages = [{"role": "user", "content": f"{QUESTION}\n\ncolour?"}]
-        limit = {"max_tokens": terms.answer_limit((item,))}
+        room = terms.answer_limit((item,))
+        limit = {"max_tokens": room}
         wanted = json_schema((item,)) if schema else None
         body = terms.request(Ask(terms.config.model, messages, (item,), settings | limit, wanted))
+        claim = Claim(digest(body), None if price is None else price.most(message_tokens(messages)[1], room))
+        purse.sent(claim)
         try:
-            await provider.send(body)
+            reply = await provider.send(body)
         except Trouble as trouble:
+            (purse.lost if trouble.doubtful else purse.free)(claim)
+            purse.settle(claim, 0.0)
             if any(word in str(trouble).lower() for word in ("context", "maximum length", "too many tokens")):
                 raise ModelError(f"the probe does not fit: {trouble}. Set backend.max_tokens lower") from None
             if trouble.status == 400 or trouble.kind == "unsupported":
                 return False
             raise raised(trouble) from None
+        purse.settle(claim, None if price is None else price.cost(reply.usage))
         return True
 
     async def every() -> dict[str, bool]:
