@@ -30,7 +30,7 @@ SHUTDOWN = {
     "2026-10-23": ("gpt-4o-2024-05-13", "gpt-4.1-nano", "o1", "o3-mini", "o4-mini"),
     "2026-12-11": ("gpt-5", "gpt-5-mini", "gpt-5-nano", "o3"),
     "2027-01-14": ("gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini"),
-    "2027-04-01": ("gpt-5.1",),
+    "2027-04-01": ("gpt-5.1", "gpt-5.4-nano"),
 }
 # https://developers.openai.com/api/docs/models: chat completions, batches and structured outputs, no finetuning.
 # Whether they take sampling settings depends on reasoning_effort, and reports differ: not declared, so ask or probe.
