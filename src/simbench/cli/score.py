@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from simbench.cli.terminal import show
+from simbench.cli.terminal import progress, show
 from simbench.errors import ConfigError
 from simbench.harness.kept import study_of
 from simbench.harness.library import Runs, load_runs
@@ -37,7 +37,8 @@ def main(words: Sequence[str]) -> int:
     for run in load_runs(*asked.runs).done:
         for words in whose_words(study_of(run.folder, registry)):
             print(f"simbench: note: {run.folder.path}: {words}", file=sys.stderr)
-        done = rescore(run, registry, asked.metric, _settings(asked.set))
+        with progress() as bars:
+            done = rescore(run, registry, asked.metric, _settings(asked.set), bars)
         write_report(Runs([done.folder]), registry, done.folder.path, figures=False)
         show(run_table(done, registry))
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from simbench.backends.base import Progress
 from simbench.errors import ConfigError, StorageError
 from simbench.files import digest
 from simbench.harness.config import ScoringPlan, assemble_scoring
@@ -25,6 +26,7 @@ def rescore(
     registry: Registry,
     metric: str | Sequence[str] | Mapping[str, Any] | None = None,
     scoring: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
 ) -> Run:
     """Score a finished run anew, with other metrics or settings of scoring; the scores it had are replaced.
 
@@ -33,6 +35,7 @@ def rescore(
         registry: what is installed.
         metric: names, or ``{name: settings}``; None: the run's own metrics.
         scoring: settings of scoring that differ from the run's.
+        progress: is told where it takes more than a minute.
 
     Raises:
         ConfigError: a run that is not done, a metric that is not installed, or a study that cannot be had.
@@ -51,7 +54,7 @@ def rescore(
         if people.digest != manifest["humans"]["evaluated_sha256"]:
             raise StorageError(f"{folder.path}: people.parquet does not hold the people that the manifest speaks of")
         pilot = people_of((plan.pilot_from or plan.experiment).design.given, run.pilot)
-        found = scored(plan, people, run.responses, pilot, kept_likelihoods(folder))
+        found = scored(plan, people, run.responses, pilot, kept_likelihoods(folder), progress)
         folder.write_frame("resamples.parquet", found.resamples)
         folder.write_frame("scores.parquet", found.scores)
         folder.update(

@@ -159,7 +159,7 @@ def carry_out(ready: Prepared, folder: RunFolder, progress: Progress, answers_st
             responses = respond(ready, folder, model, progress)
         likelihoods = foretell(ready, folder, model, progress)
         keep_verdicts(folder, plan, ready.asked, responses, ready.pilot)
-        found = scored(plan, ready.asked, responses, ready.pilot, likelihoods)
+        found = scored(plan, ready.asked, responses, ready.pilot, likelihoods, progress)
         folder.write_frame("resamples.parquet", found.resamples)
         folder.write_frame("scores.parquet", found.scores)
         told = {

@@ -20,12 +20,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simbench.backends.base import Progress
 from simbench.design import People
 from simbench.harness.baselines import BASELINES, baselines
 from simbench.harness.comparisons import (
@@ -42,6 +44,7 @@ from simbench.harness.config import ScoringPlan
 from simbench.harness.figures import Asked, Key
 from simbench.harness.inference import corrected, estimates, with_corrections
 from simbench.harness.likelihood import Likelihoods, rivals_of
+from simbench.harness.progress import Silent
 from simbench.harness.swaps import with_swaps
 from simbench.metrics.base import Comparison, Floats, Score, loss
 from simbench.metrics.foretold import Foretold, uniform_tables
@@ -53,6 +56,9 @@ if TYPE_CHECKING:
     from simbench.stats.resampling import Scheme
 
 __all__ = ["COLUMNS", "Scored", "score", "scored"]
+
+LONG = 60.0  # seconds from which on scoring is announced
+WORTH_TRYING = 2_000_000  # weights (resamples x people) below which it surely takes less
 
 COLUMNS = (
     "metric",
@@ -117,10 +123,12 @@ def scored(
     responses: pd.DataFrame,
     pilot: People | None = None,
     likelihoods: Likelihoods | None = None,
+    progress: Progress | None = None,
 ) -> Scored:
     """Score every metric of the plan on the people and their simulated counterparts.
 
-    ``likelihoods``: what the model said of people's own answers; None: it was not asked.
+    ``likelihoods``: what the model said of people's own answers; None: it was not asked. ``progress`` is told where
+    it takes more than a minute.
 
     Runs on the same people with the same ``scoring.seed`` share their resamples, so their differences are paired.
     A metric that raises, or yields what is no figure, leaves rows with the reason and a line in ``faults``.
@@ -128,11 +136,16 @@ def scored(
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # many small matrix products, for which threads mostly wait: measured in benchmarks/
-        return _scored(plan, people, responses, pilot, likelihoods or Likelihoods())
+        return _scored(plan, people, responses, pilot, likelihoods or Likelihoods(), progress or Silent())
 
 
 def _scored(
-    plan: ScoringPlan, people: People, responses: pd.DataFrame, pilot: People | None, likelihoods: Likelihoods
+    plan: ScoringPlan,
+    people: People,
+    responses: pd.DataFrame,
+    pilot: People | None,
+    likelihoods: Likelihoods,
+    progress: Progress,
 ) -> Scored:
     import pandas as pd
 
@@ -142,8 +155,13 @@ def _scored(
     learned = baselines(plan, people, pilot, known)
     told = rivals_of(people, pilot, learned["tabular"].tables if known and learned else None)
     rivals = {name: (each.answers, Foretold(each.tables or None, told)) for name, each in learned.items()}
-    comparison = against_humans(plan, people, responses, weights, pilot)
-    comparison = replace(comparison, foretold=likelihoods.foretold(people, told))
+    foretold = likelihoods.foretold(people, told)
+
+    def at(rows: Floats) -> Comparison:
+        return replace(against_humans(plan, people, responses, rows, pilot), foretold=foretold)
+
+    _announce(plan, at, weights, progress)
+    comparison = at(weights)
     asked = Asked(plan.metrics)
     scores = asked.scores(comparison)
     drawn, bca = scheme(people), settings.interval == "bca"
@@ -173,6 +191,25 @@ def _scored(
     resamples = pd.DataFrame(kept, columns=["metric", "item", "value"])
     findings = tuple(_findings(plan, frame))
     return Scored(frame.reindex(columns=list(COLUMNS)), resamples, tuple(asked.faults), findings, resampled(people))
+
+
+def _announce(plan: ScoringPlan, at: Callable[[Floats], Comparison], weights: Floats, progress: Progress) -> None:
+    """Say what is ahead where scoring will take more than a minute, by a trial on some of the rows of weights."""
+    if weights.size < WORTH_TRYING:
+        return
+    given, seconds = plan.settings.scoring, []
+    part = 2 + len(weights) // 50
+    for rows in (1, 1, part):  # what is imported or worked out once counts in the first alone
+        started = time.monotonic()
+        Asked(plan.metrics).scores(at(weights[:rows]))
+        seconds.append(time.monotonic() - started)
+    rows = len(weights) + min(given.swaps, given.resamples) + 2 * (given.splits + given.baseline_resamples)
+    ahead = (seconds[2] - seconds[1]) / (part - 1) * rows
+    if ahead > LONG:
+        progress.say(
+            f"scoring {weights.shape[1]} people, {given.resamples} resamples, {len(plan.metrics)} metrics: about "
+            f"{ahead / 60:.1f} minutes ahead; fewer scoring.resamples or metrics take less"
+        )
 
 
 def _findings(plan: ScoringPlan, frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
