@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -229,6 +230,24 @@ CHOICES: tuple[tuple[str, ...], ...] = (
 )
 """Beside an experiment alone."""
 
+LOCAL: tuple[tuple[str, ...], ...] = (
+    *((f"backend.model={each}", "sampler=none") for each in ("./no-such-model", "../x", "/nowhere", "", "a/b/c")),
+    ("backend.model=~nosuchuser/m",),
+    ("backend.model='~nosuchuser/m'",),
+    ("backend.model='a\0b'",),
+    ("backend.model=" + "x" * 5000,),
+    *((f"backend.device={each}",) for each in ("nope", "meta", "", "''", "cuda:99", "cuda:-1", "[cpu]", "null")),
+    *((f"backend.rank={each}",) for each in ("99999999999", "0", "-1", "2.5", "nan")),
+    *((f"backend.targets={each}",) for each in ("nope", "", "''", "[]", "[nope]", "q_proj,nope")),
+    ("backend.revision=nope", "sampler=none"),
+    ("backend.revision=nope",),
+    ("backend.adapter=/nowhere",),
+    *((f"backend.{each}=100000000000000000000",) for each in ("epochs", "batch_size", "train_batch", "shots")),
+    ("backend.epochs=-1",),
+    ("backend.dtype=nope",),
+)
+"""Beside an experiment and ``backend=local``: what no model has, or none is."""
+
 LONG = {
     "a deep list": "seed=" + "[" * 2000 + "]" * 2000,
     "a list": "seed=" + "[" * 200 + "]" * 200,
@@ -316,6 +335,36 @@ def test_words_of_a_run(command_line: CommandLine, number: int) -> None:
 @pytest.mark.parametrize("number", range(len(CHOICES)))
 def test_choices_of_parts(command_line: CommandLine, number: int) -> None:
     ended(command_line, CHOICES[number])
+
+
+@pytest.mark.usefixtures("study")
+@pytest.mark.parametrize("number", range(len(LOCAL)))
+def test_settings_of_a_local_model(command_line: CommandLine, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that may stay is the folder of a run that failed, which says why in the words on the screen."""
+    monkeypatch.setattr("simbench_local.loading.load", lambda *_, **__: pytest.fail("a model was loaded"))
+    found = command_line(*STUDY, "backend=local", *LOCAL[number])
+    assert found.code == 2
+    (said,) = (line for line in found.text.splitlines() if line.startswith("simbench: "))
+    for path in Path().rglob("manifest.json"):
+        manifest = json.loads(path.read_text())
+        assert manifest["status"] == "failed"
+        assert said == f"simbench: {manifest['error']['message']}"
+    assert not [path for path in files() if not (path.parent / "manifest.json").is_file()]
+
+
+@pytest.mark.usefixtures("study")
+@pytest.mark.parametrize(
+    "words", [("out='a b'",), ("out='a,b'",), ("++out=z",), ("hydra.sweep.dir=x",), ("hydra.sweep.subdir=x",)]
+)
+def test_a_sweep_finds_its_runs(command_line: CommandLine, words: tuple[str, ...]) -> None:
+    """Whatever says where, nothing is done in one place and missing in another."""
+    ended = command_line("-m", *STUDY, *PLAIN, "seed=1,2", *words)
+    assert ended.code == 0
+    assert "2 of 2 runs done" in ended.text
+    places = {path.parents[1] for path in Path().rglob("manifest.json")}
+    (place,) = places
+    told = json.loads(command_line("status", "--json", str(place)).text)
+    assert (told["counts"]["done"], told["missing"]) == (2, [])
 
 
 @pytest.mark.usefixtures("study")

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import simbench
 from simbench.errors import StorageError
@@ -141,6 +143,39 @@ def test_damage_is_named_and_mended(home: Path, product: str, damage: str, comma
     assert mended.manifest["status"] == "done"
     assert {name: (mended.folder / name).read_bytes() for name in sound} == sound
     assert not [name for name in mended.folder.damaged() if name != "responses.jsonl"]
+
+
+@given(
+    product=st.sampled_from(PRODUCTS),
+    at=st.floats(0, 1),
+    content=st.binary(max_size=8),
+    kept=st.booleans(),
+)
+def test_any_bytes_anywhere(
+    finished: Path,
+    command_line: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    product: str,
+    at: float,
+    content: bytes,
+    kept: bool,
+) -> None:
+    """Bytes put in, with what follows kept or cut: named by whoever reads the file, and by nobody else."""
+    monkeypatch.chdir(finished)
+    path = folder_of(finished) / product
+    sound = path.read_bytes()
+    place = int(at * len(sound))
+    broken = sound[:place] + content + (sound[place + len(content) :] if kept else b"")
+    path.write_bytes(broken)
+    try:
+        for words in (("status",), ("compare",), ("export",)):
+            ended = command_line(*words, "runs")
+            if broken != sound and product in READERS[words] and product != "manifest.json":
+                assert ended.code == 2
+                assert product in ended.text
+                assert len(ended.text.strip().splitlines()) == 1
+    finally:
+        path.write_bytes(sound)
 
 
 def test_a_new_metric_does_not_score_damaged_answers(home: Path) -> None:
