@@ -334,3 +334,13 @@ def test_a_promise_holds_the_schema(tmp_path) -> None:
         ask = Talk(interviews(1)[0], session.manner).ask
         most.append(session.desk.most_prompt(ask) - message_tokens(ask.messages)[1] * 1.1)
     assert most[0] > most[1] + 40
+
+
+def test_a_promise_for_a_batch_is_at_its_price(tmp_path) -> None:
+    most = []
+    for mode in ("live", "batch"):
+        backend = made("gpt-4.1", mode=mode, adapt="none")
+        lent = workspace(tmp_path)
+        session = backend._session(backend.adapt([], lent), lent)
+        most.append(session.desk._advance(Talk(interviews(1)[0], session.manner)).claim.most)
+    assert most[1] == pytest.approx(most[0] / 2)

@@ -57,6 +57,7 @@ class Desk:
     from_cache: int = 0
     notices: Notices | None = None
     most_per_piece: float = 1.0  # tokens that the model makes of a piece, at most
+    batched: bool = False  # asked in batches, which have a price of their own
     _schemas: dict[int, tuple[Mapping[str, Any], int]] = field(default_factory=dict, repr=False)
 
     def begin(self, talks: Iterable[Talk]) -> Iterator[Answer | Pending]:
@@ -116,7 +117,7 @@ class Desk:
         """The most a request can cost, in US dollars."""
         if self.price is None:
             return None
-        return self.price.most(self.most_prompt(ask), int(ask.settings["max_tokens"]))
+        return self.price.most(self.most_prompt(ask), int(ask.settings["max_tokens"]), batch=self.batched)
 
     def most_prompt(self, ask: Ask) -> int:
         """The most tokens that the prompt of a request is likely to be, schema included."""

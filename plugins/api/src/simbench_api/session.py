@@ -54,6 +54,7 @@ class Session:
             workspace.cache,
             notices=Notices(workspace.progress.say),
             most_per_piece=max(1.0, terms.per_piece[1]),
+            batched="batch" in self.settled.sent,
         )
 
     def _manner(self, examples: Sequence[Message]) -> Manner:
