@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyreadstat
 import pytest
 import yaml
 from hypothesis import given
@@ -576,6 +579,49 @@ def test_any_bytes(tmp_path: Path, content: bytes) -> None:
         path = tmp_path / f"people.{ending}"
         path.write_bytes(content)
         answered(lambda path=path: load(tmp_path, data=str(path)))
+
+
+@pytest.fixture(scope="module")
+def binaries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The people in every kind of binary file."""
+    folder = tmp_path_factory.mktemp("binaries")
+    PEOPLE.to_parquet(folder / "people.parquet")
+    PEOPLE.to_excel(folder / "people.xlsx", index=False)
+    PEOPLE.to_stata(folder / "people.dta", write_index=False)
+    pyreadstat.write_sav(PEOPLE, folder / "people.sav")
+    return {path.suffix: path.read_bytes() for path in folder.iterdir()}
+
+
+@given(
+    ending=st.sampled_from((".parquet", ".xlsx", ".dta", ".sav")),
+    flips=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)), max_size=4),
+    kept=st.sampled_from((1, 1, 0.99, 0.5)),
+)
+def test_damaged_binary_files(
+    tmp_path: Path, binaries: dict[str, bytes], ending: str, flips: list[tuple[float, int]], kept: float
+) -> None:
+    study(tmp_path)
+    content = bytearray(binaries[ending])
+    for at, how in flips:
+        content[int(at * (len(content) - 1))] ^= how
+    path = tmp_path / f"people{ending}"
+    path.write_bytes(content[: int(kept * len(content))])
+    words = answered(lambda: load(tmp_path, data=str(path)))
+    assert not words or kept < 1 or flips
+
+
+@pytest.mark.parametrize(
+    "part", ["xl/worksheets/sheet1.xml", "xl/workbook.xml", "xl/styles.xml", "[Content_Types].xml"]
+)
+@pytest.mark.parametrize("text", [b"", b"<", b"<a/>", b"\xff", b"<!DOCTYPE a [<!ENTITY b 'b'>]><a>&b;</a>"])
+def test_workbooks_whose_parts_are_broken(tmp_path: Path, binaries: dict[str, bytes], part: str, text: bytes) -> None:
+    study(tmp_path)
+    path = tmp_path / "people.xlsx"
+    with ZipFile(BytesIO(binaries[".xlsx"])) as sound, ZipFile(path, "w") as broken:
+        for name in sound.namelist():
+            broken.writestr(name, text if name == part else sound.read(name))
+    words = answered(lambda: load(tmp_path, data=str(path)))
+    assert words or part == "xl/styles.xml"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from simbench.errors import ConfigError, DataError, Problem
 
@@ -69,18 +69,11 @@ def read_workbook(path: Path, setting: str, sheet: str) -> pd.DataFrame:
 
     openpyxl = _imported("openpyxl", setting, path)
     try:
-        with ZipFile(path) as packed:
-            _refuse_more(sum(part.file_size for part in packed.infolist()), LARGEST_SHEET, "bytes")
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (BadZipFile, KeyError) as error:
-        raise ValueError(str(error).strip("'")) from None
-    try:
-        if sheet and sheet not in book.sheetnames:
-            raise ValueError(f"there is no sheet {sheet!r}; there are {', '.join(book.sheetnames)}")
-        page = book[sheet] if sheet else book.worksheets[0]
-        rows = [list(row) for row in page.iter_rows(values_only=True)]
-    finally:
-        book.close()
+        rows = _cells(openpyxl, path, sheet)
+    except (OSError, ValueError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - what is broken makes zip, XML and openpyxl fail in any way
+        raise ValueError(str(error).strip("'") or type(error).__name__) from None
     rows = [row for row in rows if any(cell is not None and cell != "" for cell in row)]
     header = rows[0] if rows else []
     while header and header[-1] is None:
@@ -96,6 +89,20 @@ def read_workbook(path: Path, setting: str, sheet: str) -> pd.DataFrame:
     body = [[*row[: len(names)], *[None] * (len(names) - len(row))] for row in rows[1:]]
     table = pd.DataFrame(body, dtype=object, columns=range(len(names)))
     return table.infer_objects().set_axis(names, axis=1)
+
+
+def _cells(openpyxl: Any, path: Path, sheet: str) -> list[list[Any]]:
+    """The rows of a workbook's sheet as they stand there."""
+    with ZipFile(path) as packed:
+        _refuse_more(sum(part.file_size for part in packed.infolist()), LARGEST_SHEET, "bytes")
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        if sheet and sheet not in book.sheetnames:
+            raise ValueError(f"there is no sheet {sheet!r}; there are {', '.join(book.sheetnames)}")
+        page = book[sheet] if sheet else book.worksheets[0]
+        return [list(row) for row in page.iter_rows(values_only=True)]
+    finally:
+        book.close()
 
 
 def read_statistical(path: Path, setting: str) -> pd.DataFrame:
