@@ -93,16 +93,14 @@ def read_workbook(path: Path, setting: str, sheet: str) -> pd.DataFrame:
 
 def _cells(openpyxl: Any, path: Path, sheet: str) -> list[list[Any]]:
     """The rows of a workbook's sheet as they stand there."""
-    with ZipFile(path) as packed:
-        _refuse_more(sum(part.file_size for part in packed.infolist()), LARGEST_SHEET, "bytes")
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    try:
+    with path.open("rb") as file:  # openpyxl leaves open what it cannot read
+        with ZipFile(file) as packed:
+            _refuse_more(sum(part.file_size for part in packed.infolist()), LARGEST_SHEET, "bytes")
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         if sheet and sheet not in book.sheetnames:
             raise ValueError(f"there is no sheet {sheet!r}; there are {', '.join(book.sheetnames)}")
         page = book[sheet] if sheet else book.worksheets[0]
         return [list(row) for row in page.iter_rows(values_only=True)]
-    finally:
-        book.close()
 
 
 def read_statistical(path: Path, setting: str) -> pd.DataFrame:
