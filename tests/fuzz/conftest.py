@@ -1,9 +1,9 @@
 """What the fuzz tests share: the command line in this process, and a study so small that a run takes a moment.
 
 Every case must end in exit code 0 or 2 with a line of words, never in a traceback, and leave nothing behind that
-was not asked for. Each test but those with ``@given`` is one
-case or several; each ``@given`` makes up 40 more. ``SIMBENCH_FUZZ=long python -m pytest tests/fuzz`` makes up 2,000 of
-each, in under ten minutes; ``python -m pytest --collect-only -q tests/fuzz`` counts the tests.
+was not asked for. Each test but those with ``@given`` is one case or several; each ``@given`` makes up 40 more.
+``SIMBENCH_FUZZ=long python -m pytest tests/fuzz`` makes up 2,000 of each, in under ten minutes;
+``python -m pytest --collect-only -q tests/fuzz`` counts the tests.
 """
 
 from __future__ import annotations
