@@ -125,7 +125,7 @@ def _unfit(family: str, designs: tuple[Design, Design]) -> str | None:
 
 
 def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
-    from simbench.stats.regression import fit_glm, fit_interval, fit_multinomial, fit_ordered
+    from simbench.stats.regression import fit_glm, fit_interval, fit_multinomial, fit_ordered, reported
 
     weights = side.weights[:, design.rows]
     clusters = side.people.unit.to_numpy(str)[design.rows] if side.clustered else None
@@ -164,9 +164,10 @@ def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
             covariance=covariance,
             clusters=clusters,
         )
-    return fit_glm(
+    fit = fit_glm(
         family, design.outcome, design.matrix, weights, names=design.names, covariance=covariance, clusters=clusters
     )
+    return reported(fit, family, design.outcome, design.matrix, weights[0], clusters)
 
 
 def _firth(design: Design, side: Side) -> Fit:

@@ -9,6 +9,7 @@ from simbench.stats.regression.glm import fit_glm
 from simbench.stats.regression.interval import fit_interval
 from simbench.stats.regression.multinomial import fit_multinomial
 from simbench.stats.regression.ordered import fit_ordered
+from simbench.stats.regression.reported import reported
 from simbench.stats.regression.result import Fit, Status
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "fit_ordered",
     "formula_columns",
     "formula_designs",
+    "reported",
 ]
