@@ -40,6 +40,7 @@ check: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src plugins/*/src
+	$(BIN)/mypy --config-file tests/mypy.ini tests plugins/*/tests
 	$(BIN)/lint-imports
 	$(BIN)/towncrier build --draft --version next >/dev/null
 

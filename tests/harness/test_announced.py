@@ -28,5 +28,5 @@ def test_long_scoring_is_announced_once(
     for words, resamples in (([*RUN, *SMALL], 20), (["score", "runs", "--set", "resamples=30"], 30)):
         assert main(words) == 0
         told = [line.replace("-0.0", "0.0") for line in capfd.readouterr().err.splitlines() if "ahead" in line]
-        words = f"scoring 265 people, {resamples} resamples, 2 metrics: about 0.0 minutes ahead; "
-        assert told == ([] if long > 0 else [f"{words}fewer scoring.resamples or metrics take less"])
+        said = f"scoring 265 people, {resamples} resamples, 2 metrics: about 0.0 minutes ahead; "
+        assert told == ([] if long > 0 else [f"{said}fewer scoring.resamples or metrics take less"])

@@ -25,7 +25,7 @@ from simbench.report.leaderboard import compare_runs
 from simbench.report.page import write_report
 
 FEW = {"resamples": 20, "splits": 3, "floors": 2, "baseline_resamples": 5}
-STUDY = {
+STUDY: dict[str, Any] = {
     "name": "Crop insurance, Élan 1/2",
     "introduction": "A survey of growers.",
     "vignettes": "The premium is {premium}.",
@@ -157,7 +157,7 @@ def test_a_copied_run_scored_anew_has_the_same_figures(elsewhere: tuple[dict[str
 def test_edited_labels_do_not_show_in_the_old_run(tmp_path: Path) -> None:
     path = declared(tmp_path)
     run = two_runs({"name": "yaml", "file": str(path)}, tmp_path / "runs")[0]
-    items = STUDY["items"] | {"buy": STUDY["items"]["buy"] | {"options": {0: "EDITED no", 1: "EDITED yes"}}}  # type: ignore[operator]
+    items = STUDY["items"] | {"buy": STUDY["items"]["buy"] | {"options": {0: "EDITED no", 1: "EDITED yes"}}}
     declared(tmp_path, items=items)
     page = write_report(load_runs(run.folder.path), load_plugins(), tmp_path / "page", figures=False)
     assert "yes please" in page.read_text(encoding="utf-8")

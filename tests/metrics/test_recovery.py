@@ -151,7 +151,7 @@ def test_treatment_effects_by_hand(study: Any, pair: Any) -> None:
             effects += list(means - means.mean())
         sides.append(effects)
     raw = study.value(found, "treatment_effect_correlation")
-    assert raw == pytest.approx(np.corrcoef(*sides)[0, 1], **EXACT)
+    assert raw == pytest.approx(np.corrcoef(np.array(sides))[0, 1], **EXACT)
 
 
 def test_the_ratio_of_treatment_effects_takes_noise_off(study: Any) -> None:

@@ -87,8 +87,8 @@ def test_another_sample_of_the_same_people_is_seldom_told_apart_in_any_figure(st
             if each.metric in asked.better and np.isfinite(each.value[0]):
                 p = float(swap_p(loss(each.value, asked.better[each.metric])))
                 found.setdefault(each.metric, []).append(float(p <= 0.1))
-        for metric, each in found.items():
-            alarms.setdefault(metric, []).append(float(np.mean(each)))
+        for metric, alarmed in found.items():
+            alarms.setdefault(metric, []).append(float(np.mean(alarmed)))
     assert len(alarms) > 10
     for metric, shares in alarms.items():
         assert np.mean(shares) < 0.1 + 3 * np.std(shares) / np.sqrt(len(shares)), metric

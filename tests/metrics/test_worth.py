@@ -108,7 +108,12 @@ def test_the_pilot_is_never_labelled(study: Any, matched: Any) -> None:
     comparison = matched(human, simulated)
     pilot = study.side(human[:40], 0, 0).people
     outside = Comparison(
-        *comparison.sides, study.rule, generator=comparison.generator, matched=comparison.matched, pilot=pilot
+        comparison.human,
+        comparison.simulated,
+        study.rule,
+        generator=comparison.generator,
+        matched=comparison.matched,
+        pilot=pilot,
     )
     found = study.scores(Worth, outside)
     rho = np.corrcoef(human["harm"][40:], simulated["harm"][40:])[0, 1]

@@ -72,8 +72,8 @@ def test_the_level_is_kept_exactly_also_in_skewed_data_and_with_ties() -> None:
         roles = swap_roles(np.ones(8), 39, rng)
         rows = np.concatenate([one, other]).astype(float)
         found.append(swap_p(gaps(rows, roles, np.tile(np.arange(8), 2), np.repeat([0, 1], 8))))
-    for level in (0.025, 0.05, 0.1, 0.25):
-        assert np.mean(np.array(found) <= level) < level + 3 * np.sqrt(level / 2000)
+    for alpha in (0.025, 0.05, 0.1, 0.25):
+        assert np.mean(np.array(found) <= alpha) < alpha + 3 * np.sqrt(alpha / 2000)
     assert np.mean(np.array(found) <= 0.25) > 0.1  # and not far below: ties cost a little
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def simbench(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def status(home: Path) -> dict[str, object]:
+def status(home: Path) -> dict[str, Any]:
     found = simbench(home, "status", "--json")
     assert found.returncode == 0, found.stderr
     return json.loads(found.stdout)

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections import Counter
+from typing import Any
 
 import anthropic
 import openai
@@ -15,7 +16,7 @@ from simbench_api.testing import Faults, LocalServer, RemoteServer
 from simbench_api.testing.server import main as server_main
 
 SHARED = "Questions:\nhow: How much? Options: A lot | A little | Nothing\nsent: Sent? Options: 1 | 2 | 3"
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "how": {"type": "string", "enum": ["A lot", "A little", "Nothing"]},
@@ -241,7 +242,13 @@ def test_a_batch_with_a_repeated_id_fails_whole(client) -> None:
 
 
 def message(claude: anthropic.Anthropic, model: str = "claude-opus-5", **settings):
-    return claude.messages.create(model=model, max_tokens=100, system=SHARED, messages=[asked("7")[1]], **settings)
+    return claude.messages.create(
+        model=model,
+        max_tokens=100,
+        system=SHARED,
+        messages=[{"role": "user", "content": asked("7")[1]["content"]}],
+        **settings,
+    )
 
 
 def test_anthropic_versions_decide_about_temperature(claude) -> None:

@@ -85,7 +85,7 @@ def status(simbench, folder) -> dict:
 
 
 def test_a_setting_that_all_backends_of_a_sweep_have_is_for_all(simbench, stand_in, tmp_path) -> None:
-    words = ("-m", "experiment=crowd", "experiment.people=20", "sampler=none", "metric=js_distance")
+    words: tuple[str, ...] = ("-m", "experiment=crowd", "experiment.people=20", "sampler=none", "metric=js_distance")
     words += ("scoring.resamples=10", "scoring.splits=2", "scoring.floors=2", "backend.mode=batch")
     words += ("backend.poll_seconds=0.1",)
     assert simbench(*words, "backend=openai,anthropic", plain=True).wait(200) == 0, (tmp_path / "log.txt").read_text()

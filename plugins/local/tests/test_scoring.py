@@ -37,7 +37,7 @@ def requests_of(encoder: Encoder, interviews: Sequence[Interview]) -> list[Reque
 def fixed(options: np.ndarray) -> Callable[[Request, int, np.ndarray], int]:
     """Take options that were drawn beforehand, by participant and item."""
     return lambda request, position, logprobs: (
-        int(options[int(request.key.participant_id[1:]), position]) % len(logprobs)
+        int(options[int(request.key.participant_id[1:]), position]) % len(logprobs)  # type: ignore[attr-defined, index]
     )
 
 

@@ -52,10 +52,10 @@ def backend(server: LocalServer, **settings) -> OpenAI:
     return OpenAI(OpenAIConfig(**chosen | {"capabilities": Takes(**chosen["capabilities"])}))
 
 
-def answers(made: OpenAI, folder: Path, people=30, pilot=(), asked=None, **lent):
+def answers(made: OpenAI, folder: Path, people=30, pilot=(), asked=None, **changes):
     """One run of a backend in a folder: check, adapt, respond."""
     folder.mkdir(exist_ok=True)
-    lent = workspace(folder, **lent)
+    lent = workspace(folder, **changes)
     asked = asked or interviews(people)
     made.check(pilot, asked)
     model = made.adapt(list(pilot), lent)

@@ -342,5 +342,5 @@ def test_a_promise_for_a_batch_is_at_its_price(tmp_path) -> None:
         backend = made("gpt-4.1", mode=mode, adapt="none")
         lent = workspace(tmp_path)
         session = backend._session(backend.adapt([], lent), lent)
-        most.append(session.desk._advance(Talk(interviews(1)[0], session.manner)).claim.most)
+        most.append(session.desk._advance(Talk(interviews(1)[0], session.manner)).claim.most)  # type: ignore[union-attr]
     assert most[1] == pytest.approx(most[0] / 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from simbench.backends.base import Task, Workspace
 from simbench.design import Item
 from simbench.interview import Interview, Transcript
 
-__all__ = ["ITEMS", "MemoryCache", "Told", "interviews", "transcripts", "workspace"]
+__all__ = ["ITEMS", "Lent", "MemoryCache", "Told", "interviews", "transcripts", "workspace"]
 
 ITEMS = (
     Item("expected", "belief", "How much will come back?", {0: "Nothing", 1: "Half of it", 2: "All of it"}),
@@ -89,6 +90,13 @@ class MemoryCache:
         self.stored[json.dumps(key, sort_keys=True)] = json.dumps(value)
 
 
-def workspace(folder: Path, **changes: Any) -> Workspace:
+@dataclass(frozen=True)
+class Lent(Workspace):
+    """A workspace whose progress can be asked what it was told."""
+
+    progress: Told
+
+
+def workspace(folder: Path, **changes: Any) -> Lent:
     """A workspace in a folder, with a run's id, a progress that remembers, and no cache."""
-    return Workspace(**{"folder": folder, "seed": 7, "progress": Told(), "run_id": "study-1", **changes})
+    return Lent(**{"folder": folder, "seed": 7, "progress": Told(), "run_id": "study-1", **changes})

@@ -15,8 +15,8 @@ from simbench.stats.regression.result import Fit, Status
 __all__ = ["REPORTED", "reported"]
 
 REPORTED = ("ols", "logit", "poisson")
-"""Families that statsmodels fits here. Its ordered logit stops short of the maximum (BFGS), and it has neither Firth's
-penalty nor intervals as outcomes, so those are our own throughout."""
+"""Families that statsmodels fits here. Its ordered logit stops short of the maximum (BFGS), and it has neither
+Firth's penalty nor intervals as outcomes, so those are our own throughout."""
 
 
 def reported(
