@@ -17,7 +17,7 @@ from simbench.stats._arrays import Floats, Ints, as_weights, inverse, row_chunks
 from simbench.stats.regression.basis import Basis, orthonormal_basis
 from simbench.stats.regression.newton import Trace, maximise
 from simbench.stats.regression.result import Fit, Status, nan_fit
-from simbench.stats.regression.sandwich import COVARIANCES, Clusters, cluster_index, robust_covariance
+from simbench.stats.regression.sandwich import COVARIANCES, Robust, robust_covariance
 
 __all__ = ["FAMILIES", "Family", "checked", "collinear", "fit_glm", "screen"]
 
@@ -84,11 +84,13 @@ def fit_glm(
     names: tuple[str, ...] | None = None,
     covariance: str = "model",
     clusters: ArrayLike | None = None,
+    survey: ArrayLike | None = None,
 ) -> Fit:
     """Fit one model under every row of weights.
 
     A weight is a frequency: weight 2 is the same as the row twice. Estimates, standard errors and p-values
-    equal those of statsmodels (``OLS``, ``Logit``, ``Poisson``) on the expanded data.
+    equal those of statsmodels (``OLS``, ``Logit``, ``Poisson``) on the expanded data. With ``survey`` a weight is a
+    frequency times the row's survey weight, and the sandwich is that of a weighted sample.
 
     Args:
         family: ``ols``, ``logit`` or ``poisson``.
@@ -100,6 +102,8 @@ def fit_glm(
             (sandwich, times n / (n - p)), ``HC3`` (OLS only) or ``cluster``.
         clusters: (n,) person of each row, for ``cluster``. A person drawn twice is two persons, so weights
             must be constant within a person, or 0. Small-sample factor ``G/(G-1) (n-1)/(n-p)``.
+        survey: (n,) survey weights, above 0, for ``HC0``, ``HC1`` and ``cluster``: see
+            :class:`simbench.stats.regression.sandwich.Robust`.
 
     Returns:
         A :class:`Fit`. p-values use the t distribution for OLS (n - p degrees of freedom) and with ``cluster``
@@ -110,10 +114,8 @@ def fit_glm(
     """
     kind, y, x = checked(family, outcome, design)
     labels = names or tuple(f"x{column}" for column in range(x.shape[1]))
-    if covariance not in COVARIANCES or (covariance == "HC3" and family != "ols"):
-        known = [name for name in COVARIANCES if name != "HC3" or family == "ols"]
-        raise ValueError(f"covariance of {family!r} must be one of {known}, found {covariance!r}")
-    groups = cluster_index(clusters, y.size) if covariance == "cluster" else None
+    known = [name for name in COVARIANCES if name != "HC3" or family == "ols"]
+    robust = Robust.of(covariance, clusters, survey, y.size, known, repr(family))
     matrix = as_weights(weights, y.size)
     basis = orthonormal_basis(x)
     result = nan_fit(labels, matrix.shape[0])
@@ -121,7 +123,7 @@ def fit_glm(
         result.n[:] = matrix.sum(axis=1)
         return collinear(result, tuple(labels[column] for column in basis.aliased), y.size, x.shape[1])
     for rows in row_chunks(matrix.shape[0], 6 * y.size):
-        runaway = _fit_rows(kind, y, basis, matrix[rows], (covariance, groups), result, rows)
+        runaway = _fit_rows(kind, y, basis, matrix[rows], robust, result, rows)
         if runaway is not None:
             move = np.abs(basis.estimates(runaway[None])[0]) * basis.size
             moving = (name for name, size in zip(labels, move) if size > 1e-2 and name != "Intercept")
@@ -172,12 +174,12 @@ def _fit_rows(
     y: Floats,
     basis: Basis,
     weights: Floats,
-    robust: tuple[str, Clusters | None],
+    robust: Robust,
     result: Fit,
     rows: slice,
 ) -> Floats | None:
     """Fit one chunk and write it into ``result``; return the last step of row 0 if it ran away."""
-    total = weights.sum(axis=1)
+    total = robust.drawn(weights).sum(axis=1)
     status = screen(y, basis.q.shape[1], basis, weights)
     good = np.flatnonzero(status == Status.OK)
     trace = _solve(kind, y, basis, weights[good])
@@ -197,7 +199,7 @@ def _fit_rows(
     result.status[rows], result.n[rows] = status, total
     result.estimates[at] = basis.estimates(coordinates[fitted])
     result.covariance[at] = basis.covariance(variance[fitted])
-    result.df[at] = df[fitted] if kind.name == "ols" or robust[0] == "cluster" else np.inf
+    result.df[at] = df[fitted] if kind.name == "ols" or robust.kind == "cluster" else np.inf
     return trace.step[0] if first else None
 
 
@@ -206,15 +208,13 @@ def _mean(weights: Floats, y: Floats) -> Floats:
 
 
 def _variance(
-    kind: Family, y: Floats, basis: Basis, weights: Floats, mu: Floats, robust: tuple[str, Clusters | None]
+    kind: Family, y: Floats, basis: Basis, weights: Floats, mu: Floats, robust: Robust
 ) -> tuple[Floats, Floats]:
     """Covariances in the basis' coordinates (R, p, p), and degrees of freedom (R,)."""
-    covariance, groups = robust
-    total = weights.sum(axis=1)
     bread = inverse(basis.cross(weights * kind.variance(mu)))
-    if covariance != "model":
-        return robust_covariance(covariance, basis, bread, weights, y - mu, groups, total)
-    df = total - basis.q.shape[1]
+    if robust.kind != "model":
+        return robust_covariance(robust, basis, bread, weights, y - mu)
+    df = weights.sum(axis=1) - basis.q.shape[1]
     if kind.name == "ols":
         bread = bread * ((weights * (y - mu) ** 2).sum(axis=1) / df)[:, None, None]
     return bread, df

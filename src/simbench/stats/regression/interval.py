@@ -18,14 +18,14 @@ from simbench.stats.regression.basis import Basis, orthonormal_basis
 from simbench.stats.regression.glm import collinear, screen
 from simbench.stats.regression.newton import maximise
 from simbench.stats.regression.result import Fit, Status, nan_fit
-from simbench.stats.regression.sandwich import Clusters, cluster_index, cluster_sums, cluster_weights
+from simbench.stats.regression.sandwich import Robust, cluster_sums
 
 __all__ = ["SIGMA", "fit_interval"]
 
 SIGMA = "sigma"
 FAR = 1e3
 """Stands for an infinite bound, in standard deviations: densities there are 0 in double precision."""
-COVARIANCES = ("model", "cluster")
+COVARIANCES = ("model", "HC1", "cluster")
 
 
 def fit_interval(
@@ -37,6 +37,7 @@ def fit_interval(
     names: tuple[str, ...] | None = None,
     covariance: str = "model",
     clusters: ArrayLike | None = None,
+    survey: ArrayLike | None = None,
 ) -> Fit:
     """Fit one interval regression under every row of weights.
 
@@ -46,8 +47,10 @@ def fit_interval(
         design: (n, p), intercept included, no missing values.
         weights: (R, n); None = one fit with all ones.
         names: of the p columns; default ``x0``, ``x1`` ...
-        covariance: ``model`` (inverse of the observed information) or ``cluster``.
+        covariance: ``model`` (inverse of the observed information), ``HC1`` or ``cluster``, as in
+            :func:`simbench.stats.fit_glm`.
         clusters: (n,) cluster of each row, for ``cluster``.
+        survey: (n,) survey weights, as there.
 
     Returns:
         A :class:`Fit` with the p coefficients, in units of the cuts, then ``sigma``; p-values by the normal
@@ -63,13 +66,11 @@ def fit_interval(
         raise ValueError("outcome (n,) and design (n, p) must agree in length and have no missing values")
     if bounds.ndim != 1 or bounds.size < 2 or not np.isfinite(bounds).all() or (np.diff(bounds) <= 0).any():
         raise ValueError(f"cuts must be at least two rising numbers, found {bounds.tolist()}")
-    if covariance not in COVARIANCES:
-        raise ValueError(f"covariance of an interval regression is one of {list(COVARIANCES)}, found {covariance!r}")
-    groups = cluster_index(clusters, y.size) if covariance == "cluster" else None
+    robust = Robust.of(covariance, clusters, survey, y.size, COVARIANCES, "an interval regression")
     labels = names or tuple(f"x{column}" for column in range(x.shape[1]))
     matrix, basis = as_weights(weights, y.size), orthonormal_basis(x)
     result = nan_fit((*labels, SIGMA), matrix.shape[0])
-    result.n[:] = matrix.sum(axis=1)
+    result.n[:] = robust.drawn(matrix).sum(axis=1)
     if basis.aliased:
         return collinear(result, tuple(labels[column] for column in basis.aliased), y.size, x.shape[1])
     scale = float(np.ptp(bounds)) / 2
@@ -79,7 +80,7 @@ def fit_interval(
         basis, np.r_[-np.inf, (bounds - centre) / scale][y], np.r_[(bounds - centre) / scale, np.inf][y]
     )
     for rows in row_chunks(matrix.shape[0], 12 * y.size):
-        _fit_rows(problem, y, matrix[rows], groups, result, rows, (centre, scale))
+        _fit_rows(problem, y, matrix[rows], robust, result, rows, (centre, scale))
     return result
 
 
@@ -141,7 +142,7 @@ def _fit_rows(
     problem: _Problem,
     y: Ints,
     weights: Floats,
-    clusters: Clusters | None,
+    robust: Robust,
     result: Fit,
     rows: slice,
     unit: tuple[float, float],
@@ -164,15 +165,15 @@ def _fit_rows(
         status[good] = trace.status
         done = np.flatnonzero(trace.status == Status.OK)
         good, found, kept = good[done], trace.coordinates[done], kept[done]
-        covariance = _variance(problem, found, kept, clusters)
+        covariance = _variance(problem, found, kept, robust)
         status[good[~np.isfinite(covariance).all(axis=(1, 2))]] = Status.TOO_FEW
         fitted = status[good] == Status.OK
         at = rows.start + good[fitted]
         estimates, jacobian = _in_units(problem.basis, found[fitted], unit)
         result.estimates[at] = estimates
         result.covariance[at] = jacobian @ covariance[fitted] @ jacobian.transpose(0, 2, 1)
-        if clusters is not None:  # few clusters: t with G - 1 degrees of freedom
-            result.df[at] = cluster_weights(kept[fitted], clusters).sum(axis=1) - 1
+        if robust.clusters is not None:  # few clusters: t with G - 1 degrees of freedom
+            result.df[at] = robust.groups(kept[fitted]) - 1
     result.status[rows] = status
 
 
@@ -191,13 +192,17 @@ def _in_units(basis: Basis, x: Floats, unit: tuple[float, float]) -> tuple[Float
     return estimates, jacobian
 
 
-def _variance(problem: _Problem, x: Floats, weights: Floats, clusters: Clusters | None) -> Floats:
+def _variance(problem: _Problem, x: Floats, weights: Floats, robust: Robust) -> Floats:
     """Covariances (R, p + 1, p + 1) of the coordinates."""
     bread = inverse(problem.derivatives(x, weights)[1])
-    if clusters is None:
+    if robust.kind == "model":
         return bread
-    upper, lower, _ = problem.slopes(x)
-    one, two = problem.vectors
-    meat, factor = cluster_sums([(upper, one), (lower, two)], weights, clusters)
+    upper, lower = map(robust.scores, problem.slopes(x)[:2])
+    (one, two), weights = problem.vectors, robust.drawn(weights)
     total, q = weights.sum(axis=1), x.shape[1]
+    if robust.clusters is None:
+        each = upper[:, :, None] * one + lower[:, :, None] * two
+        meat = (each * weights[:, :, None]).transpose(0, 2, 1) @ each
+        return np.asarray(bread @ meat @ bread * (total / (total - q))[:, None, None])
+    meat, factor = cluster_sums([(upper, one), (lower, two)], weights, robust.clusters)
     return np.asarray(bread @ meat @ bread * (factor * (total - 1) / (total - q))[:, None, None])

@@ -16,7 +16,7 @@ from simbench.stats.regression.basis import Basis, orthonormal_basis
 from simbench.stats.regression.glm import collinear, screen
 from simbench.stats.regression.newton import maximise
 from simbench.stats.regression.result import Fit, Status, nan_fit
-from simbench.stats.regression.sandwich import Clusters, cluster_index, cluster_sums, cluster_weights
+from simbench.stats.regression.sandwich import Robust, cluster_sums
 
 __all__ = ["fit_multinomial"]
 
@@ -32,6 +32,7 @@ def fit_multinomial(
     levels: Sequence[object] | None = None,
     covariance: str = "model",
     clusters: ArrayLike | None = None,
+    survey: ArrayLike | None = None,
 ) -> Fit:
     """Fit one multinomial logit under every row of weights.
 
@@ -46,6 +47,7 @@ def fit_multinomial(
         levels: what the K codes stand for; default the codes up to the largest.
         covariance: ``model``, ``HC0``, ``HC1`` or ``cluster``, as in :func:`simbench.stats.fit_glm`.
         clusters: (n,) cluster of each row, for ``cluster``.
+        survey: (n,) survey weights, as there.
 
     Returns:
         A :class:`Fit` with the p coefficients of level 1, then of level 2 ..., named ``level: column``; p-values by
@@ -61,21 +63,19 @@ def fit_multinomial(
         raise ValueError("outcome (n,) and design (n, p) must agree in length and have no missing values")
     if len(scale) < 2:
         raise ValueError(f"a multinomial outcome has at least two levels, found {scale}")
-    if covariance not in COVARIANCES:
-        raise ValueError(f"covariance of a multinomial logit is one of {list(COVARIANCES)}, found {covariance!r}")
-    groups = cluster_index(clusters, y.size) if covariance == "cluster" else None
+    robust = Robust.of(covariance, clusters, survey, y.size, COVARIANCES, "a multinomial logit")
     columns = names or tuple(f"x{column}" for column in range(x.shape[1]))
     labels = tuple(f"{level}: {column}" for level in scale[1:] for column in columns)
     matrix = as_weights(weights, y.size)
     basis = orthonormal_basis(x)
     result = nan_fit(labels, matrix.shape[0])
-    result.n[:] = matrix.sum(axis=1)
+    result.n[:] = robust.drawn(matrix).sum(axis=1)
     if basis.aliased:
         return collinear(result, tuple(columns[column] for column in basis.aliased), y.size, x.shape[1])
     problem = _Problem(one_hot(y, len(scale)), basis)
     lost = [level for level, count in zip(scale, problem.answers.sum(axis=0), strict=True) if not count]
     for rows in row_chunks(matrix.shape[0], 6 * y.size * len(scale)):
-        _fit_rows(problem, y, matrix[rows], (covariance, groups), result, rows)
+        _fit_rows(problem, y, matrix[rows], robust, result, rows)
     return replace(result, culprits=tuple(f"nobody answers {level}" for level in lost))
 
 
@@ -127,9 +127,7 @@ class _Problem:
         return parts
 
 
-def _fit_rows(
-    problem: _Problem, y: Ints, weights: Floats, robust: tuple[str, Clusters | None], result: Fit, rows: slice
-) -> None:
+def _fit_rows(problem: _Problem, y: Ints, weights: Floats, robust: Robust, result: Fit, rows: slice) -> None:
     """Fit one chunk and write it into ``result``."""
     levels, p = problem.answers.shape[1], problem.basis.q.shape[1]
     q = (levels - 1) * p
@@ -154,23 +152,24 @@ def _fit_rows(
         at, back = rows.start + good[fitted], np.kron(np.eye(levels - 1), problem.basis.back)
         result.estimates[at] = found[fitted] @ back.T
         result.covariance[at] = back @ covariance[fitted] @ back.T
-        if robust[1] is not None:  # few clusters: t with G - 1 degrees of freedom
-            result.df[at] = cluster_weights(kept[fitted], robust[1]).sum(axis=1) - 1
+        if robust.clusters is not None:  # few clusters: t with G - 1 degrees of freedom
+            result.df[at] = robust.groups(kept[fitted]) - 1
     result.status[rows] = status
 
 
-def _variance(problem: _Problem, x: Floats, weights: Floats, robust: tuple[str, Clusters | None]) -> Floats:
+def _variance(problem: _Problem, x: Floats, weights: Floats, robust: Robust) -> Floats:
     """Covariances (R, q, q) in the basis' coordinates."""
-    kind, clusters = robust
     bread = inverse(problem.derivatives(x, weights)[1])
-    if kind == "model":
+    if robust.kind == "model":
         return bread
-    parts, total, q = problem.scores(x), weights.sum(axis=1), x.shape[1]
-    if clusters is not None:
-        meat, factor = cluster_sums(parts, weights, clusters)
+    parts = [(robust.scores(factor), vector) for factor, vector in problem.scores(x)]
+    weights = robust.drawn(weights)
+    total, q = weights.sum(axis=1), x.shape[1]
+    if robust.clusters is not None:
+        meat, factor = cluster_sums(parts, weights, robust.clusters)
         factor = factor * (total - 1) / (total - q)
     else:
         each = np.asarray(sum(factor[:, :, None] * vector for factor, vector in parts))
         meat = (each * weights[:, :, None]).transpose(0, 2, 1) @ each
-        factor = total / (total - q) if kind == "HC1" else np.ones(total.size)
+        factor = total / (total - q) if robust.kind == "HC1" else np.ones(total.size)
     return np.asarray(bread @ meat @ bread * factor[:, None, None])

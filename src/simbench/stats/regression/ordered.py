@@ -18,7 +18,7 @@ from simbench.stats.regression.basis import Basis, orthonormal_basis
 from simbench.stats.regression.glm import collinear
 from simbench.stats.regression.newton import Trace, maximise
 from simbench.stats.regression.result import Fit, Status, nan_fit
-from simbench.stats.regression.sandwich import Clusters, cluster_index, cluster_sums
+from simbench.stats.regression.sandwich import Robust, cluster_sums
 
 __all__ = ["fit_ordered"]
 
@@ -34,6 +34,7 @@ def fit_ordered(
     levels: Sequence[object] | None = None,
     covariance: str = "model",
     clusters: ArrayLike | None = None,
+    survey: ArrayLike | None = None,
 ) -> Fit:
     """Fit one ordered logit under every row of weights.
 
@@ -50,6 +51,7 @@ def fit_ordered(
             largest.
         covariance: ``model``, ``HC0``, ``HC1`` or ``cluster``, as in :func:`simbench.stats.fit_glm`.
         clusters: (n,) person of each row, for ``cluster``.
+        survey: (n,) survey weights, as there.
 
     Returns:
         A :class:`Fit`: p coefficients, then K-1 thresholds; p-values by the normal distribution, with clusters by
@@ -63,14 +65,12 @@ def fit_ordered(
     y = as_codes(outcome, len(scale), "outcome")
     if x.ndim != 2 or x.shape[0] != y.size or not np.isfinite(x).all() or (y < 0).any():
         raise ValueError("outcome (n,) and design (n, p) must agree in length and have no missing values")
-    if covariance not in COVARIANCES:
-        raise ValueError(f"covariance of an ordered logit must be one of {list(COVARIANCES)}, found {covariance!r}")
-    groups = cluster_index(clusters, y.size) if covariance == "cluster" else None
+    robust = Robust.of(covariance, clusters, survey, y.size, COVARIANCES, "an ordered logit")
     labels = names or tuple(f"x{column}" for column in range(x.shape[1]))
     matrix = as_weights(weights, y.size)
     basis = orthonormal_basis(np.column_stack([np.ones(y.size), x]))
     result = nan_fit(labels + tuple(f"{low}|{high}" for low, high in zip(scale[:-1], scale[1:])), matrix.shape[0])
-    result.n[:] = matrix.sum(axis=1)
+    result.n[:] = robust.drawn(matrix).sum(axis=1)
     if basis.aliased:
         found = tuple(labels[column - 1] for column in basis.aliased if column)
         return collinear(result, found, y.size, x.shape[1] + 1)
@@ -80,7 +80,7 @@ def fit_ordered(
         rows = np.flatnonzero((present == pattern).all(axis=1))
         problem = _Problem.of(y, basis, pattern)
         for part in row_chunks(rows.size, 12 * y.size):
-            step = _fit_rows(problem, matrix[rows[part]], (covariance, groups), result, rows[part])
+            step = _fit_rows(problem, matrix[rows[part]], robust, result, rows[part])
             if step is not None:
                 move = np.abs(step) * basis.size[1:]
                 culprits = tuple(name for name, size in zip(labels, move) if size > 1e-2)
@@ -169,9 +169,7 @@ class _Problem:
         return np.asarray(total[:, self.spread])
 
 
-def _fit_rows(
-    problem: _Problem, weights: Floats, robust: tuple[str, Clusters | None], result: Fit, rows: Ints
-) -> Floats | None:
+def _fit_rows(problem: _Problem, weights: Floats, robust: Robust, result: Fit, rows: Ints) -> Floats | None:
     """Fit one chunk and write it into ``result``; return the last step of row 0 if it ran away."""
     q, p = problem.upper.shape[1], problem.columns.shape[1]
     distinct = (weights > 0).sum(axis=1)
@@ -195,9 +193,8 @@ def _fit_rows(
     result.status[rows] = status
     result.estimates[rows[good[fitted]]] = found[fitted] @ problem.back.T
     result.covariance[rows[good[fitted]]] = problem.back @ covariance[fitted] @ problem.back.T
-    if robust[1] is not None:  # few clusters: t with G - 1 degrees of freedom
-        first = robust[1].order[robust[1].starts]
-        result.df[rows[good[fitted]]] = weights[good[fitted]][:, first].sum(axis=1) - 1
+    if robust.clusters is not None:  # few clusters: t with G - 1 degrees of freedom
+        result.df[rows[good[fitted]]] = robust.groups(weights[good[fitted]]) - 1
     return None if runaway is None else (problem.back[:p, :p] @ runaway[:p])
 
 
@@ -219,18 +216,18 @@ def _solve(problem: _Problem, weights: Floats) -> Trace:
     return maximise(start, objective, derivatives)
 
 
-def _variance(problem: _Problem, x: Floats, weights: Floats, robust: tuple[str, Clusters | None]) -> Floats:
+def _variance(problem: _Problem, x: Floats, weights: Floats, robust: Robust) -> Floats:
     """Covariances (R, q, q) in the problem's coordinates."""
-    kind, clusters = robust
     upper, lower, second = problem.slopes(x)
     bread = inverse(problem.packed((weights * second[0], weights * second[1], weights * second[2])))
-    total, q = weights.sum(axis=1), x.shape[1]
-    if kind == "model":
+    if robust.kind == "model":
         return bread
-    if clusters is not None:
-        meat, factor = cluster_sums([(upper, problem.upper), (lower, problem.lower)], weights, clusters)
+    weights, upper, lower = robust.drawn(weights), robust.scores(upper), robust.scores(lower)
+    total, q = weights.sum(axis=1), x.shape[1]
+    if robust.clusters is not None:
+        meat, factor = cluster_sums([(upper, problem.upper), (lower, problem.lower)], weights, robust.clusters)
         factor = factor * (total - 1) / (total - q)
     else:
         meat = problem.packed((weights * upper**2, weights * upper * lower, weights * lower**2))
-        factor = total / (total - q) if kind == "HC1" else np.ones(total.size)
+        factor = total / (total - q) if robust.kind == "HC1" else np.ones(total.size)
     return np.asarray(bread @ meat @ bread * factor[:, None, None])

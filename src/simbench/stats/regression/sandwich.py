@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from simbench.stats._arrays import Floats, Ints, ratio, row_chunks
 from simbench.stats.regression.basis import Basis
 
-__all__ = ["COVARIANCES", "Clusters", "cluster_index", "cluster_sums", "cluster_weights", "robust_covariance"]
+__all__ = ["COVARIANCES", "Clusters", "Robust", "cluster_sums", "cluster_weights", "robust_covariance"]
 
 COVARIANCES = ("model", "HC0", "HC1", "HC3", "cluster")
 
@@ -22,6 +22,56 @@ class Clusters:
 
     order: Ints
     starts: Ints
+
+
+@dataclass(frozen=True)
+class Robust:
+    """How the covariance of a fit is made.
+
+    With survey weights s, a row of weights is multiplicity times s: a row drawn m times is m rows of weight s. The
+    estimates need the product alone; the sandwich sums ``m (s u)(s u)'`` over rows of score u, after Huber (1967) and
+    Binder (1983).
+
+    Attributes:
+        kind: one of :data:`COVARIANCES`.
+        clusters: for ``cluster``.
+        survey: (n,) survey weights, above 0; None = every row counts alike.
+    """
+
+    kind: str
+    clusters: Clusters | None = None
+    survey: Floats | None = None
+
+    @classmethod
+    def of(
+        cls, kind: str, clusters: ArrayLike | None, survey: ArrayLike | None, n: int, known: Sequence[str], what: str
+    ) -> Robust:
+        """What is asked for, of n rows and a fit called ``what``. ValueError for what there is not, or does not fit."""
+        if kind not in known:
+            raise ValueError(f"covariance of {what} must be one of {list(known)}, found {kind!r}")
+        groups = cluster_index(clusters, n) if kind == "cluster" else None
+        if survey is None:
+            return cls(kind, groups)
+        given = np.asarray(survey, dtype=np.float64)
+        if given.shape != (n,) or not (np.isfinite(given).all() and (given > 0).all()):
+            raise ValueError(f"survey weights must be finite and above 0, one per row ({n}), found {given.shape}")
+        if kind not in ("HC0", "HC1", "cluster"):
+            raise ValueError(f"survey weights need a covariance HC0, HC1 or cluster, found {kind!r}")
+        return cls(kind, groups, given)
+
+    def drawn(self, weights: Floats) -> Floats:
+        """How often every row is in every fit (R, n)."""
+        return weights if self.survey is None else np.rint(weights / self.survey)
+
+    def scores(self, factor: Floats) -> Floats:
+        """Scores (R, n) as they enter the sandwich."""
+        return factor if self.survey is None else factor * self.survey
+
+    def groups(self, weights: Floats) -> Floats:
+        """Number of clusters drawn (R,)."""
+        assert self.clusters is not None  # noqa: S101 - only asked where there are clusters
+        times: Floats = cluster_weights(self.drawn(weights), self.clusters)
+        return np.asarray(times.sum(axis=1))
 
 
 def cluster_index(clusters: ArrayLike | None, n: int) -> Clusters:
@@ -39,35 +89,29 @@ def cluster_index(clusters: ArrayLike | None, n: int) -> Clusters:
 
 
 def robust_covariance(
-    kind: str,
-    basis: Basis,
-    bread: Floats,
-    weights: Floats,
-    residuals: Floats,
-    clusters: Clusters | None,
-    total: Floats,
+    robust: Robust, basis: Basis, bread: Floats, weights: Floats, residuals: Floats
 ) -> tuple[Floats, Floats]:
     """Sandwich covariances in the basis' coordinates.
 
     Args:
-        kind: one of :data:`COVARIANCES` but ``model``.
+        robust: of any kind but ``model``.
         basis: of the design.
         bread: (R, p, p) inverse information.
         weights: (R, n).
         residuals: (R, n) outcome minus fitted mean.
-        clusters: for ``cluster``.
-        total: (R,) sums of the weights.
 
     Returns:
         Covariances (R, p, p) and the degrees of freedom for a t distribution (R,). A covariance is NaN where
         it is not defined: one cluster, or under HC3 a row that alone decides its fitted value.
     """
-    p = basis.q.shape[1]
+    p, kind = basis.q.shape[1], robust.kind
+    weights, residuals = robust.drawn(weights), robust.scores(residuals)
+    total = weights.sum(axis=1)
     df = total - p
-    if clusters is not None:
-        meat, factor = cluster_sums([(residuals, basis.q)], weights, clusters)
+    if robust.clusters is not None:
+        meat, factor = cluster_sums([(residuals, basis.q)], weights, robust.clusters)
         small = factor * (total - 1) / (total - p)
-        return bread @ meat @ bread * small[:, None, None], cluster_weights(weights, clusters).sum(axis=1) - 1
+        return bread @ meat @ bread * small[:, None, None], cluster_weights(weights, robust.clusters).sum(axis=1) - 1
     if kind == "HC3":
         upper, lower = np.triu_indices(p)
         leverage, double = bread[:, upper, lower], np.where(upper == lower, 1.0, 2.0)
