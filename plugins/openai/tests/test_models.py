@@ -91,6 +91,7 @@ def test_the_default_lives_and_what_is_newer_is_declared() -> None:
         backend = made(model)
         backend.check([], [])
         assert backend.terms.capabilities().takes("finetune") is False
+        assert backend.terms.price() is not None
 
 
 @pytest.fixture

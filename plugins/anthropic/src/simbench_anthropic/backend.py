@@ -22,6 +22,13 @@ PLAIN = (
     "sonnet-4-6",
     "opus-4-6",
 )  # as Claude 3 cut texts, no thinking
+# Announced on https://platform.claude.com/docs/en/about-claude/model-deprecations, as litellm 1.110.2 and Anthropic's
+# release notes have it in November 2026; nothing earlier than a year after its release is announced of the others.
+SHUTDOWN = {
+    "2026-06-15": ("sonnet-4-20250514", "sonnet-4-0", "opus-4-20250514", "opus-4-0"),
+    "2026-08-05": ("opus-4-1*",),
+    "2026-11-30": ("sonnet-4-5*",),
+}
 
 
 def _rows() -> list[Declared]:
@@ -32,7 +39,8 @@ def _rows() -> list[Declared]:
     for line in PLAIN:
         rows.append(Declared(f"claude-{line}*", {"temperature": True, "thinking": False}, OLD))
         rows.append(Declared(f"claude-{line}*", {**batch, "thinking": False}))
-    return [*rows, *(Declared(f"claude-{line}", batch) for line in ("*-4-7*", "*-4-8*", "*-5", "*-5-*"))]
+    rows += [Declared(f"claude-{line}", batch) for line in ("*-4-7*", "*-4-8*", "*-5", "*-5-*")]
+    return [*rows, *(Declared(f"claude-{line}", {}, shutdown=day) for day in SHUTDOWN for line in SHUTDOWN[day])]
 
 
 @dataclass(frozen=True)

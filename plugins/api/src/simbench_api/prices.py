@@ -13,7 +13,7 @@ from simbench.errors import ConfigError
 from simbench.experiments.sections import read_yaml
 from simbench.files import as_path
 
-__all__ = ["Price", "find_price"]
+__all__ = ["Price", "find_price", "shipped_prices"]
 
 MILLION = 1_000_000
 
@@ -65,13 +65,14 @@ def find_price(host: str, model: str, path: str | None = None) -> Price | None:
     counts. Shipped rows name a provider's own host: another host of the same protocol has its own prices.
     """
     own = _rows(read_yaml(as_path(path), "backend.prices"), path) if path else ()
-    rows = [*own, *_shipped()]
+    rows = [*own, *shipped_prices()]
     fitting = (row for row in rows if fnmatchcase(host, row.host) and fnmatchcase(model, row.model))
     return next(fitting, None)
 
 
 @cache
-def _shipped() -> tuple[Price, ...]:
+def shipped_prices() -> tuple[Price, ...]:
+    """The rows of the shipped table."""
     import yaml
 
     text = files("simbench_api").joinpath("prices.yaml").read_text("utf-8")
