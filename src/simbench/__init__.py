@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from simbench import errors as errors
     from simbench.backends.base import Answer as Answer
     from simbench.backends.base import Backend as Backend
     from simbench.backends.base import Model as Model
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     from simbench.metrics.base import Comparison as Comparison
     from simbench.metrics.base import Metric as Metric
     from simbench.metrics.base import Score as Score
+    from simbench.plugin.marker import PLUGIN_API as PLUGIN_API
     from simbench.plugin.marker import hookimpl as hookimpl
     from simbench.samplers.base import Draw as Draw
     from simbench.samplers.base import Sampler as Sampler
     from simbench.settings import setting as setting
 
 _HOME = {
+    "PLUGIN_API": "simbench.plugin.marker",
     "Answer": "simbench.backends.base",
     "Backend": "simbench.backends.base",
     "Comparison": "simbench.metrics.base",
@@ -71,4 +74,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME, "errors"})
+    return sorted({*(name for name in globals() if name.startswith("__")), *_HOME, "errors"})

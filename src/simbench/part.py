@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from simbench.settings import NoConfig
 
-__all__ = ["C", "Part"]
+if TYPE_CHECKING:  # a default is Python 3.13's; type checkers know it from this package, which need not be installed
+    from typing_extensions import TypeVar
 
-C = TypeVar("C")
+    C = TypeVar("C", default=NoConfig)
+else:
+    from typing import TypeVar
+
+    C = TypeVar("C")
+
+__all__ = ["C", "Part"]
 
 
 class Part(ABC, Generic[C]):

@@ -13,9 +13,10 @@ from simbench.design import Factor, Item, Profile, Regression
 from simbench.errors import PluginError
 from simbench.experiments.base import Experiment
 from simbench.metrics.base import DIRECTIONS, Metric
+from simbench.plugin.marker import PLUGIN_API
 from simbench.samplers.base import Sampler
 
-__all__ = ["check_class", "check_settings", "classes_of"]
+__all__ = ["check_api", "check_class", "check_settings", "classes_of"]
 
 BASES: Mapping[str, type[Any]] = {
     "experiment": Experiment,
@@ -27,6 +28,18 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 LITERALS = ("null", "true", "false", "nan", "inf")
 PARTS: Mapping[str, type[Any]] = {"factors": Factor, "profile": Profile, "items": Item, "regressions": Regression}
 HELD = "int, float, bool, str, Path, an Enum, a dataclass, lists and dicts of these, `| None`, or Any"
+
+
+def check_api(plugin: object) -> None:
+    """PluginError where a plugin says it is written for other contracts than these; one that says nothing may try."""
+    wanted = getattr(plugin, "PLUGIN_API", PLUGIN_API)
+    if type(wanted) is not int:
+        raise PluginError(f"PLUGIN_API is a whole number, such as {PLUGIN_API}; found {wanted!r:.80}")
+    if wanted != PLUGIN_API:
+        newer = "update simbench: pip install -U simbench-eval" if wanted > PLUGIN_API else "update the plugin"
+        raise PluginError(
+            f"it is written for version {wanted} of simbench's plugin API, and this is {PLUGIN_API}; {newer}"
+        )
 
 
 def classes_of(hook: str, returned: Any) -> list[Any]:

@@ -25,7 +25,7 @@ from simbench.errors import ConfigError, PluginError, closest
 from simbench.plugin import hookspecs
 from simbench.plugin.blame import told
 from simbench.plugin.builtins import Builtins
-from simbench.plugin.contract import check_class, check_settings, classes_of
+from simbench.plugin.contract import check_api, check_class, check_settings, classes_of
 from simbench.plugin.hookspecs import KINDS
 from simbench.plugin.marker import PROJECT
 from simbench.plugin.neighbours import forget_changed
@@ -237,6 +237,7 @@ def _noted(source: _Source, broken: list[Broken], kind: str = "", cls: Any = Non
 def _hooks(source: _Source, manager: pluggy.PluginManager) -> dict[str, Callable[[], Any]]:
     """The hooks that a plugin implements, by kind. PluginError where one cannot have been meant like this."""
     plugin = source.load()
+    check_api(plugin)
     manager.register(plugin, f"{source.distribution} {source.name}")
     try:
         manager.check_pending()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pluggy
 
-__all__ = ["PROJECT", "hookimpl", "hookspec"]
+__all__ = ["PLUGIN_API", "PROJECT", "hookimpl", "hookspec"]
 
 PROJECT = "simbench"
+PLUGIN_API = 1
+"""Version of the contracts of the four kinds. A plugin says ``PLUGIN_API = 1``: the number, not this name."""
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
