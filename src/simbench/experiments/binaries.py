@@ -1,4 +1,4 @@
-"""Tables in binary files: Parquet, Excel workbooks, SPSS and Stata files. What they unpack to is bounded."""
+"""Tables in binary files: Parquet, Excel workbooks, SPSS, Stata and R files. What they unpack to is bounded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simbench.errors import ConfigError, DataError, Problem
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MOST_BYTES", "MOST_CELLS", "read_parquet", "read_statistical", "read_workbook"]
+__all__ = ["MOST_BYTES", "MOST_CELLS", "read_parquet", "read_r", "read_statistical", "read_workbook"]
 
 MOST_CELLS = 50_000_000
 MOST_BYTES = 2**30
@@ -119,14 +119,57 @@ def read_statistical(path: Path, setting: str) -> pd.DataFrame:
     return frame
 
 
-def _imported(name: str, setting: str, path: Path) -> Any:
+def read_r(path: Path, setting: str) -> pd.DataFrame:
+    """The data frame in a file of R (.rda, .rdata, .rds): the only one, or the one called like the file.
+
+    Raises ValueError for a file with none, or with several of other names.
+    """
+    import pandas as pd
+
+    rdata = _imported("rdata", setting, path, "data")
+    try:
+        found = rdata.conversion.convert(rdata.parser.parse_data(_unpacked(path)))
+    except (ValueError, OSError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - what is broken makes the parser fail in any way
+        raise ValueError(str(error) or type(error).__name__) from None
+    tables = found if isinstance(found, dict) else {path.stem: found}
+    frames = {name: each for name, each in tables.items() if isinstance(each, pd.DataFrame)}
+    if len(frames) != 1 and path.stem not in frames:
+        raise ValueError(f"expected one data frame; found {', '.join(frames) or 'none'}")
+    frame = frames[path.stem] if path.stem in frames else next(iter(frames.values()))
+    _refuse_more(frame.size, MOST_CELLS, "cells")
+    words = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name].dtype)]
+    return frame.astype(dict.fromkeys(words, object)).reset_index(drop=True)
+
+
+def _unpacked(path: Path) -> bytes:
+    """The content of a file of R, whichever way it is compressed."""
+    import bz2
+    import gzip
+    import lzma
+
+    openers = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+    with path.open("rb") as file:
+        start = file.read(6)
+    unpack: Any = next((each for mark, each in openers.items() if start.startswith(mark)), open)
+    try:
+        with unpack(path, "rb") as file:
+            content: bytes = file.read(MOST_BYTES + 1)
+    except (EOFError, lzma.LZMAError) as error:
+        raise ValueError(str(error)) from None
+    _refuse_more(len(content), MOST_BYTES, "bytes")
+    return content
+
+
+def _imported(name: str, setting: str, path: Path, extra: str = "files") -> Any:
     from importlib import import_module
 
     try:
         return import_module(name)
     except ImportError:
         raise ConfigError(
-            f"{setting}: {str(path)!r} needs {name}: pip install 'simbench-eval[files]', or save the table as CSV"
+            f"{setting}: {str(path)!r} needs {name}: pip install 'simbench-eval[{extra}]', or save the table as CSV"
         ) from None
 
 

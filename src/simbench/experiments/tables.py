@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Layout", "read_table"]
 
 LARGEST_FILE = 2**30
-SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".xlsx", ".sav", ".dta")
+R = (".rda", ".rdata", ".rds")
+SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".xlsx", ".sav", ".dta", *R)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Layout:
 
 
 def read_table(path: Path, setting: str, text: Collection[str] = (), layout: Layout | None = None) -> pd.DataFrame:
-    """The table in a CSV, TSV, Parquet, Excel, SPSS or Stata file.
+    """The table in a CSV, TSV, Parquet, Excel, SPSS, Stata or R file.
 
     ``setting`` is what the user set to name the file, for the message. Columns named in ``text`` are kept as
     written in text files (ids with leading zeros). Only empty cells, ``NA`` and ``NaN`` count as missing: a
@@ -77,7 +78,7 @@ def _read(path: Path, suffix: str, setting: str, text: Collection[str], layout: 
         return binaries.read_parquet(path)
     if suffix == ".xlsx":
         return binaries.read_workbook(path, setting, layout.sheet)
-    return binaries.read_statistical(path, setting)
+    return binaries.read_r(path, setting) if suffix in R else binaries.read_statistical(path, setting)
 
 
 def _first_line(error: Exception) -> str:
