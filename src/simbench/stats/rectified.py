@@ -27,7 +27,7 @@ from simbench.stats._arrays import Floats, ratio
 from simbench.stats.regression.basis import orthonormal_basis
 from simbench.stats.regression.glm import FAMILIES, Family, fit_glm
 
-__all__ = ["Rectified", "Sample", "rectified_glm", "rectified_mean"]
+__all__ = ["Rectified", "Sample", "newton_step", "rectified_glm", "rectified_mean"]
 
 
 @dataclass(frozen=True)
@@ -162,9 +162,9 @@ def rectified_glm(
     if reason:
         return _nothing(labels, n, _differing(labelled, predicted), reason)
     kind, start = FAMILIES[family], fit.estimates[0]
-    _, human = _step(kind, labelled, start, labelled.weights)
-    near, simulated = _step(kind, predicted, start, labelled.weights)
-    far, rest = _step(kind, unlabelled, start, unlabelled.weights)
+    _, human = newton_step(kind, labelled, start, labelled.weights)
+    near, simulated = newton_step(kind, predicted, start, labelled.weights)
+    far, rest = newton_step(kind, unlabelled, start, unlabelled.weights)
     human, simulated = _by_cluster(human, clusters), _by_cluster(simulated, clusters)
     rest = _by_cluster(rest, unlabelled.clusters)
     human_scale, rest_scale = _scale(labelled, p), _scale(unlabelled, p)
@@ -193,8 +193,11 @@ def rectified_glm(
     )
 
 
-def _step(kind: Family, sample: Sample, start: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
-    """One Newton step from ``start``, and each row's influence on where it ends (rows sum to 0): (p,), (n, p)."""
+def newton_step(kind: Family, sample: Sample, start: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
+    """One Newton step from ``start``, and each row's influence on where it ends (rows sum to 0): (p,), (n, p).
+
+    Influences are those of HC3. LinAlgError where the columns of the design are constant or collinear.
+    """
     x, n = sample.design, sample.outcome.size
     w = np.ones(n) if weights is None else weights * n / weights.sum()
     mu = kind.mean(x @ start)

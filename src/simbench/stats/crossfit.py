@@ -1,0 +1,403 @@
+"""Valid estimates from people and cross-fitted simulations of them, whatever the simulations are worth.
+
+Every person is labelled; fold k is predicted by a model that was adapted without fold k. Three samples of predictions
+stand beside the human answers: the labelled under the arm they were in, the labelled under *every* arm (weighted by
+the arms' known shares), and unlabelled people under every arm, predicted by all K models together. Two differences of
+their estimates have the expectation 0 whatever the models are like:
+
+- *assignment*: labelled people under their own arm less under every arm (chance is in who got which arm only);
+- *sampling*: labelled less unlabelled people (chance is in who was asked).
+
+    ``theta = human - lambda_1 (own arm - every arm) - lambda_2 (every arm - unlabelled)``
+
+The first is AIPW (Robins, Rotnitzky and Zhao 1994), or the generalised regression estimator of survey sampling, with
+known assignment; the second is cross-prediction-powered inference (Zrnic and Candes 2024, PNAS 121) with the power
+tuning of PPI++ (Angelopoulos, Duchi and Zrnic 2023, arXiv 2311.01453). Without arms the second alone is left:
+``theta = lambda mean_U f + mean(Y - lambda f_k)``, ``V = Var(Y - lambda f_k)/n + lambda^2 Var_U(f)/N``.
+
+Each lambda lies in [0, 1] and is chosen per coefficient to make the variance smallest; a person whose predictions
+cost a lambda costs a degree of freedom, ``n / (n - k)``, and where the variance so reckoned is not below the humans'
+own, every lambda is 0 and the estimate *is* the human one. So intervals are never wider than those of humans alone.
+
+**Conditions**, on the caller: labelled and unlabelled people are draws from one population; folds are of whole
+persons (or clusters); nothing is tuned on the fold left out; arms were assigned by chance with the shares given; and
+the learner is stable, that is, the K models differ little (Zrnic and Candes, section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from simbench.stats._arrays import Floats, Ints, ratio
+from simbench.stats.rectified import Sample, newton_step
+from simbench.stats.regression.basis import orthonormal_basis
+from simbench.stats.regression.glm import FAMILIES, fit_glm
+from simbench.stats.stepping import ordered_step
+
+__all__ = ["CrossFitted", "Evidence", "Rows", "crossfit_contrast", "crossfit_glm", "crossfit_ordered", "tuned"]
+
+FEWEST = 3
+SWEEPS = 1000
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one kind.
+
+    Attributes:
+        outcome: (m,) answers, or what is expected of them; (m, K) shares of K levels for :func:`crossfit_ordered`.
+        design: (m, p).
+        unit: (m,) whose row it is: codes of persons or clusters, the same codes in all samples of labelled people.
+        weights: (m,) positive; None = equal.
+    """
+
+    outcome: Floats
+    design: Floats
+    unit: Ints
+    weights: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known for one estimand.
+
+    ``human`` and ``predicted`` are the labelled under their own arm (``predicted`` may have several rows a person),
+    ``arms`` the labelled under every arm, ``unlabelled`` the others; None where there are none.
+    """
+
+    human: Rows
+    predicted: Rows | None = None
+    arms: Rows | None = None
+    unlabelled: Rows | None = None
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """Estimates (p,) from everything, beside those of humans alone. NaN, with a ``reason``, where there are none.
+
+    Attributes:
+        names: of the coefficients.
+        estimates: rectified.
+        standard_errors: theirs.
+        low: end of the interval.
+        high: end of the interval.
+        p_values: two-sided, of 0.
+        human: from human answers alone.
+        human_errors: their standard errors, by the same formula.
+        human_low: end of their interval, with the same degrees of freedom.
+        human_high: end of their interval.
+        simulated: from predictions alone; **not valid**: nothing corrects it.
+        power: (p, m) the lambdas: assignment, sampling (of each side, for a contrast); NaN where there is no such.
+        n: units with human answers in it.
+        n_unlabelled: units without.
+        reason: why nothing could be computed, or why the simulation could add nothing; empty elsewhere.
+    """
+
+    names: tuple[str, ...]
+    estimates: Floats
+    standard_errors: Floats
+    low: Floats
+    high: Floats
+    p_values: Floats
+    human: Floats
+    human_errors: Floats
+    human_low: Floats
+    human_high: Floats
+    simulated: Floats
+    power: Floats
+    n: int
+    n_unlabelled: int
+    reason: str = ""
+
+    @property
+    def width_ratio(self) -> Floats:
+        """(p,) width of the interval over that of humans alone: 1 where the simulation adds nothing."""
+        return ratio(self.standard_errors, self.human_errors)
+
+    @property
+    def more_humans(self) -> Floats:
+        """(p,) how many further humans the same precision would have cost: ``n ((SE_human / SE)^2 - 1)``."""
+        return self.n * (ratio(self.human_errors, self.standard_errors) ** 2 - 1)
+
+
+@dataclass(frozen=True)
+class _Control:
+    """A difference (p,) with expectation 0, and influences on it: labelled units (n, p), unlabelled ones (N, p)."""
+
+    gap: Floats
+    labelled: Floats
+    unlabelled: Floats
+
+
+@dataclass(frozen=True)
+class _Estimated:
+    """The human estimate with influences (n, p), its controls (None: not there), and the simulated estimate."""
+
+    human: Floats
+    influence: Floats
+    controls: tuple[_Control | None, _Control | None]
+    simulated: Floats
+    free: int
+    n: int
+    n_unlabelled: int
+    reason: str = ""
+
+
+def crossfit_glm(
+    family: str,
+    evidence: Evidence,
+    *,
+    names: tuple[str, ...] | None = None,
+    level: float = 0.95,
+    power: float | None = None,
+) -> CrossFitted:
+    """Coefficients of a regression (``ols``, ``logit``, ``poisson``); with an intercept alone, a mean.
+
+    Simulated coefficients are one Newton step away from the human ones, exact for least squares. Standard errors
+    are HC3 sandwich errors of the influences, summed by unit (with ``G / (G - 1)`` where units have several rows);
+    intervals use t with n - p degrees of freedom, with clusters G - 1.
+
+    Args:
+        family: of the regression.
+        evidence: human answers and predictions; units are coded from 0 in all samples of labelled people.
+        names: of the p coefficients; default ``x0``, ``x1`` ...
+        level: nominal coverage.
+        power: fix every lambda, without the degrees of freedom of tuning; None = tune them.
+
+    Raises:
+        ValueError: an unknown family, or arrays that do not fit each other.
+    """
+    labels = names or tuple(f"x{column}" for column in range(evidence.human.design.shape[1]))
+    found = _glm(family, evidence, labels)
+    return _nothing(labels, found) if isinstance(found, str) else _combined(labels, found, level, power)
+
+
+def crossfit_contrast(
+    first: Evidence, second: Evidence, *, name: str = "effect", level: float = 0.95, power: float | None = None
+) -> CrossFitted:
+    """Difference of two means, ``first - second``, as of two arms: each side has lambdas of its own.
+
+    With ``arms`` and power 1 this is the AIPW estimate of the treatment effect with known assignment.
+    """
+    sides = [_glm("ols", each, (name,)) for each in (first, second)]
+    for side in sides:
+        if isinstance(side, str):
+            return _nothing((name,), side)
+    one, two = (side for side in sides if not isinstance(side, str))
+    controls = (*one.controls, *(_negative(each) for each in two.controls))
+    both = replace(
+        one,
+        human=one.human - two.human,
+        influence=one.influence - two.influence,
+        simulated=one.simulated - two.simulated,
+        free=_free(first.human.unit, second.human.unit),
+        n=np.unique(np.concatenate([first.human.unit, second.human.unit])).size,
+        n_unlabelled=max(one.n_unlabelled, two.n_unlabelled),
+        reason=one.reason or two.reason,
+    )
+    return _combined((name,), both, level, power, controls)
+
+
+def crossfit_ordered(
+    evidence: Evidence,
+    levels: int,
+    *,
+    names: tuple[str, ...] | None = None,
+    level: float = 0.95,
+    power: float | None = None,
+) -> CrossFitted:
+    """Coefficients of an ordered logit (thresholds are nuisance). Outcomes are shares (m, K) of the levels.
+
+    Human ones are 0 and 1. The log-likelihood's slope is linear in these shares, so that predictions enter as what
+    is expected. Designs have no intercept. Standard errors are HC0's times n / (n - q), q with the thresholds.
+    """
+    from simbench.stats.regression.ordered import fit_ordered
+
+    rows = evidence.human
+    labels = names or tuple(f"x{column}" for column in range(rows.design.shape[1]))
+    held = np.flatnonzero(rows.outcome.sum(axis=0) > 0)
+    if held.size < levels:
+        return _nothing(labels, f"people gave only {held.size} of {levels} levels")
+    codes = rows.outcome.argmax(axis=1)
+    fit = fit_ordered(codes, rows.design, _frequencies(rows), names=labels, levels=range(levels))
+    if reason := fit.reason():
+        return _nothing(labels, f"people: {reason}")
+    start = fit.estimates[0]
+    found = _estimated(evidence, start, lambda each: ordered_step(each.outcome, each.design, start, each.weights))
+    kept = len(labels)
+    scale = np.sqrt(codes.size / max(codes.size - start.size, 1))
+    found = replace(
+        found,
+        human=start[:kept],
+        influence=scale * found.influence[:, :kept],
+        controls=(_first(found.controls[0], kept, scale), _first(found.controls[1], kept, scale)),
+        simulated=found.simulated[:kept],
+        free=found.free - (start.size - kept),
+    )
+    return _combined(labels, found, level, power)
+
+
+def tuned(square: Floats, together: Floats) -> Floats:
+    """Lambdas (..., m) in [0, 1] that minimise ``lambda' Q lambda - 2 b' lambda``, by coordinate descent.
+
+    Args:
+        square: (..., m, m) positive semi-definite Q.
+        together: (..., m) b.
+    """
+    power = np.zeros_like(together)
+    for _ in range(SWEEPS):
+        before = power.copy()
+        for at in range(together.shape[-1]):
+            own = square[..., at, at]
+            rest = together[..., at] - (square[..., at, :] * power).sum(axis=-1) + own * power[..., at]
+            power[..., at] = np.clip(np.nan_to_num(ratio(rest, own)), 0.0, 1.0)
+        if np.abs(power - before).max(initial=0.0) < 1e-12:
+            break
+    return power
+
+
+def _glm(family: str, evidence: Evidence, labels: tuple[str, ...]) -> _Estimated | str:
+    kind, rows = FAMILIES[family], evidence.human
+    fit = fit_glm(family, rows.outcome, rows.design, _frequencies(rows), names=labels)
+    reason = fit.reason()
+    if reason and not (rows.design.shape[1] == 1 and np.ptp(rows.outcome) == 0 and rows.outcome.size >= FEWEST):
+        return f"people: {reason}"
+    if rows.outcome.size <= len(labels):
+        return "people: too few"
+    start = fit.estimates[0] if not reason else rows.outcome[:1]
+
+    def step(each: Rows) -> tuple[Floats, Floats]:
+        return newton_step(kind, Sample(each.outcome, each.design), start, each.weights)
+
+    return _estimated(evidence, start, step)
+
+
+def _estimated(evidence: Evidence, start: Floats, step: Callable[[Rows], tuple[Floats, Floats]]) -> _Estimated:
+    """Human influences and controls, by unit; a simulation that cannot be fitted leaves none, with the reason."""
+    human = evidence.human
+    units = 1 + max(int(each.unit.max(initial=-1)) for each in (human, evidence.predicted, evidence.arms) if each)
+    clustered = np.unique(human.unit).size < human.unit.size
+    groups = np.unique(human.unit).size
+    factor = np.sqrt(groups / (groups - 1)) if clustered and groups > 1 else 1.0
+    influence = factor * _by_unit(step(human)[1], human.unit, units)
+    free = _free(human.unit) if clustered else human.unit.size - start.size
+    known = _Estimated(start, influence, (None, None), np.full(start.size, np.nan), free, groups, 0)
+    if evidence.predicted is None:
+        return replace(known, reason="nobody was predicted")
+    others = [each for each in (evidence.predicted, evidence.arms, evidence.unlabelled) if each is not None]
+    for each in others:
+        if orthonormal_basis(each.design).aliased or each.outcome.shape[0] <= start.size:
+            return replace(known, reason="simulated predictors are constant or collinear, or simulated rows too few")
+    near, own = step(evidence.predicted)
+    own = factor * _by_unit(own, evidence.predicted.unit, units)
+    nobody = np.zeros((0, start.size))
+    assignment = sampling = None
+    if evidence.arms is not None:
+        every, spread = step(evidence.arms)
+        spread = factor * _by_unit(spread, evidence.arms.unit, units)
+        assignment = _Control(near - every, own - spread, nobody)
+        near, own = every, spread
+    far, count = near, 0
+    if evidence.unlabelled is not None:
+        far, rest = step(evidence.unlabelled)
+        count = int(evidence.unlabelled.unit.max()) + 1
+        sampling = _Control(near - far, own, -_by_unit(rest, evidence.unlabelled.unit, count))
+    return replace(known, controls=(assignment, sampling), simulated=far, n_unlabelled=count)
+
+
+def _combined(
+    labels: tuple[str, ...],
+    found: _Estimated,
+    level: float,
+    power: float | None,
+    controls: Sequence[_Control | None] | None = None,
+) -> CrossFitted:
+    """Choose the lambdas and put human estimate and controls together."""
+    if found.free < 1:
+        return _nothing(labels, "people: too few")
+    all_controls = found.controls if controls is None else controls
+    there = [at for at, each in enumerate(all_controls) if each is not None]
+    known = [each for each in all_controls if each is not None]
+    p = len(labels)
+    human = (found.influence**2).sum(axis=0)
+    strength, gap, variance = np.zeros((p, 0)), np.zeros((p, 0)), human
+    if known:
+        labelled, apart = (
+            np.stack([getattr(each, side) for each in known], axis=-1) for side in ("labelled", "unlabelled")
+        )
+        gap = np.stack([each.gap for each in known], axis=-1)
+        if power is not None:
+            strength = np.full(gap.shape, float(power))
+        else:
+            square = np.einsum("npi,npj->pij", labelled, labelled) + np.einsum("npi,npj->pij", apart, apart)
+            strength = tuned(square, np.einsum("np,npi->pi", found.influence, labelled))
+        variance = _variance(found, labelled, apart, strength, penalised=power is None)
+        if power is None:
+            strength = np.where((variance < human)[:, None], strength, 0.0)
+            variance = np.minimum(variance, human)
+    estimates = found.human - (strength * gap).sum(axis=-1)
+    errors, human_errors = np.sqrt(variance), np.sqrt(human)
+    t = stdtrit(found.free, (1 + level) / 2)
+    told = np.full((p, len(all_controls)), np.nan)
+    told[:, there] = strength
+    return CrossFitted(
+        names=labels,
+        estimates=estimates,
+        standard_errors=errors,
+        low=estimates - t * errors,
+        high=estimates + t * errors,
+        p_values=2 * stdtr(found.free, -np.abs(ratio(estimates, errors))),
+        human=found.human,
+        human_errors=human_errors,
+        human_low=found.human - t * human_errors,
+        human_high=found.human + t * human_errors,
+        simulated=found.simulated,
+        power=told,
+        n=found.n,
+        n_unlabelled=found.n_unlabelled,
+        reason=found.reason,
+    )
+
+
+def _variance(found: _Estimated, labelled: Floats, apart: Floats, strength: Floats, penalised: bool) -> Floats:
+    """Variance (p,) at these lambdas; tuning k of them costs k degrees of freedom."""
+    rest = found.influence - np.einsum("npi,pi->np", labelled, strength)
+    far = np.einsum("npi,pi->np", apart, strength)
+    active = (strength > 0).sum(axis=-1) if penalised else np.zeros(len(strength))
+    scale = np.where(active < found.n, found.n / np.maximum(found.n - active, 1), np.inf)
+    return np.asarray(scale * (rest**2).sum(axis=0) + (far**2).sum(axis=0))
+
+
+def _by_unit(influence: Floats, unit: Ints, units: int) -> Floats:
+    sums = np.zeros((units, influence.shape[1]))
+    np.add.at(sums, unit, influence)
+    return sums
+
+
+def _free(*units: Ints) -> int:
+    """Degrees of freedom of means of so many groups: units less groups."""
+    return int(np.unique(np.concatenate(units)).size) - len(units)
+
+
+def _frequencies(rows: Rows) -> Floats | None:
+    return None if rows.weights is None else rows.weights * rows.weights.size / rows.weights.sum()
+
+
+def _negative(control: _Control | None) -> _Control | None:
+    return control and _Control(-control.gap, -control.labelled, -control.unlabelled)
+
+
+def _first(control: _Control | None, kept: int, scale: float) -> _Control | None:
+    """The first coefficients of a control, their influences scaled."""
+    if control is None:
+        return None
+    return _Control(control.gap[:kept], scale * control.labelled[:, :kept], scale * control.unlabelled[:, :kept])
+
+
+def _nothing(labels: tuple[str, ...], reason: object) -> CrossFitted:
+    empty = np.full(len(labels), np.nan)
+    return CrossFitted(labels, *(empty,) * 10, np.full((len(labels), 2), np.nan), 0, 0, str(reason))
