@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --progress-bar o
 WORKERS ?= 2
 TESTS ?=
 
-.PHONY: run test check setup clean
+.PHONY: run test check docs setup clean
 
 setup: $(READY) $(TOOLS)
 
@@ -43,6 +43,10 @@ check: $(TOOLS)
 	$(BIN)/mypy --config-file tests/mypy.ini tests plugins/*/tests
 	$(BIN)/lint-imports
 	$(BIN)/towncrier build --draft --version next >/dev/null
+
+docs: $(TOOLS)
+	$(BIN)/python -m sphinx -W -q -b html docs docs/_build
+	@echo "docs/_build/index.html"
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

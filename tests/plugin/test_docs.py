@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from subprocess import CompletedProcess
 import pytest
 
 import simbench
-from simbench.plugin.manager import INLINE
+from simbench.cli.verbs import VERBS
+from simbench.plugin.hookspecs import KINDS
+from simbench.plugin.manager import INLINE, load_plugins
 
 DOCS = Path(__file__).parents[2] / "docs"
 FEW = {"resamples": 20, "splits": 3, "floors": 2, "baseline_resamples": 5}
@@ -73,3 +76,41 @@ def test_the_readers_table_opens_files_that_are_there() -> None:
         named = re.findall(r"`([\w./]+(?:\.py|/))`", row.split("|")[2])
         assert named, row
         assert any("..." in each or any((place / each).exists() for place in (root, code)) for each in named)
+
+
+def test_the_reference_has_words_for_everything() -> None:
+    """What the documentation site writes of itself: no setting, verb, class or hook without a sentence."""
+    spec = importlib.util.spec_from_file_location("reference_pages", DOCS / "reference_pages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    reference = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reference)
+    pages = reference.pages()
+    wordless = [
+        line for text in pages.values() for line in text.splitlines() if line.startswith("| `") and "|  |" in line
+    ]
+    assert not wordless
+    registry = load_plugins()
+    for kind in KINDS:
+        for entry in registry.of(kind):
+            assert f"## {entry.name}\n" in pages[f"{kind}s"]
+            assert entry.summary, f"{kind} {entry.name} has no docstring"
+    for verb, (module, what) in VERBS.items():
+        assert what
+        assert f"## simbench {verb}\n" in pages["verbs"]
+        assert not module or f"usage: simbench {verb}" in pages["verbs"]
+    for name in simbench.__all__:
+        assert f"## {name}\n" in pages["python"]
+    assert all(name in pages["hooks"] for name in ("simbench_experiments", "simbench_backends"))
+
+
+def test_every_figure_is_explained() -> None:
+    """A figure that a metric announces is named in its docstring or on the page of metrics."""
+    page = (DOCS / "metrics.md").read_text(encoding="utf-8")
+    announced = [
+        (figure, page + (entry.cls.__doc__ or ""))
+        for entry in load_plugins().of("metric")
+        for figure in {*entry.cls.better, *(name for name, _ in entry.cls.headline)}
+    ]
+    assert len(announced) > 30
+    assert not [figure for figure, text in announced if f"`{figure}" not in text]

@@ -49,6 +49,8 @@ class CoefficientRecovery(Metric[NoConfig]):
     - ``joint_test`` = p-value of the Wald test that all coefficients are equal on both sides; small = they
       differ; a large one does not show that they are equal.
     - ``coefficient`` rows hold both estimates of each coefficient and their difference.
+    - ``tp``, ``fp``, ``fn``, ``tn``, ``flipped`` (significant on both sides, of opposite
+      signs) and ``undefined`` are counts.
 
     Failure modes: everything depends on n, since a small human sample has few significant coefficients: read
     the rates beside their ceiling, which is what fresh humans reach (``ceiling_same_n`` at this n). Resamples
@@ -231,7 +233,7 @@ def _effects(comparison: Comparison, side: Side) -> tuple[Floats, Floats]:
     groups = comparison.conditions
     effects, errors = [], []
     for item in comparison.design.items:
-        scale = np.nanstd(comparison.human.numbers(item)) if comparison.human.answered(item.name) else 0.0
+        scale = comparison.human.deviation(comparison.human.numbers(item))
         if not item.ordered or not scale > 0:
             continue
         numbers = side.numbers(item) / scale
@@ -242,6 +244,11 @@ def _effects(comparison: Comparison, side: Side) -> tuple[Floats, Floats]:
         mean = ratio(side.weights @ (member * filled), n)
         spread = np.maximum(ratio(side.weights @ (member * filled**2), n) - mean**2, 0.0)
         own = ratio(spread, np.maximum(n - 1, 0))
+        if side.survey is not None:  # the variance of a weighted mean: sum w^2 (x - mean)^2 / (sum w)^2
+            heavy = side.weights * side.survey
+            square, cross, whole = heavy @ (member * filled**2), heavy @ (member * filled), heavy @ member
+            square = square - 2 * mean * cross + mean**2 * whole
+            own = ratio(np.maximum(square, 0.0), n**2)
         effects.append(mean - mean.mean(axis=1, keepdims=True))
         # Taking off the mean over G groups leaves (1 - 2/G) of a group's own noise and 1/G^2 of all groups'.
         share = 1 / len(groups)
