@@ -26,7 +26,8 @@ class Design:
     ``main_subgroup`` is the profile variable that samplers balance over by default. ``person`` names the
     column that says which human a row belongs to, for designs in which one human answers several
     conditions; None where every row is another human. ``cluster`` names the column of what humans were sampled or
-    treated in together (villages, classes, sessions); None where each is on their own.
+    treated in together (villages, classes, sessions); None where each is on their own. ``weight`` names the column
+    of survey weights: how many people of the population a row stands for, up to a factor; None where all count alike.
     """
 
     name: str
@@ -37,10 +38,11 @@ class Design:
     main_subgroup: str | None = None
     person: str | None = None
     cluster: str | None = None
+    weight: str | None = None
 
     def __post_init__(self) -> None:
         names = [f.name for f in self.factors] + [p.name for p in self.profile] + [i.name for i in self.items]
-        names += self.ids
+        names += (*self.ids, *self._weights)
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise PluginError(f"experiment {self.name!r} uses a column name twice: {', '.join(twice)}")
@@ -75,7 +77,11 @@ class Design:
         """Every column that the frame of people must have."""
         profile = (variable.name for variable in self.profile)
         factors = (factor.name for factor in self.factors)
-        return (*self.ids, *profile, *factors, *(item.name for item in self.items))
+        return (*self.ids, *profile, *factors, *(item.name for item in self.items), *self._weights)
+
+    @property
+    def _weights(self) -> tuple[str, ...]:
+        return (self.weight,) if self.weight else ()
 
     @property
     def orders(self) -> dict[str, tuple[Value, ...]]:

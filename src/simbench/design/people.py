@@ -65,6 +65,14 @@ class People:
         """What each row (n,) is resampled with: its cluster where the design names one, else its human."""
         return self.frame[self.design.cluster] if self.design.cluster else self.person
 
+    @cached_property
+    def survey(self) -> NDArray[np.float64] | None:
+        """Survey weights (n,), scaled to a mean of 1; None where the design names none."""
+        if self.design.weight is None:
+            return None
+        weights = self.frame[self.design.weight].to_numpy(dtype=np.float64)
+        return np.asarray(weights / weights.mean())
+
     def level(self, variable: str) -> pd.Series:
         """Subgroup level (n,) of each participant for a profile variable, in words; missing stays None."""
         if variable == "condition":

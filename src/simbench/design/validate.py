@@ -43,12 +43,14 @@ def validated(
         clean[name] = _canonical(clean[name], words)
     for name in design.ids:
         clean[name] = clean[name].astype(object).map(_id)
-    problems = list(_problems(design, clean, expected or {}))
+    problems = [*_unknown(design, clean), *_problems(design, clean, expected or {})]
     if problems:
         raise DataError(source, problems)
     for variable in design.profile:
         if variable.bins and variable.words is None:
             clean[variable.name] = pd.to_numeric(clean[variable.name])
+    if design.weight:
+        clean[design.weight] = [as_number(value) for value in clean[design.weight]]
     return clean
 
 
@@ -102,7 +104,8 @@ def _canonical(column: pd.Series, words: dict[Value, str]) -> pd.Series:
     return mapped.astype(object).where(mapped.notna(), None)
 
 
-def _problems(design: Design, frame: pd.DataFrame, expected: Mapping[str, str]) -> Iterator[Problem]:
+def _unknown(design: Design, frame: pd.DataFrame) -> Iterator[Problem]:
+    """Rows of which it is not known who they are, where, and how much they count."""
     ids = frame[PARTICIPANT]
     for name in design.ids:
         yield from _outside(frame[name], lambda value: isinstance(value, str), "text or a number as an id")
@@ -118,6 +121,11 @@ def _problems(design: Design, frame: pd.DataFrame, expected: Mapping[str, str]) 
         if design.person:
             elsewhere = column.map(str) != column.map(str).groupby(frame[design.person].map(str)).transform("first")
             yield from _bad(column, elsewhere, "one cluster per person", design.cluster)
+    if design.weight:
+        yield from _outside(frame[design.weight], _is_weight, "a weight: a finite number above 0", missing=False)
+
+
+def _problems(design: Design, frame: pd.DataFrame, expected: Mapping[str, str]) -> Iterator[Problem]:
     for factor in design.factors:
         yield from _outside(frame[factor.name], *_among(factor.words), missing=False)
     for variable in design.profile:
@@ -155,6 +163,10 @@ def _among(values: Collection[Value]) -> tuple[Callable[[Any], bool], str]:
 def _is_number(value: Any) -> bool:
     number = as_number(value)
     return number == number
+
+
+def _is_weight(value: Any) -> bool:
+    return as_number(value) > 0
 
 
 def _is_word(value: Any) -> bool:

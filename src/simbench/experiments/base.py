@@ -29,6 +29,7 @@ class Experiment(Part[C]):
     first subgroup variable). ``person`` names the column of the human behind a row where one human answers
     several conditions: such a human is in the pilot whole or not at all, and inference is clustered. ``cluster``
     names the column of what humans were sampled or treated in together, such as a village, and clusters inference.
+    ``weight`` names the column of survey weights, which enter figures and their resamples on both sides.
     ``introductions`` holds wordings of the opening; ``interview.wording`` picks one. ``citation`` and ``license``
     (a name or address) are those of the study and its data: every run keeps them and its page shows them.
     """
@@ -40,6 +41,7 @@ class Experiment(Part[C]):
     main_subgroup: ClassVar[str | None] = None
     person: ClassVar[str | None] = None
     cluster: ClassVar[str | None] = None
+    weight: ClassVar[str | None] = None
     introductions: ClassVar[Sequence[str]] = ("You are taking part in a scientific study.",)
     citation: ClassVar[str] = ""
     license: ClassVar[str] = ""
@@ -56,6 +58,7 @@ class Experiment(Part[C]):
             self.main_subgroup,
             self.person,
             self.cluster,
+            self.weight,
         )
 
     @property

@@ -173,7 +173,7 @@ class Recorded(Experiment[NoConfig]):
 
 def _judged(design: Design) -> list[str]:
     """The columns that a rule of coherence can speak of."""
-    return [name for name in design.given.columns if name not in design.ids]
+    return [name for name in design.given.columns if name not in (*design.ids, design.weight)]
 
 
 def _keys(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[str, ...]]:

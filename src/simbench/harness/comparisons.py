@@ -70,6 +70,9 @@ def resampled(people: People) -> dict[str, Any]:
     if free < ROUGH:
         how += f"; so few that intervals are rough: they are those of t with {free} degrees of freedom"
     words = f"{found.size} {unit}, each whole{how}" if found.size < len(people) else f"{found.size} {unit}{how}"
+    if people.survey is not None:
+        alike = people.survey.sum() ** 2 / (people.survey**2).sum()
+        words += f"; weighted ({design.weight}): for a mean as good as {alike:.0f} rows of equal weight"
     return {"units": found.size, "pools": len(found.pools), "words": words}
 
 
@@ -89,9 +92,14 @@ def human_weights(plan: ScoringPlan, people: People) -> Floats:
     rng = generator(settings.seed, "bootstrap", people.digest)
     strata, units = _labels(people)
     drawn = bootstrap_weights(len(people), settings.resamples, rng, strata, units)
-    if settings.interval != "bca":
-        return drawn
-    return np.vstack([drawn, jackknife_weights(len(people), units)])
+    if settings.interval == "bca":
+        drawn = np.vstack([drawn, jackknife_weights(len(people), units)])
+    return _weighted(drawn, people.survey)
+
+
+def _weighted(weights: Floats, survey: Floats | None) -> Floats:
+    """Multiplicities (R, n) times survey weights (n,), in place."""
+    return weights if survey is None else np.multiply(weights, survey, out=weights)
 
 
 def against_humans(
@@ -105,9 +113,10 @@ def against_humans(
         for item in people.design.items
         if f"{item.name}__p" in ok and len(ok) and ok[f"{item.name}__p"].notna().all()
     }
+    told = None if people.survey is None else people.survey[matched]
     return Comparison(
-        Side(people, weights),
-        Side(simulated, weights[:, matched], probabilities),
+        Side(people, weights, survey=people.survey),
+        Side(simulated, weights[:, matched], probabilities, told),
         rule_of(plan),
         plan.settings.scoring.alpha,
         partial(generator, plan.settings.scoring.seed, "metric", people.digest),
@@ -139,13 +148,16 @@ def _alike(people: People, simulated: People, matched: Ints) -> People:
 def each_replicate(comparison: Comparison, replicates: Ints) -> Iterator[Comparison]:
     """The same comparison as a point estimate with the answers of one replicate only, one by one."""
     once = np.ones((1, len(comparison.human)))
-    human = Side(comparison.human.people, once)
+    survey = comparison.human.survey
+    human = Side(comparison.human.people, _weighted(once, survey), survey=survey)
     for replicate in np.unique(replicates):
         rows = np.flatnonzero(replicates == replicate)
+        told = None if comparison.simulated.survey is None else comparison.simulated.survey[rows]
         side = Side(
             comparison.simulated.people.at(rows),
-            np.ones((1, len(rows))),
+            _weighted(np.ones((1, len(rows))), told),
             {item: table[rows] for item, table in comparison.simulated.probabilities.items()},
+            told,
         )
         matched = None if comparison.matched is None else comparison.matched[rows]
         yield replace(comparison, human=human, simulated=side, matched=matched, generator=None)
@@ -190,9 +202,10 @@ def uniform(plan: ScoringPlan, people: People, pilot: People | None = None) -> C
     matched = np.tile(np.arange(n), draws)
     answers = _alike(people, People(people.design, frame).answering(codes), matched)
     own = (np.arange(draws)[:, None] == block[None, :]).astype(np.float64)
+    survey = None if people.survey is None else np.tile(people.survey, draws)
     return Comparison(
-        Side(people, np.ones((draws, n))),
-        Side(answers, own, chances),
+        Side(people, _weighted(np.ones((draws, n)), people.survey), survey=people.survey),
+        Side(answers, _weighted(own, survey), chances, survey),
         rule_of(plan),
         plan.settings.scoring.alpha,
         matched=matched,
@@ -201,7 +214,9 @@ def uniform(plan: ScoringPlan, people: People, pilot: People | None = None) -> C
 
 
 def _humans(plan: ScoringPlan, people: People, one: Floats, other: Floats) -> Comparison:
-    return Comparison(Side(people, one), Side(people, other), rule_of(plan), plan.settings.scoring.alpha)
+    survey = people.survey
+    first, second = (Side(people, _weighted(each, survey), survey=survey) for each in (one, other))
+    return Comparison(first, second, rule_of(plan), plan.settings.scoring.alpha)
 
 
 def rule_of(plan: ScoringPlan) -> Callable[[pd.DataFrame], pd.Series]:

@@ -14,7 +14,7 @@ from simbench.design import PARTICIPANT, People
 from simbench.harness.comparisons import answered_alike, rule_of
 from simbench.harness.config import ScoringPlan
 from simbench.harness.figures import Asked
-from simbench.metrics.base import Comparison, Ints, Score, Side, loss
+from simbench.metrics.base import Comparison, Floats, Ints, Score, Side, loss
 from simbench.stats.rng import generator
 
 if TYPE_CHECKING:
@@ -33,10 +33,13 @@ def swapped(plan: ScoringPlan, people: People, responses: pd.DataFrame) -> Compa
     rows, sets = _rows(kept, matched, unit)
     both = _pooled(people, simulated, rows, sets)
     own = np.concatenate([np.arange(len(people)), matched])[rows]
-    return _exchanged(plan, people, both, np.unique(unit[own], return_inverse=True)[1].reshape(-1), sets)
+    survey = None if people.survey is None else people.survey[own]
+    return _exchanged(plan, people, both, np.unique(unit[own], return_inverse=True)[1].reshape(-1), sets, survey)
 
 
-def _exchanged(plan: ScoringPlan, people: People, both: People, units: Ints, sets: Ints) -> Comparison:
+def _exchanged(
+    plan: ScoringPlan, people: People, both: People, units: Ints, sets: Ints, survey: Floats | None
+) -> Comparison:
     from simbench.stats.swaps import swap_roles, swap_weights
 
     others = np.zeros(units.max() + 1, dtype=np.int64)
@@ -44,7 +47,10 @@ def _exchanged(plan: ScoringPlan, people: People, both: People, units: Ints, set
     rng = generator(plan.settings.scoring.seed, "swaps", people.digest)
     draws = min(plan.settings.scoring.swaps, plan.settings.scoring.resamples)
     first, second = swap_weights(swap_roles(others, draws, rng), units, sets)
-    return Comparison(Side(both, first), Side(both, second), rule_of(plan), plan.settings.scoring.alpha)
+    if survey is not None:
+        first, second = first * survey, second * survey
+    sides = Side(both, first, survey=survey), Side(both, second, survey=survey)
+    return Comparison(*sides, rule_of(plan), plan.settings.scoring.alpha)
 
 
 def _whole(n: int, matched: Ints, unit: Ints) -> Ints:

@@ -1,11 +1,11 @@
 """The contract of a metric: human and simulated participants in, tidy scores out.
 
 A metric never resamples. It is handed a :class:`Comparison` whose two sides carry weight matrices of shape
-(R, n): row 0 is all ones (the point estimate), each further row is one bootstrap resample written as
-multiplicities. The metric computes its statistic for all R rows at once (matrix products) and returns
-:class:`Score` objects holding arrays of shape (R,). The harness turns these into estimates with intervals,
-and calls the same metric on other comparisons (human halves, uniform answers, baselines) for ceiling, floor
-and rivals.
+(R, n): row 0 is all ones (the point estimate; survey weights, where the study has them), each further row is one
+bootstrap resample written as multiplicities (times survey weights). The metric computes its statistic for all R rows
+at once (matrix products) and returns :class:`Score` objects holding arrays of shape (R,). The harness turns these
+into estimates with intervals, and calls the same metric on other comparisons (human halves, uniform answers,
+baselines) for ceiling, floor and rivals.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ class Score:
     from samples this sparse and the interval is for what samples of this size give. The shift is made on
     ``scale``, see :mod:`simbench.stats.recentring`. ``interval`` is one that the metric knows by theory;
     nothing is then taken from resamples. ``trials`` says of ``value``, ``human`` or ``simulated`` that it is a
-    share of so many yes-or-no cases, which gives an interval where it is 0 or 1 in every resample.
+    share of so many yes-or-no cases, which gives an interval where it is 0 or 1 in every resample. ``chance`` says
+    what another sample of as many people would show: the mean square of the figure's distance from what it is for
+    people, and its degrees of freedom (infinite: the figure is normal).
     """
 
     metric: str
@@ -89,6 +91,7 @@ class Score:
     bias: str = "none"
     scale: Scale = LINEAR
     interval: tuple[float, float] | None = None
+    chance: tuple[float, float] | None = None
     trials: Mapping[str, int] = field(default_factory=dict)
 
     @property

@@ -69,8 +69,8 @@ class ValueActionGap(Metric[NoConfig]):
             for side, rule in zip(comparison.sides, rules, strict=True)
         ]
         cases = {
-            name: min(counts[f"n_{name}"], side.units)
-            for name, side in zip(("human", "simulated"), comparison.sides, strict=True)
+            name: min(int(side.effective(rule >= 0)), side.units)
+            for name, side, rule in zip(("human", "simulated"), comparison.sides, rules, strict=True)
         }
         yield _difference("value_action_gap", gaps, trials=cases, **counts)
         left = [
@@ -224,7 +224,7 @@ def _decision_model(comparison: Comparison, decision: Item, beliefs: list[Item])
     if not sizes[1]:
         return _because(nothing, "no ok simulated answers")
     human = [comparison.human.numbers(item) for item in (*beliefs, decision)]
-    scales = [float(np.nanstd(each)) if np.isfinite(each).any() else 0.0 for each in human]
+    scales = [comparison.human.deviation(each) for each in human]
     if flat := [item.name for item, scale in zip((*beliefs, decision), scales, strict=True) if not scale > 0]:
         return _because(nothing, f"all humans gave the same answer to {', '.join(flat)}")
     groups = comparison.conditions[1:]

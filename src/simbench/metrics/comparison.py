@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from simbench.metrics.foretold import Foretold
     from simbench.stats.regression import Design as RegressionDesign
 
-__all__ = ["Bools", "Comparison", "Floats", "Ints", "Side"]
+__all__ = ["UNWEIGHTED", "Bools", "Comparison", "Floats", "Ints", "Side"]
+
+UNWEIGHTED = "no weighted version: survey weights are left out"
+"""What a figure says that counts people alike although the study has survey weights."""
 
 T = TypeVar("T")
 BLOCK = 128
@@ -44,12 +47,15 @@ class _Remembering:
 class Side(_Remembering):
     """One side of a comparison: people, and resampling weights (R, n) with row 0 all ones.
 
-    ``probabilities`` maps items to option probabilities (n, K) where the backend gave them.
+    ``probabilities`` maps items to option probabilities (n, K) where the backend gave them. ``survey`` holds survey
+    weights (n,), where the design has any: all rows of ``weights`` are then multiplicities times these, row 0 the
+    survey weights themselves. A simulated participant has those of the human it stands for.
     """
 
     people: People
     weights: Floats
     probabilities: Mapping[str, Floats] = field(default_factory=dict)
+    survey: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.people)
@@ -63,6 +69,23 @@ class Side(_Remembering):
     def units(self) -> int:
         """Number of clusters, or of humans where there are none: what varies independently."""
         return self.once("units", lambda: int(self.people.unit.nunique()))
+
+    def effective(self, rows: Bools) -> float:
+        """How many rows counted alike have the variance of these (n,): (sum w)^2 / sum w^2 (Kish 1965)."""
+        if self.survey is None:
+            return float(rows.sum())
+        kept = self.survey[rows]
+        return float(kept.sum() ** 2 / (kept**2).sum()) if len(kept) else 0.0
+
+    def deviation(self, numbers: Floats) -> float:
+        """Standard deviation (over n) of some numbers (n,) on this side as observed; 0 where there are none."""
+        known = ~np.isnan(numbers)
+        if not known.any():
+            return 0.0
+        if self.survey is None:
+            return float(np.nanstd(numbers))
+        mean = np.average(numbers[known], weights=self.survey[known])
+        return float(np.sqrt(np.average((numbers[known] - mean) ** 2, weights=self.survey[known])))
 
     def codes(self, item: str) -> Ints:
         """Answers (n,) as positions among the item's options; -1 where missing."""
@@ -120,18 +143,20 @@ class Side(_Remembering):
 
         return self.once(("by_level", item, variable, levels, expected), make)
 
-    def code_counts(self, codes: Ints, size: int) -> Floats:
+    def code_counts(self, codes: Ints, size: int, alike: bool = False) -> Floats:
         """Weighted counts (R, size) of any codes (n,), -1 = counted nowhere.
 
-        A row of data counts in one column only, so a sparse product is many times as fast as a dense one.
+        A row of data counts in one column only, so a sparse product is many times as fast as a dense one. ``alike``:
+        how often they were drawn, without survey weights.
         """
         from scipy.sparse import csr_array
 
         columns = self.once("columns", self._columns)
         rows = np.flatnonzero(codes >= 0)
-        cells = csr_array((np.ones(len(rows), columns.dtype), (codes[rows], rows)), shape=(size, len(self)))
+        each = np.ones(len(rows), columns.dtype) if self.survey is None or not alike else 1 / self.survey[rows]
+        cells = csr_array((each, (codes[rows], rows)), shape=(size, len(self)))
         counts: Floats = (cells @ columns).astype(np.float64).T
-        return counts
+        return np.rint(counts) if alike else counts
 
     def _columns(self) -> NDArray[Any]:
         """Weights (n, R), as the smallest whole numbers that hold all sums where they are whole numbers."""
@@ -180,6 +205,11 @@ class Comparison(_Remembering):
         return self.human, self.simulated
 
     @property
+    def weighted(self) -> bool:
+        """Whether the people have survey weights."""
+        return self.human.survey is not None
+
+    @property
     def resamples(self) -> int:
         """R: one point estimate and R - 1 resamples."""
         return len(self.human.weights)
@@ -200,9 +230,17 @@ class Comparison(_Remembering):
     @cached_property
     def structure_counts(self) -> tuple[Floats, Floats]:
         """Weighted counts (R, S) of every belief structure that occurs on either side."""
+        return self._structure_counts(alike=False)
+
+    @cached_property
+    def structure_rows(self) -> tuple[Floats, Floats]:
+        """Numbers of rows (R, S) with every belief structure: the counts without survey weights."""
+        return self._structure_counts(alike=True) if self.weighted else self.structure_counts
+
+    def _structure_counts(self, alike: bool) -> tuple[Floats, Floats]:
         size = int(max(codes.max(initial=-1) for codes in self.structures)) + 1
         human, simulated = (
-            side.code_counts(codes, size) for side, codes in zip(self.sides, self.structures, strict=True)
+            side.code_counts(codes, size, alike) for side, codes in zip(self.sides, self.structures, strict=True)
         )
         return human, simulated
 

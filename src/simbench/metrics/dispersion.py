@@ -51,7 +51,7 @@ class JointStructure(Metric[NoConfig]):
         if reason:
             yield Score.missing(name, reason, comparison.resamples, **counts)
             return
-        scale = np.nanstd(_complete(_numbers(comparison.human, beliefs)), axis=0)
+        scale = _deviations(comparison.human, beliefs)
         human, simulated = (
             cronbach_alpha(_numbers(side, beliefs) / scale, side.weights) for side in comparison.sides
         )
@@ -175,6 +175,15 @@ def _parts(side: Side, item: Item, variable: str, levels: tuple[str, ...]) -> An
 def _numbers(side: Side, items: Sequence[Item]) -> Floats:
     """Answers (n, items) as numbers, NaN where missing."""
     return np.stack([side.numbers(item) for item in items], axis=1)
+
+
+def _deviations(side: Side, items: Sequence[Item]) -> Floats:
+    """Standard deviations (items,) over the rows with every one of these answers."""
+    table = _numbers(side, items)
+    if side.survey is None:
+        return np.asarray(np.nanstd(_complete(table), axis=0))
+    whole = ~np.isnan(table).any(axis=1)
+    return np.array([side.deviation(np.where(whole, column, np.nan)) for column in table.T])
 
 
 def _complete(table: Floats) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 from simbench.design import Item
 from simbench.metrics.alignment import ONE_OPTION, OVER_ALL, too_few
 from simbench.metrics.base import Comparison, Floats, Metric, Score
+from simbench.metrics.comparison import UNWEIGHTED
 from simbench.settings import NoConfig
 
 __all__ = ["Diversity", "UniqueStructures"]
@@ -50,7 +51,7 @@ class UniqueStructures(Metric[NoConfig]):
             return
         human, simulated = assemblages(comparison)
         raw = [unique_count(table) for table in (human, simulated)]
-        counts["reason"] = None if comparison.design.beliefs else OVER_ALL
+        counts["reason"] = _said(comparison, None if comparison.design.beliefs else OVER_ALL)
         yield Score(names[0], raw[1] - raw[0], raw[0], raw[1], bias="sample", **counts)
         totals = [table.sum(axis=1) for table in (human, simulated)]
         even = raw
@@ -98,7 +99,9 @@ class Diversity(Metric[NoConfig]):
             for name in ("entropy_ratio", "mode_share", "unseen_share"):
                 yield Score.missing(name, reason, comparison.resamples, **counts)
         else:
-            yield from _shape(*assemblages(comparison), *comparison.structure_counts, bias="sample", **counts)
+            said = _said(comparison, None)
+            given = comparison.structure_counts
+            yield from _shape(*assemblages(comparison), *given, bias="sample", reason=said, **counts)
 
     def _item(self, comparison: Comparison, item: Item) -> Iterator[Score]:
         n_human, n_simulated = (side.answered(item.name) for side in comparison.sides)
@@ -118,22 +121,29 @@ class Diversity(Metric[NoConfig]):
         yield _spread(comparison, item, "sd_ratio_within", comparison.conditions, **where)
 
 
+def _said(comparison: Comparison, words: str | None) -> str | None:
+    """Some words, and that structures are counted without survey weights, where there are any."""
+    return "; ".join(filter(None, (words, UNWEIGHTED if comparison.weighted else None))) or None
+
+
 def _shape(
-    human: Floats, simulated: Floats, given: Floats, other: Floats, bias: str, **where: Any
+    human: Floats, simulated: Floats, given: Floats, other: Floats, bias: str, reason: str | None = None, **where: Any
 ) -> Iterator[Score]:
-    """Entropy and mode from two tables of counts, unseen share from two that share their columns."""
+    """Entropy and mode from two tables of counts, unseen share from two that share their columns.
+
+    ``reason`` is a remark on the first two.
+    """
     from simbench.stats.dispersion import unseen_share
     from simbench.stats.diversity import entropy, entropy_ratio, mode_share
 
     one, two = (entropy(table, miller_madow=True) for table in (human, simulated))
     ratio = entropy_ratio(simulated, human, miller_madow=True)
-    flat = None if np.isfinite(ratio[0]) else UNVARIED
+    flat = reason if np.isfinite(ratio[0]) else UNVARIED
     yield Score("entropy_ratio", ratio, one, two, bias="sample", reason=flat, **where)
     one, two = mode_share(human), mode_share(simulated)
-    yield Score("mode_share", two - one, one, two, bias=bias, **where)
-    yield Score(
-        "unseen_share", unseen_share(given, other), bias="sample", trials={"value": where["n_human"]}, **where
-    )
+    yield Score("mode_share", two - one, one, two, bias=bias, reason=reason, **where)
+    unseen, cases = unseen_share(given, other), {"value": where["n_human"]}
+    yield Score("unseen_share", unseen, bias="sample", trials=cases, **where)
 
 
 def _spread(comparison: Comparison, item: Item, name: str, groups: tuple[str, ...], /, **where: Any) -> Score:
@@ -178,7 +188,7 @@ def assemblages(comparison: Comparison) -> tuple[Floats, Floats]:
         return assemblage_counts(table[0], resamples, comparison.generator("assemblage", side))
 
     def both() -> tuple[Floats, Floats]:
-        human, simulated = comparison.structure_counts
+        human, simulated = comparison.structure_rows
         return drawn(human, "human"), drawn(simulated, "simulated")
 
     return comparison.once("assemblages", both)

@@ -48,6 +48,9 @@ class EquivalentN(Metric[NoConfig]):
       ``equivalent_n_effects``: effects of treatments, the groups' mean answers less the mean over groups.
       ``equivalent_n_coefficients``: a regression's coefficients. W = inverse of the diagonal of S (not structures).
 
+    With survey weights figures and influences are weighted, and n_h is the number of people counted alike whose
+    answers vary as much, (sum w)^2 / sum w^2 (Kish 1965): n* are people drawn with equal chances.
+
     The interval is for the population of what is simulated: the squared distance of both populations, by inverting
     the noncentral chi-square distribution, plus the noise of the simulated rows; its upper end is infinite where the
     two cannot be told apart. ``floor`` is n* of uniform answers, the baselines' columns theirs: hold n* against the
@@ -106,6 +109,10 @@ class _Block:
     structures: tuple[Ints, Ints]
     alone: bool
 
+    def counted(self, people: int) -> float:
+        """How many people counted alike have the variance of so many of these: Kish's share of them."""
+        return people * _kish(self.human)
+
     @property
     def size(self) -> int:
         """Number of unit codes."""
@@ -128,7 +135,8 @@ def _blocks(comparison: Comparison) -> Iterator[_Block]:
     elif matched is not None:
         for row in simulated.weights[:FLOORS]:
             rows = np.flatnonzero(row)
-            side = Side(simulated.people.at(rows), np.ones((1, len(rows))))
+            survey = None if simulated.survey is None else simulated.survey[rows]
+            side = Side(simulated.people.at(rows), np.ones((1, len(rows))), survey=survey)
             structures = comparison.structures[0], comparison.structures[1][rows]
             yield _Block(human, side, (unit, unit[matched[rows]]), True, structures, False)
 
@@ -156,9 +164,18 @@ def _score(
                 return Score.missing(name, "all humans gave the same answer", comparison.resamples, **where)
             human, one, told, other = (each / scale for each in (human, one, told, other))
         spread = (paired_spread if block.paired else spread_of)(one, other, block.alone)
-        found.append(equivalent_people(told - human, spread, people))
+        found.append(equivalent_people(told - human, spread, block.counted(people)))
     where |= {"n_human": people, "n_simulated": simulated}
     return _told(comparison, name, found, blocks[0].alone, **where)
+
+
+def _kish(side: Side) -> float:
+    """(sum w)^2 / (n sum w^2) over persons, each with the mean weight of its rows; 1 without survey weights."""
+    if side.survey is None:
+        return 1.0
+    person = np.unique(side.people.person.to_numpy(str), return_inverse=True)[1].reshape(-1)
+    each = np.bincount(person, side.survey) / np.bincount(person)
+    return float(each.sum() ** 2 / (len(each) * (each**2).sum()))
 
 
 def _told(comparison: Comparison, name: str, found: Sequence[Equivalent], alone: bool, **where: Any) -> Score:
@@ -172,6 +189,9 @@ def _told(comparison: Comparison, name: str, found: Sequence[Equivalent], alone:
         return Score(name, value, interval=(np.nan, np.nan), **where)
     ends = (found[0].low, found[0].high)
     words = in_words(float(value[0]), ends, where["n_human"])
+    if comparison.weighted:
+        alike = where["n_human"] * _kish(comparison.human)
+        words += f"; {where['n_human']} people of unequal weight count as {alike:.0f}"
     return Score(name, value, interval=ends, reason=words, **where)
 
 
@@ -238,7 +258,8 @@ def _numbers(block: _Block, items: Sequence[Item], groups: tuple[str, ...] | Non
         pair = []
         for side, units in block.sides:
             codes = np.zeros(len(side), dtype=np.int64) if groups is None else side.groups("condition", groups)
-            pair.append(_by_group(side.numbers(item), codes, units, block.size, 1 if groups is None else len(groups)))
+            cells = (units, block.size, 1 if groups is None else len(groups))
+            pair.append(_by_group(side.numbers(item), codes, *cells, side.survey))
         if pair[0] is None or pair[1] is None:
             return f"a treatment group without two answers to {item.name}"
         found.append((pair[0], pair[1]))
@@ -247,14 +268,17 @@ def _numbers(block: _Block, items: Sequence[Item], groups: tuple[str, ...] | Non
     return *_joined(block, found, among), (people, min(block.simulated.answered(item.name) for item in usable))
 
 
-def _by_group(numbers: Floats, codes: Ints, units: Ints, size: int, groups: int) -> Part | None:
+def _by_group(
+    numbers: Floats, codes: Ints, units: Ints, size: int, groups: int, survey: Floats | None
+) -> Part | None:
     """Group means (less their mean, where there are several), and what every unit adds to them."""
     kept = np.flatnonzero(~np.isnan(numbers) & (codes >= 0))
-    cell = units[kept] * groups + codes[kept]
-    count = np.bincount(cell, minlength=size * groups).reshape(size, groups)
-    total = np.bincount(cell, numbers[kept], minlength=size * groups).reshape(size, groups)
+    cell, heavy = units[kept] * groups + codes[kept], None if survey is None else survey[kept]
+    answers = numbers[kept] if heavy is None else numbers[kept] * heavy
+    count = np.bincount(cell, heavy, minlength=size * groups).reshape(size, groups)
+    total = np.bincount(cell, answers, minlength=size * groups).reshape(size, groups)
     n = count.sum(axis=0)
-    if (n < 2).any():
+    if (np.bincount(codes[kept], minlength=groups) < 2).any():
         return None
     mean = total.sum(axis=0) / n
     adds = (total - count * mean) / n
@@ -263,18 +287,20 @@ def _by_group(numbers: Floats, codes: Ints, units: Ints, size: int, groups: int)
     return mean - mean.mean(), adds - adds.mean(axis=1, keepdims=True)
 
 
-def _counted(codes: Ints, units: Ints, size: int, options: int) -> Part:
+def _counted(codes: Ints, units: Ints, size: int, options: int, survey: Floats | None) -> Part:
     """Shares (K,) of codes (n,), and what every unit adds to them (G, K)."""
     kept = np.flatnonzero(codes >= 0)
-    cells = np.bincount(units[kept] * options + codes[kept], minlength=size * options).reshape(size, options)
-    n = len(kept)
+    heavy = None if survey is None else survey[kept]
+    cells = np.bincount(units[kept] * options + codes[kept], heavy, minlength=size * options).reshape(size, options)
+    n = len(kept) if heavy is None else heavy.sum()
     shares = cells.sum(axis=0) / n
     return shares, (cells - cells.sum(axis=1, keepdims=True) * shares) / n
 
 
 def _pair(block: _Block, codes: Sequence[Ints], options: int) -> tuple[Part, Part]:
     human, simulated = (
-        _counted(each, units, block.size, options) for each, units in zip(codes, block.units, strict=True)
+        _counted(each, units, block.size, options, side.survey)
+        for each, (side, units) in zip(codes, block.sides, strict=True)
     )
     return human, simulated
 
@@ -333,5 +359,5 @@ def _coefficients(comparison: Comparison) -> Iterator[Score]:
         spread = Spread(float(np.trace(own)), float(np.trace(told)), 0.0, float(((own + told) ** 2).sum()))
         gap = (fitted.simulated.estimates[0] - fitted.human.estimates[0]) / scale
         where |= {"n_human": people, "n_simulated": fitted.n_simulated}
-        found = equivalent_people(gap, spread, people)
+        found = equivalent_people(gap, spread, people * _kish(comparison.human))
         yield _told(comparison, "equivalent_n_coefficients", [found], True, **where)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simbench.design import Regression
-from simbench.metrics.comparison import Comparison, Floats, Side
+from simbench.metrics.comparison import UNWEIGHTED, Comparison, Floats, Side
 
 if TYPE_CHECKING:
     from simbench.stats.regression import Design, Fit
@@ -48,8 +48,9 @@ def fit_both(comparison: Comparison, regression: Regression) -> Fitted:
     """Fit one of the experiment's regressions under every row of weights, once for all who ask.
 
     Standard errors are clustered by the design's clusters, or by person where one person has several rows (several
-    conditions, or several replicates). Where a logit separates on either side, both sides get Firth's penalised logit
-    with profile p-values instead, without resamples, which takes rows for independent.
+    conditions, or several replicates); with survey weights they are those of the sandwich. Where a logit separates on
+    either side, both sides get Firth's penalised logit with profile p-values instead, without resamples, which takes
+    rows for independent.
     """
     return comparison.once(("fitted", regression), lambda: _fit_both(comparison, regression))
 
@@ -96,6 +97,7 @@ def fit_designs(
         remark = f"{why}; Firth's penalised logit on both sides, without resamples"
         if any(side.clustered for side in comparison.sides):
             remark += ", its p-values as if rows were independent"
+        remark += f", {UNWEIGHTED}" if comparison.weighted else ""
         why = _reasons(human, simulated)
     return replace(blank, human=human.select(names), simulated=simulated.select(names), reason=why, remark=remark)
 
@@ -128,32 +130,19 @@ def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
     from simbench.stats.regression import fit_glm, fit_interval, fit_multinomial, fit_ordered, reported
 
     weights = side.weights[:, design.rows]
+    survey = None if side.survey is None else side.survey[design.rows]
     clusters = side.people.unit.to_numpy(str)[design.rows] if side.clustered else None
-    covariance = "model" if clusters is None else "cluster"
+    plain = "model" if survey is None else "HC1"
+    robust: dict[str, Any] = {"covariance": plain if clusters is None else "cluster"}
+    robust |= {"clusters": clusters, "survey": survey}
     if family == "ordered_logit":
-        plain = design.without_intercept()
+        bare = design.without_intercept()
         codes = np.searchsorted(_sorted(levels), design.outcome)
-        return fit_ordered(
-            codes,
-            plain.matrix,
-            weights,
-            names=plain.names,
-            levels=list(_sorted(levels)),
-            covariance=covariance,
-            clusters=clusters,
-        )
+        return fit_ordered(codes, bare.matrix, weights, names=bare.names, levels=list(_sorted(levels)), **robust)
     if family == "interval":
         edges = _sorted(levels)
         codes = np.searchsorted(edges, design.outcome)
-        return fit_interval(
-            codes,
-            edges[1:],
-            design.matrix,
-            weights,
-            names=design.names,
-            covariance=covariance,
-            clusters=clusters,
-        )
+        return fit_interval(codes, edges[1:], design.matrix, weights, names=design.names, **robust)
     if family == "multinomial":
         return fit_multinomial(
             np.searchsorted(_sorted(levels), design.outcome),
@@ -161,12 +150,11 @@ def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
             weights,
             names=design.names,
             levels=_called(design, levels),
-            covariance=covariance,
-            clusters=clusters,
+            **robust,
         )
-    fit = fit_glm(
-        family, design.outcome, design.matrix, weights, names=design.names, covariance=covariance, clusters=clusters
-    )
+    fit = fit_glm(family, design.outcome, design.matrix, weights, names=design.names, **robust)
+    if survey is not None:
+        return fit
     return reported(fit, family, design.outcome, design.matrix, weights[0], clusters)
 
 
@@ -175,7 +163,9 @@ def _firth(design: Design, side: Side) -> Fit:
     from simbench.stats.regression import Status, fit_firth
     from simbench.stats.regression.result import nan_fit
 
-    first = fit_firth(design.outcome, design.matrix, side.weights[:1, design.rows], names=design.names, profile=True)
+    drawn = side.weights[:1, design.rows]
+    drawn = drawn if side.survey is None else np.rint(drawn / side.survey[design.rows])
+    first = fit_firth(design.outcome, design.matrix, drawn, names=design.names, profile=True)
     full = nan_fit(design.names, len(side.weights))
     tests = np.full(full.estimates.shape, np.nan)
     full.estimates[:1], full.covariance[:1], full.status[:1] = first.estimates, first.covariance, first.status

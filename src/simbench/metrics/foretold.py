@@ -40,7 +40,9 @@ def shares_of(pilot: People, people: People) -> dict[str, NDArray[np.float64]]:
     found = {}
     for item in people.design.items:
         codes = pilot.codes(item.name)
-        counts = np.bincount(codes[codes >= 0], minlength=len(item.options)) + 0.5
+        known = codes >= 0
+        each = None if pilot.survey is None else pilot.survey[known]
+        counts = np.bincount(codes[known], each, minlength=len(item.options)) + 0.5
         table = counts * people.offered(item.name)
         found[item.name] = table / table.sum(axis=1, keepdims=True)
     return found

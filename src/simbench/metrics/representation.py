@@ -82,10 +82,11 @@ class SubgroupBias(Metric[SubgroupBiasConfig]):
             reason = f"only {where['n_human']} human answers (metric.subgroup_bias.least is {self.config.least})"
             return Score.missing("js_excess", reason, comparison.resamples, **where)
         beyond = np.mean([_beyond_chance(comparison, item, variable, at) for item in items], axis=0)
-        return Score("js_excess", SIGNED.back(beyond), bias="sample", scale=SIGNED, **where)
+        said = "chance is taken off at effective sample sizes (Kish)" if comparison.weighted else None
+        return Score("js_excess", SIGNED.back(beyond), bias="sample", scale=SIGNED, reason=said, **where)
 
     def _gap(self, comparison: Comparison, variable: str, levels: list[Score]) -> Score:
-        kept = [each for each in levels if each.reason is None]
+        kept = [each for each in levels if np.isfinite(each.value[0])]
         where: dict[str, Any] = {"item": "mean", "subgroup": variable}
         if len(kept) < 2:
             reason = f"fewer than two levels with {self.config.least} human and any simulated answers"
@@ -107,9 +108,12 @@ def _beyond_chance(comparison: Comparison, item: Item, variable: str, at: int) -
     levels = comparison.levels[variable]
     distances = JSDistance(NoConfig()).by_level(comparison, item, variable)
     rows = slice(None) if comparison.generator is None else slice(1)
-    counts = [
-        np.round(side.by_level(item.name, variable, levels)[rows, at].mean(axis=0)).astype(np.int64)
-        for side in comparison.sides
-    ]
+    counts = []
+    for side in comparison.sides:
+        counted = side.by_level(item.name, variable, levels)[rows, at].mean(axis=0)
+        if side.survey is not None:
+            held = side.members(variable, levels[at]) & (side.codes(item.name) >= 0)
+            counted = counted * side.effective(held) / max(side.survey[held].sum(), 1e-300)
+        counts.append(np.round(counted).astype(np.int64))
     chance = permuted_js_divergence(*counts)
     return np.full(comparison.resamples, np.nan) if distances is None else distances[:, at] ** 2 - chance

@@ -9,7 +9,7 @@ import numpy as np
 
 from simbench.errors import ConfigError
 from simbench.metrics.base import Comparison, Floats, Metric, Score
-from simbench.metrics.comparison import positions
+from simbench.metrics.comparison import UNWEIGHTED, positions
 from simbench.metrics.matching import Matched, once, unmatched
 from simbench.settings import setting
 
@@ -81,6 +81,7 @@ class TrustedSize(Metric[TrustedSizeConfig]):
         remark = f"as good as {human:.0f} human answers; {len(means)} estimands with {fewest} simulated answers each"
         if median == fewest:
             remark += "; at least this many, more were not at hand"
+        remark += f"; {UNWEIGHTED}" if comparison.weighted else ""
         ends = (float(np.quantile(sizes, 0.025)), float(np.quantile(sizes, 0.975)))
         value = once(median, comparison.resamples)
         return Score(self.name, value, n_simulated=fewest, interval=ends, reason=remark)

@@ -224,7 +224,8 @@ def _estimand(
 
     kept = [at for at, name in enumerate(names) if not name.endswith(": Intercept")]
     sizes: dict[str, Any] = split.sizes
-    whole = fit_glm(family, real[0], real[1], names=names) if len(rows) > len(names) else None
+    survey = _survey(comparison, table, rows)
+    whole = fit_glm(family, real[0], real[1], survey, names=names) if len(rows) > len(names) else None
     reason = "too few people with real and simulated answers" if whole is None else whole.reason()
     if not reason and np.linalg.matrix_rank(told[1]) < told[1].shape[1]:
         reason = "the simulated predictors are constant or collinear"
@@ -237,8 +238,10 @@ def _estimand(
     start = whole.estimates[0]
     unit = table.unit[rows]
     first = np.unique(unit, return_index=True)[1]
-    human, simulated = (_by_unit(influences(family, *each[:2], start), unit) for each in (real, told))
+    human, simulated = (_by_unit(influences(family, *each[:2], start, survey), unit) for each in (real, told))
     weights = comparison.human.weights[:, table.rows[rows[first]]]
+    if survey is not None:  # how often units were drawn: what they weigh is in their influences
+        weights = np.rint(weights / survey[first])
     size = effective_size(human, simulated, split.n_labelled, split.n_unlabelled, weights)
     for at in kept:
         why = None if np.isfinite(size[0, at]) else "all humans gave the same answer"
@@ -269,9 +272,10 @@ def _rectified(
         return
     labelled = split.labelled[rows]
     clusters = table.unit[rows] if comparison.human.clustered else None
+    survey = _survey(comparison, table, rows)
 
     def sample(part: tuple[Floats, ...], among: Bools) -> Sample:
-        return Sample(part[0][among], part[1][among], None, None if clusters is None else clusters[among])
+        return Sample(part[0][among], part[1][among], *(_of(each, among) for each in (survey, clusters)))
 
     found = rectified_glm(
         family,
@@ -282,7 +286,7 @@ def _rectified(
         level=1 - comparison.alpha,
     )
     sizes: dict[str, Any] = split.sizes | {"n_human": round(found.n_labelled * split.per_unit)}
-    naive = fit_glm(family, told[2][~labelled], told[1][~labelled], names=names)
+    naive = fit_glm(family, told[2][~labelled], told[1][~labelled], _of(survey, ~labelled), names=names)
     for at in kept:
         where: dict[str, Any] = {"item": names[at], **sizes}
         if found.reason:
@@ -294,6 +298,16 @@ def _rectified(
         ends = (float(found.low[at]), float(found.high[at]))
         remark = f"lambda {found.power[at]:.2f}; human answers alone {found.classical[at]:.3g}"
         yield Score("rectified", value, human, simulated, interval=ends, reason=remark, **where)
+
+
+def _survey(comparison: Comparison, table: Matched, rows: Ints) -> Floats | None:
+    """Survey weights (k,) of some of the matched people; None where there are none."""
+    found: Floats | None = _of(comparison.human.survey, table.rows[rows])
+    return found
+
+
+def _of(values: Any, rows: Any) -> Any:
+    return None if values is None else values[rows]
 
 
 def _places(rows: Ints, wanted: Ints) -> Ints:

@@ -90,7 +90,7 @@ def paired_spread(human: ArrayLike, simulated: ArrayLike, ends: bool = True) -> 
     return Spread(float((h**2).sum()), float((s**2).sum()), float((h * s).sum()), _squared(s - h) if ends else 0.0)
 
 
-def equivalent_people(gap: ArrayLike, spread: Spread, people: int, level: float = 0.95) -> Equivalent:
+def equivalent_people(gap: ArrayLike, spread: Spread, people: float, level: float = 0.95) -> Equivalent:
     """n* for a difference of estimates (p,), in the weights' scale, from ``people`` persons with real answers.
 
     NaN where the human figures have no variance.

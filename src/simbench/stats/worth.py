@@ -21,7 +21,9 @@ from simbench.stats.regression.glm import FAMILIES
 __all__ = ["effective_size", "influences"]
 
 
-def influences(family: str, outcome: ArrayLike, design: ArrayLike, start: ArrayLike) -> Floats:
+def influences(
+    family: str, outcome: ArrayLike, design: ArrayLike, start: ArrayLike, survey: ArrayLike | None = None
+) -> Floats:
     """Influence (n, p) of every row on the coefficients one Newton step from ``start``; rows sum to 0.
 
     Args:
@@ -29,6 +31,7 @@ def influences(family: str, outcome: ArrayLike, design: ArrayLike, start: ArrayL
         outcome: (n,), answers or predictions of them.
         design: (n, p).
         start: (p,) coefficients at which both human and simulated influences are taken.
+        survey: (n,) survey weights; None = all rows count alike.
 
     Raises:
         numpy.linalg.LinAlgError: columns that are constant or collinear.
@@ -36,10 +39,12 @@ def influences(family: str, outcome: ArrayLike, design: ArrayLike, start: ArrayL
     kind = FAMILIES[family]
     x, y, beta = (np.asarray(part, dtype=np.float64) for part in (design, outcome, start))
     mean = kind.mean(x @ beta)
-    variance = kind.variance(mean)
+    variance, rest = kind.variance(mean), y - mean
+    if survey is not None:
+        variance, rest = variance * np.asarray(survey), rest * np.asarray(survey)
     bread = np.linalg.inv((x * variance[:, None]).T @ x)
-    move = bread @ (x.T @ (y - mean))
-    residual = y - mean - variance * (x @ move)
+    move = bread @ (x.T @ rest)
+    residual = rest - variance * (x @ move)
     return np.asarray((x * residual[:, None]) @ bread)
 
 

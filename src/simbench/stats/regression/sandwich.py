@@ -46,7 +46,7 @@ class Robust:
     def of(
         cls, kind: str, clusters: ArrayLike | None, survey: ArrayLike | None, n: int, known: Sequence[str], what: str
     ) -> Robust:
-        """What is asked for, of n rows and a fit called ``what``. ValueError for what there is not, or does not fit."""
+        """What is asked for, of n rows and a fit called ``what``. ValueError for what there is not."""
         if kind not in known:
             raise ValueError(f"covariance of {what} must be one of {list(known)}, found {kind!r}")
         groups = cluster_index(clusters, n) if kind == "cluster" else None
