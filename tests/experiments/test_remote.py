@@ -186,7 +186,7 @@ def test_a_folder_of_the_users_is_checked_and_never_written(public: Public, tmp_
     ):
         assert remote.find(given, environ) == tmp_path / "study"
     (tmp_path / "study" / "people.csv").write_text("participant_id\n")
-    with pytest.raises(ConfigError, match="SIMBENCH_DATA: .*is not the published file: expected sha256"):
+    with pytest.raises(ConfigError, match=r"SIMBENCH_DATA: .*is not the published file: expected sha256"):
         remote.find("", {"SIMBENCH_DATA": str(tmp_path)})
     (tmp_path / "study" / "people.csv").unlink()
     with pytest.raises(ConfigError, match=r"experiment\.data: expected the study's file .*people\.csv"):

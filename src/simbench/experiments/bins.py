@@ -13,7 +13,7 @@ from simbench.errors import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PERCENT", "Bins"]
+__all__ = ["PERCENT", "Bins", "Cuts"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,55 @@ class Bins:
 
     def _values(self, positions: Iterable[Any]) -> list[int]:
         return [self.edges[int(position)] for position in positions]
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Numbers that people gave, told as the option whose lower edge they reach: a mean of six answers, a share.
+
+    ``edges`` are rising, one for each of ``options``. Numbers below the first edge or above ``top`` are none of them.
+    """
+
+    edges: tuple[float, ...]
+    options: tuple[Value, ...]
+    top: float = float("inf")
+
+    def __post_init__(self) -> None:
+        if any(low >= high for low, high in zip(self.edges, (*self.edges[1:], self.top), strict=True)):
+            raise ConfigError(f"cut: expected rising lower edges up to {self.top:g}; found {list(self.edges)}")
+
+    @property
+    def expected(self) -> str:
+        """What people can have answered, in words."""
+        return f"a number from {self.edges[0]:g}" + ("" if self.top == float("inf") else f" to {self.top:g}")
+
+    def cut(self, numbers: pd.Series) -> pd.Series:
+        """The option (n,) of each number (n,). Missing stays missing, and what is outside stays as it is."""
+        import numpy as np
+
+        found, inside, position = self._placed(numbers)
+        cut = numbers.astype(object)
+        cut[inside] = [self.options[each] for each in position[inside]]
+        return cut.where(~np.isnan(found) | numbers.notna(), None)
+
+    def loss(self, name: str, numbers: pd.Series) -> list[str]:
+        """What becomes of the mean when every number (n,) counts as its option, in a sentence, if any."""
+        found, inside, position = self._placed(numbers)
+        if not inside.any() or not all(isinstance(option, int) for option in self.options):
+            return []
+        counted = [self.options[each] for each in position[inside]]
+        mean = sum(map(int, counted)) / len(counted)
+        return [
+            f"{name}: told as {len(self.options)} options; the mean of {found[inside].mean():.4g} becomes {mean:.4g}"
+        ]
+
+    def _placed(self, numbers: pd.Series) -> tuple[Any, Any, Any]:
+        """The numbers (n,), whether they are in reach (n,), and the position (n,) of their option."""
+        import numpy as np
+
+        found = np.array([as_number(value) for value in numbers.astype(object)], dtype=float)
+        inside = (found >= self.edges[0]) & (found <= self.top)
+        return found, inside, np.searchsorted(np.asarray(self.edges), found, side="right") - 1
 
 
 PERCENT = Bins((0, 10, 20, 30, 40, 50, 60, 70, 80, 90), 100)

@@ -11,11 +11,10 @@ from typing import Any
 
 from simbench.design import Design, Factor, Profile, Regression, Value
 from simbench.errors import ConfigError, PluginError, closest
-from simbench.experiments.bins import Bins
-from simbench.experiments.expressions import Amount, Rule
-from simbench.experiments.files import user_path
+from simbench.experiments.expressions import Rule
 from simbench.experiments.questions import Computed, check_scores, expanded, read_items, read_scores
 from simbench.experiments.sections import MOST_WORDS, Section, kind_of, number_of, read_yaml, words
+from simbench.experiments.source import Source, read_source
 from simbench.experiments.tables import Layout
 
 __all__ = ["Declaration", "read_declaration"]
@@ -27,16 +26,11 @@ MOST_CONDITIONS = 100_000
 
 @dataclass(frozen=True)
 class Declaration:
-    """What the file says. ``columns`` maps our names to the table's; ``bins`` maps items to their bins.
-
-    ``computed`` holds what is computed from the table's columns; ``missing`` the values, as they are spelled, that
-    stand for no answer, by our name, those under "" for every column.
-    """
+    """What the file says. ``columns`` maps our names to the table's, ``computed`` is what is made of its columns."""
 
     design: Design
-    data: Path | None
+    data: Source
     columns: Mapping[str, str]
-    bins: Mapping[str, Bins]
     introductions: tuple[str, ...]
     vignettes: str | Mapping[str, str]
     rule: Rule | None
@@ -44,8 +38,7 @@ class Declaration:
     synthetic: bool
     citation: str
     license: str
-    computed: Mapping[str, Amount]
-    missing: Mapping[str, frozenset[str]]
+    computed: Computed
     layout: Layout
 
     def vignette(self, treatment: Mapping[str, Value]) -> str:
@@ -60,7 +53,7 @@ def read_declaration(path: Path) -> Declaration:
     """Read and check a file. Raises ConfigError that names every fault with its place in the file."""
     problems: list[str] = []
     top = Section(read_yaml(path, "experiment.file"), "", problems)
-    more = Computed({}, {"": _missing_values(top)}, {})
+    more = Computed(missing={"": _missing_values(top)})
     scores = read_scores(top)
     parts: dict[str, Any] = {
         "name": top.take("name", str),
@@ -72,7 +65,7 @@ def read_declaration(path: Path) -> Declaration:
         "person": top.take("person", str, "") or None,
         "cluster": top.take("cluster", str, "") or None,
     }
-    data = top.take("data", str, "")
+    source = read_source(top, path)
     columns = words(top, "columns", top.take("columns", dict, {}))
     introductions = _introductions(top)
     vignettes = top.any("vignettes") if parts["factors"] else top.content.get("vignettes", "")
@@ -98,9 +91,8 @@ def read_declaration(path: Path) -> Declaration:
     _refuse(path, problems)
     return Declaration(
         design,
-        (path.parent / user_path(data, f"{path}: data")) if data else None,
+        source,
         {str(ours): theirs for ours, theirs in columns.items()},
-        more.bins,
         introductions,
         vignettes,
         parsed["coherence"],
@@ -108,8 +100,7 @@ def read_declaration(path: Path) -> Declaration:
         synthetic,
         citation,
         license,
-        more.amounts,
-        more.missing,
+        more,
         layout,
     )
 

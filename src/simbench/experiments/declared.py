@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from simbench.design import PARTICIPANT, Design, Item, People, Value
-from simbench.design.numbers import as_number, spelled
-from simbench.errors import ConfigError, DataError, Problem
+from simbench.design.numbers import spelled
+from simbench.errors import ConfigError
 from simbench.experiments.base import Experiment
 from simbench.experiments.declaration import Declaration, read_declaration
 from simbench.experiments.files import user_path
-from simbench.experiments.tables import read_table
+from simbench.experiments.prepared import Prepared, prepare
 from simbench.interview import Script, Style
 from simbench.settings import setting
 
@@ -31,13 +31,14 @@ class DeclaredConfig:
     file: str = setting("", "the YAML file that declares the experiment", runtime=True)
     data: str = setting(
         "",
-        "CSV, TSV, Parquet, Excel, SPSS or Stata file of its people; empty: the one the YAML file names",
+        "CSV, TSV, Parquet, Excel, SPSS, Stata or R file of its people, or a folder with what it would download; "
+        "empty: as the YAML file says",
         runtime=True,
     )
 
 
 class DeclaredExperiment(Experiment[DeclaredConfig]):
-    """An experiment declared in a YAML file over a CSV or Parquet file: no Python needed.
+    """An experiment declared in a YAML file over a table of people: no Python needed.
 
     The file's keys: ``name``, ``introduction``, ``vignettes`` (a template over the factors, or a text per
     condition; none where there are no factors), ``factors``, ``profile``, ``items``, ``data``, and if wanted
@@ -84,75 +85,52 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
     @property
     def source(self) -> str:
         """The table the people come from."""
-        return str(self.data)
-
-    @property
-    def data(self) -> Path:
-        """The table's path."""
-        if self.config.data:
-            return user_path(self.config.data, "experiment.data")
-        if self.declaration.data is None:
-            raise ConfigError(
-                "experiment.data: expected a file of people, such as people.csv; the YAML file names none"
-            )
-        return self.declaration.data
+        return self.declaration.data.words(self.config.data)
 
     @property
     def ranges(self) -> Mapping[str, str]:
         """The range of every item that is binned."""
-        return {name: bins.expected for name, bins in self.declaration.bins.items()}
+        computed = self.declaration.computed
+        return {name: bins.expected for name, bins in (computed.bins | computed.cuts).items()}
 
     def given(self) -> pd.DataFrame | None:
         """The numbers behind every binned item."""
         import pandas as pd
 
-        frame, _, numbers = self._loaded
-        return pd.DataFrame(numbers).set_axis(frame[PARTICIPANT].map(spelled)) if numbers else None
+        made = self._prepared
+        ids = made.frame[PARTICIPANT].map(spelled)
+        return pd.DataFrame(made.numbers).set_axis(ids) if made.numbers else None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was made of the table: ids, and the numbers that bins stand for."""
-        return tuple(self._loaded[1])
+        return tuple(self._prepared.notes)
 
     def load(self) -> pd.DataFrame:
         """The table under our names: missing values taken out, what is computed computed, numbers binned."""
-        return self._loaded[0].copy()
+        return self._prepared.frame.copy()
 
     @cached_property
-    def _loaded(self) -> tuple[pd.DataFrame, list[str], dict[str, list[float]]]:
+    def _read(self) -> tuple[pd.DataFrame, tuple[Path, ...], list[str]]:
+        """The table in shape, the files it is in, and notes."""
         told = self.declaration
-        theirs = {name: told.columns.get(name, name) for name in self.design.columns}
-        ids = self.design.ids
-        setting = "experiment.data" if self.config.data else f"{self.config.file}: data"
-        frame = read_table(self.data, setting, [theirs[name] for name in ids], told.layout)
-        notes = []
-        if PARTICIPANT not in told.columns and PARTICIPANT not in frame.columns:
-            frame = frame.assign(**{PARTICIPANT: [str(row) for row in range(1, len(frame) + 1)]})
-            notes.append(f"{self.data.name} has no {PARTICIPANT}: every row is taken for one, named by its number")
-        read = {name: column for name, column in theirs.items() if name not in told.computed}
-        lost = {name: column for name, column in read.items() if column not in frame.columns}
-        if lost:
-            found = f"columns {', '.join(map(str, frame.columns))}"
-            problems = [Problem(column, f"this column, for {name!r}", found) for name, column in lost.items()]
-            raise DataError(str(self.data), problems)
-        raw = {name for amount in told.computed.values() for name in amount.columns if name in frame.columns}
-        clean = frame.assign(**{name: _without(frame[name], told.missing[""]) for name in raw})
-        ours = {name: frame[column] for name, column in read.items()}
-        ours |= {name: amount.value(clean) for name, amount in told.computed.items()}
-        dropped = []
-        for name in [name for name in ours if name not in ids]:
-            declared = () if name in told.bins else self.design.orders.get(name, ())
-            gone = told.missing.get(name, frozenset()) | (told.missing[""] - {str(value) for value in declared})
-            answers, ours[name] = ours[name], _without(ours[name], gone) if gone else ours[name]
-            if codes := sorted({spelled(value) for value in answers[answers.notna() & ours[name].isna()]}):
-                dropped.append(f"{name} {int(answers.notna().sum() - ours[name].notna().sum())} ({', '.join(codes)})")
-        if dropped:
-            notes.append(f"values declared missing are no answers: {'; '.join(dropped)}")
-        numbers = {name: [as_number(value) for value in ours[name].astype(object)] for name in told.bins}
-        for name, bins in told.bins.items():
-            notes += bins.loss(name, ours[name])
-            ours[name] = bins.cut(ours[name])
-        return frame[[]].assign(**ours), notes, numbers
+        theirs = [told.columns.get(name, name) for name in self.design.ids]
+        return told.data.read(self.config.data, f"{self.path.name}: data", theirs, told.layout)
+
+    @cached_property
+    def _prepared(self) -> Prepared:
+        told = self.declaration
+        table, paths, notes = self._read
+        name, folder = (paths[0].name, paths[0].parent) if paths else (told.data.packaged, self.path.parent)
+        made = prepare(self.shaped(table, folder), self.design, told.columns, told.computed, name)
+        return replace(made, notes=notes + made.notes)
+
+    def shaped(self, table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+        """The table before its columns are brought under our names; ``folder`` holds its file.
+
+        What YAML cannot say of it, a subclass does here.
+        """
+        return table
 
     def people(self) -> People:
         """Load and validate, and try the coherence rule on what was loaded."""
@@ -181,8 +159,8 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
 
     @property
     def sources(self) -> tuple[Path, ...]:
-        """The YAML file and the table."""
-        return self.path, self.data
+        """The YAML file and the files of the table."""
+        return self.path, *self._read[1]
 
     def scoring(self) -> dict[str, Any]:
         """The design, and the declared rule: an edited file scores finished runs anew."""
@@ -193,9 +171,3 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
         style = style or Style()
         wordings = self.declaration.introductions
         return Script(self.design, wordings[style.wording % len(wordings)], self.vignette, style, tuple(ask))
-
-
-def _without(column: pd.Series, values: frozenset[str]) -> pd.Series:
-    """The column (n,) with some values, as they are spelled, missing."""
-    gone = column.astype(object).map(lambda value: spelled(value) in values)
-    return column.astype(object).mask(gone.astype(bool), None).infer_objects()

@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from simbench.design import Design, Item, Value
 from simbench.errors import ConfigError, closest
-from simbench.experiments.bins import Bins
+from simbench.experiments.bins import Bins, Cuts
 from simbench.experiments.expressions import Amount
 from simbench.experiments.sections import MOST_WORDS, Section, kind_of, number_of, words
 
 __all__ = ["Computed", "check_scores", "expanded", "read_items", "read_scores"]
 
+MOST_DIGITS = 10
 QUOTED = re.compile(r"""('[^']*'|"[^"]*")""")
 
 
 @dataclass(frozen=True)
 class Computed:
-    """What stands between the table and the people, by the name of the variable or item."""
+    """What stands between the table and the people, by the name of the variable or item.
 
-    amounts: dict[str, Amount]
-    missing: dict[str, frozenset[str]]
-    bins: dict[str, Bins]
+    ``amounts`` are computed from the table's columns; ``missing`` holds the values, as they are spelled, that stand
+    for no answer, those under "" for every column; ``recodes`` the table's values, as they are spelled, and ours.
+    """
+
+    amounts: dict[str, Amount] = field(default_factory=dict)
+    missing: dict[str, frozenset[str]] = field(default_factory=dict)
+    bins: dict[str, Bins] = field(default_factory=dict)
+    cuts: dict[str, Cuts] = field(default_factory=dict)
+    recodes: dict[str, dict[str, Value]] = field(default_factory=dict)
+    rounds: dict[str, int] = field(default_factory=dict)
 
     def take(self, section: Section, name: str) -> None:
-        """Read ``from`` and ``missing`` of a variable or item."""
+        """Read ``from``, ``missing``, ``recode`` and ``round`` of a variable or item."""
+        self._take_recode(section, name)
+        digits = section.any("round")
+        if digits is not None and not (type(digits) is int and 0 <= digits <= MOST_DIGITS):
+            section.note("round", f"expected how many digits after the point are kept, 0 to {MOST_DIGITS}")
+        elif digits is not None:
+            self.rounds[name] = digits
         self.missing[name] = frozenset(str(value) for value in words(section, "missing", section.any("missing")))
         text = section.take("from", str, "")
         if text:
@@ -35,6 +49,19 @@ class Computed:
                 self.amounts[name] = Amount.parse(text, truth=True)
             except ConfigError as error:
                 section.note("from", str(error))
+
+    def _take_recode(self, section: Section, name: str) -> None:
+        """``recode: {theirs: ours}``: values that become the same one are allowed, unlike in a list of options."""
+        found = section.any("recode")
+        if found is None:
+            return
+        if not isinstance(found, dict) or len(found) > MOST_WORDS:
+            section.note("recode", f"expected 'value in the table: value', up to {MOST_WORDS} of them")
+            return
+        for theirs, ours in found.items():
+            plain = [*words(section, "recode", [theirs]), *words(section, "recode", [ours])]
+            if len(plain) == 2:
+                self.recodes.setdefault(name, {})[str(plain[0])] = plain[1]
 
 
 def read_scores(top: Section) -> dict[str, str]:
@@ -81,7 +108,7 @@ def read_items(top: Section, more: Computed) -> tuple[Item, ...]:
     for name, section in top.sections("items", required=True).items():
         role, text = section.take("role", str), section.take("text", str)
         ordered = section.take("ordered", bool, True)
-        edges, top_edge = section.take("bins", list, []), section.any("top")
+        edges, top_edge, cut = section.take("bins", list, []), section.any("top"), section.any("cut")
         options, only = words(section, "options", section.any("options")), _only(section)
         statements = _statements(section)
         for each in statements or [name]:
@@ -95,6 +122,8 @@ def read_items(top: Section, more: Computed) -> tuple[Item, ...]:
                 bins = _bins(section, edges, top_edge, bool(options))
                 options, spans = bins.options, bins.spans
                 more.bins.update(dict.fromkeys(statements or [name], bins))
+            if cut is not None:
+                more.cuts.update(dict.fromkeys(statements or [name], _cuts(section, cut, top_edge, options)))
             for each, said in statements.items() or [(name, "")]:
                 items.append(Item(each, role, f"{text} {said}".strip(), options, ordered, only, spans))
         except ConfigError as error:
@@ -125,6 +154,16 @@ def _only(section: Section) -> dict[Value, dict[str, list[Value]]]:
         (named,) = words(section, "only", [option]) or ("",)
         only[named] = {str(factor): [*words(section, "only", values)] for factor, values in limits.items()}
     return only
+
+
+def _cuts(section: Section, edges: Any, top: Any, options: Mapping[Value, str]) -> Cuts:
+    if not isinstance(edges, list) or len(edges) != len(options) or any(number_of(edge) is None for edge in edges):
+        section.note("cut", f"expected {len(options)} numbers, the lower edge of every option; found {edges!r}")
+        return Cuts((0.0,), (0,))
+    if top is not None and number_of(top) is None:
+        section.note("top", f"expected the highest possible number, found {kind_of(top)}")
+        top = None
+    return Cuts(tuple(map(float, edges)), tuple(options), float("inf") if top is None else float(top))
 
 
 def _bins(section: Section, edges: list[Any], top: Any, options: bool) -> Bins:
