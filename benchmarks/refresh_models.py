@@ -4,8 +4,8 @@
 
 ``--prices``: litellm's price table (a file; in its repository BerriAI/litellm, or in the wheel as
 ``model_prices_and_context_window_backup.json``). It holds shutdown dates, too. ``--ask``: look at OpenAI's list of
-models with $OPENAI_API_KEY, which is free. Prints what differs, rows for prices.yaml, and which of our rows could not be
-checked; writes nothing. Only models that a backend declares are looked at, and prices only of those that have not
+models with $OPENAI_API_KEY, which is free. Prints what differs, rows for prices.yaml, and which of our rows could not
+be checked; writes nothing. Only models that a backend declares are looked at, and prices only of those that have not
 ended; ``--all``: every chat model of the table.
 """
 

@@ -56,6 +56,12 @@ def test_a_sweep_has_one_done_run_per_combination(command: Command, tmp_path: Pa
     assert len({each["run_id"] for each in found}) == 4
 
 
+def test_the_sweeps_flag_stands_anywhere(command: Command) -> None:
+    done = command("backend=uniform,majority", "--multirun", *QUICK, "sampler.n=40", "metric=[js_distance]")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 runs done" in done.stdout
+
+
 def test_a_failing_cell_does_not_stop_the_sweep(command: Command, tmp_path: Path) -> None:
     done = command("-m", *QUICK, "backend=majority,uniform", "sampler=none")
     assert done.returncode == 2

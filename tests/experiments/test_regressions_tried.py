@@ -12,6 +12,7 @@ import yaml
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 import simbench
+from simbench.cli import main
 from simbench.errors import ConfigError
 from simbench.experiments.declared import DeclaredConfig, DeclaredExperiment
 from simbench.metrics.trial import refuse_unfit, weak_regressions
@@ -85,6 +86,19 @@ def test_what_cannot_be_fitted_is_refused_with_what_can(
             {"name": "yaml", "file": str(tmp_path / "letters.yaml")}, "uniform", "random", out=str(tmp_path / "runs")
         )
     assert not list((tmp_path / "runs").glob("*/manifest.json"))
+
+
+def test_an_estimate_tries_them_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["estimate", "experiment=yaml", "experiment.file=letters.yaml", "backend=uniform", "sampler=none"]
+    declared(tmp_path, {"formula": "(number > 8) ~ arm", "family": "logit"})
+    assert main(words) == 0
+    assert "note: regression '(number > 8) ~ arm' has no plain fit on these people" in capsys.readouterr().out
+    declared(tmp_path, {"formula": "work ~ arm", "family": "ols"})
+    assert main(words) == 2
+    assert "ols wants numbers" in capsys.readouterr().err
 
 
 def test_all_are_named_at_once(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from simbench.backends.base import Estimate
 from simbench.cli.terminal import show
 from simbench.errors import ConfigError
 from simbench.harness.config import assemble
-from simbench.harness.run import prepare
+from simbench.harness.run import notes_before, prepare
+from simbench.metrics.trial import refuse_unfit
 from simbench.plugin.manager import load_plugins
 
 __all__ = ["main"]
@@ -29,11 +30,12 @@ def main(words: Sequence[str]) -> int:
         return 0
     config: Mapping[str, Any] = compose(list(words))
     ready = prepare(assemble(config, load_plugins()))
+    refuse_unfit(ready.humans)
     found = ready.plan.backend.estimate(ready.transcripts, ready.interviews)
     people = f"pilot of {len(ready.transcripts)}, {len(ready.interviews)} interviews"
     print(f"{ready.plan.title}: {people}")
     show(_table(found))
-    for note in found.notes:
+    for note in (*found.notes, *(f"note: {words}" for words in notes_before(ready))):
         print(note)
     return 0
 

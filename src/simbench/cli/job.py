@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,8 +18,9 @@ from simbench.errors import ConfigError, SimbenchError
 from simbench.harness.config import Plan, assemble
 from simbench.harness.library import Runs
 from simbench.harness.run import Run, run
-from simbench.harness.store import RunFolder
+from simbench.harness.store import ERROR_LOG, RunFolder
 from simbench.harness.sweeps import Outcome, Sweep
+from simbench.plugin.blame import told
 from simbench.plugin.manager import load_plugins
 from simbench.report.formats import as_table
 from simbench.report.outcomes import useless
@@ -34,6 +35,13 @@ def run_job(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFolder
 
     A run that is done without a single answer that can be used ends with exit code 1, too.
     """
+    folders: list[RunFolder] = []
+
+    def opened(folder: RunFolder) -> None:
+        folders.append(folder)
+        if begun:
+            begun(folder)
+
     try:
         with terminable(), quiet(), progress() as bars:  # a launcher's worker starts here
             if job:
@@ -43,7 +51,7 @@ def run_job(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFolder
             if words := _not_for_this(plan):
                 bars.say(f"left out: {words}")
                 return Outcome(0, None, job, f"left out: {words}")
-            done = run(plan, bars, begun)
+            done = run(plan, bars, opened)
         if config.get("report") is not False:
             print(f"report: {_report(done)}")
         show(run_table(done, registry))
@@ -56,15 +64,28 @@ def run_job(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFolder
     except MemoryError as error:
         words = f"this machine has too little memory for it ({error or 'no more was given'})"
         return refuse(ConfigError(f"{words}; fewer resamples, replicates or people take less"), job)
-    except Exception as error:  # noqa: BLE001 - a bug in one job must not stop the sweep; it is shown in full
-        traceback.print_exc()
-        return Outcome(1, None, job, f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - a bug in one job must not stop the sweep
+        return _broken(error, job, folders)
 
 
 def refuse(error: SimbenchError, job: str = "") -> Outcome:
     """How a job ends that is refused; prints why."""
     print(f"simbench: {error}", file=sys.stderr)
     return Outcome(error.exit_code, None, job, f"{type(error).__name__}: {error}")
+
+
+def _broken(error: Exception, job: str, folders: Sequence[RunFolder]) -> Outcome:
+    """How a job ends by an exception that nobody raised on purpose: one line, the traceback in the run's folder.
+
+    A traceback that no run's folder keeps is printed.
+    """
+    words = told(error)
+    log = next((folder / ERROR_LOG for folder in folders if (folder / ERROR_LOG).exists()), None)
+    if log is None:
+        traceback.print_exception(error)
+    kept = "" if log is None else f". This is a fault of a plugin or of simbench; its traceback is in {log}"
+    print(f"simbench: {words}{kept}", file=sys.stderr)
+    return Outcome(1, None, job, words)
 
 
 def _not_for_this(plan: Plan) -> str:

@@ -41,6 +41,7 @@ __all__ = ["compose", "presets", "run_hydra"]
 SWEEP = "SIMBENCH_SWEEP"
 FULL_ERROR = "HYDRA_FULL_ERROR"
 LONGEST = 600
+MULTIRUN = ("-m", "--multirun")
 STARTED_IN = "SIMBENCH_STARTED_IN"
 
 HEADER = """simbench: how well do language models simulate the people of behavioural experiments?
@@ -71,6 +72,7 @@ def run_hydra(words: Sequence[str]) -> int:
     if list(words) == ["--version"]:
         print(f"simbench {simbench.__version__}")
         return 0
+    words = sorted(words, key=lambda word: word not in MULTIRUN)  # argparse refuses it between others
     registry = load_plugins()
     for lost in registry.broken:
         print(f"simbench: {lost}", file=sys.stderr)
@@ -78,7 +80,7 @@ def run_hydra(words: Sequence[str]) -> int:
     if study:
         words = expand(words, study)
     chosen = check_words(words, registry, presets(), _cells(words, study))
-    many = bool({"-m", "--multirun"} & set(words)) and not only_shows(words)
+    many = not set(MULTIRUN).isdisjoint(words) and not only_shows(words)
     sweep = Sweep(_sweeps(words) / f"{datetime.now():%Y%m%d-%H%M%S-%f}" if many else Path())
     register(registry, sweep, study, {kind: names[0] for kind, names in chosen.items() if len(names) > 1})
     if many:

@@ -123,7 +123,7 @@ def run(plan: Plan, progress: Progress, begun: Callable[[RunFolder], None] | Non
         begun(folder)
     if not damage(folder) and is_done(folder, plan):
         return Run(folder)
-    refuse_unfit(ready.humans)
+    refuse(ready)
     with folder.locked():
         found = damage(folder)
         if JOURNAL in found and answered(folder, plan, found):
@@ -138,18 +138,31 @@ def run(plan: Plan, progress: Progress, begun: Callable[[RunFolder], None] | Non
     return Run(folder)
 
 
+def refuse(ready: Prepared) -> None:
+    """Raise for what cannot work, before the run has a folder: regressions of the study, settings of the backend."""
+    refuse_unfit(ready.humans)
+    with blamed("backend", ready.plan.backend, "check"):
+        ready.plan.backend.check(ready.transcripts, ready.interviews)
+
+
+def notes_before(ready: Prepared) -> Iterator[str]:
+    """What is to be said before anything is spent: of the table of people, the pilot, the regressions."""
+    yield from ready.plan.experiment.notes
+    yield from _unused(ready)
+    yield from weak_regressions(ready.humans)
+
+
 def carry_out(ready: Prepared, folder: RunFolder, progress: Progress, answers_stand: bool) -> None:
     """Every step that is not on disk yet, each product written before the next step begins.
 
     ``answers_stand``: a finished run, whose answers are taken as they are.
     """
     plan = ready.plan
-    for words in (*plan.experiment.notes, *_unused(ready), *weak_regressions(ready.humans)):
+    for words in notes_before(ready):
         progress.say(f"note: {words}")
     study = kept_study(plan, ready.humans, ready.asked, ready.pilot)
     with folder.recording(facts(ready, study)):
         folder.write_json(DESIGN, study)
-        plan.backend.check(ready.transcripts, ready.interviews)
         folder.write_frame("pilot.parquet", with_given(plan.pilot_from or plan.experiment, ready.pilot))
         folder.write_frame("people.parquet", with_given(plan.experiment, ready.asked))
         model = adapt(ready, folder, progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from simbench.errors import LockedError, PluginError, StorageError
+from simbench.errors import LockedError, PluginError, SimbenchError, StorageError
 from simbench.files import digest, file_digest, storage, write_json, write_whole
 from simbench.plugin.blame import told
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MANIFEST", "RunFolder", "folders_at", "now"]
+__all__ = ["ERROR_LOG", "MANIFEST", "RunFolder", "folders_at", "now"]
 
 MANIFEST = "manifest.json"
+ERROR_LOG = "error.log"
 SEAL = "seal"
 PATIENCE = 1.0
 
@@ -165,7 +167,12 @@ class RunFolder:
 
     @contextmanager
     def recording(self, facts: Mapping[str, Any]) -> Iterator[None]:
-        """Keep the manifest's status true while a run is carried out."""
+        """Keep the manifest's status true while a run is carried out.
+
+        The traceback of what nobody raised on purpose is kept as ``error.log``.
+        """
+        with storage(self / ERROR_LOG):
+            (self / ERROR_LOG).unlink(missing_ok=True)
         first = self.manifest.get("started") or now()
         self.update(**{"run_id": self.run_id, "status": "running", "started": first, "error": None, **facts})
         try:
@@ -175,6 +182,9 @@ class RunFolder:
         except BaseException as error:
             problem = {"type": type(error).__name__, "message": str(error)}
             with contextlib.suppress(StorageError):  # a full disk must not hide the first error
+                if not isinstance(error, SimbenchError):
+                    trace = "".join(traceback.format_exception(error))
+                    write_whole(self / ERROR_LOG, lambda file: file.write(trace.encode("utf-8", "replace")))
                 self.update(status="failed", finished=now(), error=problem)
             if isinstance(error, Exception):
                 raise
