@@ -56,6 +56,25 @@ def test_a_dead_or_hanging_server_is_spoken_of(server, tmp_path, monkeypatch, fa
     assert "requests are under way" in told
 
 
+def test_after_a_fatal_error_nothing_is_waited_for_and_what_was_sent_is_in_the_books(
+    server, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("simbench_api.engine.GRACE", 0.2)
+    server.set_faults(Faults(hang=0.5, quota=0.2, hang_seconds=3600.0))
+    (tmp_path / "prices.yaml").write_text(PRICES)
+    settings = {"give_up_after": 3600.0, "request_timeout": 3600.0, "prices": str(tmp_path / "prices.yaml")}
+    made, lent = backend(server, concurrency=16, **settings), workspace(tmp_path)
+    with pytest.raises(BackendError, match="quota"):
+        list(made.respond(made.adapt([], lent), interviews(60), lent))
+    told = made.record()
+    assert told["doubtful"] > 0
+    assert told["spent"] >= told["doubtful"]
+    again = workspace(tmp_path)
+    server.set_faults(Faults())
+    assert len([*made.respond(made.adapt([], again), interviews(60), again)]) == 60
+    assert made.record()["doubtful"] == pytest.approx(told["doubtful"])
+
+
 def test_a_preflight_that_gets_no_answer_is_spoken_of(server, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("simbench_api.silence.AFTER", 0.2)
     made, lent = backend(server, base_url="http://127.0.0.1:9/v1", give_up_after=1.0), workspace(tmp_path)

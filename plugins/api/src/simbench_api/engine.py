@@ -27,6 +27,7 @@ from simbench_api.wire import Provider, Reply, Trouble
 __all__ = ["Engine", "Limits", "Traffic"]
 
 Outcome = Reply | BaseException
+GRACE = 5.0  # seconds that what is on the wire gets to come back, once nothing further can work
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Traffic:
 class Engine:
     """Use as a context manager. ``provider`` is called in the engine's thread only.
 
+    After :meth:`wind_down` outcomes may be CancelledErrors: of requests that were given up, or never sent.
+
     Every attempt is booked in ``purse`` before it is sent: what becomes of its cost where no reply comes is
     decided there; what a reply came to is the caller's to settle.
     """
@@ -72,6 +75,7 @@ class Engine:
         self._gate = Gate(limits.concurrency, limits.requests_per_minute)
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._on_the_wire: set[asyncio.Task[Any] | None] = set()
         self._outcomes: queue.SimpleQueue[tuple[Any, Outcome]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop.run_forever, name="simbench-api", daemon=True)
 
@@ -99,6 +103,19 @@ class Engine:
         self.outstanding += 1
         self._loop.call_soon_threadsafe(self._begin, ticket, body, claim)
 
+    def wind_down(self) -> None:
+        """Send nothing more, and give what is on the wire a few seconds: its reply may have been paid for.
+
+        What is given up may have been carried out, so what was set aside for it counts as spent.
+        """
+        self._loop.call_soon_threadsafe(self._cancel)
+        self._loop.call_soon_threadsafe(self._loop.call_later, GRACE, self._cancel, True)
+
+    def _cancel(self, all_of_them: bool = False) -> None:
+        for task in list(self._tasks):
+            if all_of_them or task not in self._on_the_wire:
+                task.cancel()
+
     def take(self) -> list[tuple[Any, Outcome]]:
         """Wait for at least one outcome and return all that are there: replies, and what was raised."""
         taken = [self._outcomes.get()]
@@ -110,7 +127,12 @@ class Engine:
     def _begin(self, ticket: Any, body: Mapping[str, Any], claim: Claim) -> None:
         task = self._loop.create_task(self._carry_out(ticket, body, claim))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda ended: self._ended(ticket, ended))
+
+    def _ended(self, ticket: Any, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            self._outcomes.put((ticket, asyncio.CancelledError()))
 
     async def _carry_out(self, ticket: Any, body: Mapping[str, Any], claim: Claim) -> None:
         tries = Tries(self._patience)
@@ -120,7 +142,7 @@ class Engine:
             if tries.faults and isinstance(reply, Reply):
                 reply = replace(reply, retries=len(tries.faults))
         except asyncio.CancelledError:
-            raise
+            raise  # told by :meth:`_ended`, also of what never began
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             reply = error
         self.traffic.faults.update(tries.faults)
@@ -130,7 +152,8 @@ class Engine:
         async with self._gate:
             self.purse.sent(claim)
             self.traffic.sent += 1
-            began = self._loop.time()
+            began, task = self._loop.time(), asyncio.current_task()
+            self._on_the_wire.add(task)
             try:
                 reply = await self._send(body)
             except Trouble as trouble:
@@ -143,6 +166,7 @@ class Engine:
                 self.purse.lost(claim)
                 raise
             finally:
+                self._on_the_wire.discard(task)
                 tries.busy += self._loop.time() - began
             self._gate.answered()
             self._silence.heard()

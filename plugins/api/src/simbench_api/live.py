@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -37,8 +38,9 @@ class Live:
         """Yield the answers that ``outcomes`` holds, and those to what it waits for.
 
         Talks are begun as there is room for them, so that few are under way when the process is killed.
-        Raises BudgetError, or the error of a trouble that ends the run, after every request in flight has
-        come back and what it answered was yielded.
+        Raises BudgetError after every request in flight has come back and what it answered was yielded. Raises the
+        error of a trouble after which nothing further can work, once what was on the wire had a few seconds to come
+        back; the rest is given up.
         """
         yield from self._begin(outcomes, room=1)
         if not self._queue:
@@ -79,8 +81,11 @@ class Live:
         for pending, outcome in engine.take():
             error = self._ends(outcome)
             if error is not None:
+                if self._stop is None and not isinstance(error, BudgetError):
+                    engine.wind_down()
                 self._stop = self._stop or error
-                self.desk.purse.settle(pending.claim, 0.0)
+            if error is not None or isinstance(outcome, CancelledError):
+                self.desk.purse.settle(pending.claim, 0.0)  # what was lost is in the books as lost
                 continue
             heard = self.desk.hear(pending, _reply(outcome))
             if isinstance(heard, Pending):
