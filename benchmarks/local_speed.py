@@ -140,9 +140,10 @@ def transcripts(count: int) -> list[Any]:
     """Framing's people, again from the first where more are wanted, in an order that mixes conditions."""
     import numpy as np
 
-    from simbench_framing import Framing
+    from simbench.plugin.manager import load_plugins
 
-    experiment = Framing(Framing.Config())
+    framing = load_plugins().get("experiment", "framing").cls
+    experiment = framing(framing.Config())
     people = list(experiment.script().transcripts(experiment.people()))
     mixed = [people[int(i)] for i in np.random.default_rng(0).permutation(len(people))]
     return list(islice(cycle(mixed), count))

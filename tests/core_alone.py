@@ -62,7 +62,7 @@ def installed(home: Path) -> Path:
     python = home / "venv" / "bin" / "python"
     pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
     limits = ["-c", str(ROOT / "constraints.txt")]
-    sources = [str(ROOT), str(ROOT / "plugins" / "framing")]
+    sources = [str(ROOT), str(ROOT / "plugins" / "studies")]
     subprocess.run([*pip, "wheel", "-qq", "--no-deps", "-w", str(home), *limits, *sources], check=True)
     subprocess.run([*pip, "install", "-qq", "--no-compile", *limits, *map(str, home.glob("*.whl"))], check=True)
     return python

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from simbench.design import Profile as Profile
     from simbench.design import Regression as Regression
     from simbench.experiments.base import Experiment as Experiment
+    from simbench.experiments.studies import Study as Study
+    from simbench.experiments.studies import studies as studies
+    from simbench.harness.api import infer as infer
     from simbench.harness.api import rescore as rescore
     from simbench.harness.api import run as run
     from simbench.harness.library import load_runs as load_runs
@@ -53,13 +56,16 @@ _HOME = {
     "Regression": "simbench.design",
     "Sampler": "simbench.samplers.base",
     "Score": "simbench.metrics.base",
+    "Study": "simbench.experiments.studies",
     "Transcript": "simbench.interview",
     "Workspace": "simbench.backends.base",
     "hookimpl": "simbench.plugin.marker",
+    "infer": "simbench.harness.api",
     "load_runs": "simbench.harness.library",
     "rescore": "simbench.harness.api",
     "run": "simbench.harness.api",
     "setting": "simbench.settings",
+    "studies": "simbench.experiments.studies",
 }
 __all__ = sorted(_HOME)
 __version__ = "0.1.0"

@@ -17,7 +17,7 @@ INSTALL = "backend 'local' is in the distribution simbench-local, which is not i
 @pytest.fixture(autouse=True)
 def core_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if no model backend and no study of the shelf were there."""
-    left_out = ("local", "openai", "anthropic", "framing", "public-goods")
+    left_out = ("local", "openai", "anthropic", "studies")
     monkeypatch.setenv("SIMBENCH_DISABLE_PLUGINS", ",".join(f"simbench-{name}" for name in left_out))
 
 
@@ -53,7 +53,7 @@ def test_a_sweep_over_backends_and_the_cells_of_a_study_run(command: Command, tm
 def test_a_cell_that_needs_another_study_is_refused_before_any_runs(command: Command, tmp_path: Path) -> None:
     done = command("+study=cross_paradigm", "backend=uniform")
     assert done.returncode == 2
-    assert "pip install simbench-framing" in done.stderr
+    assert "pip install simbench-studies" in done.stderr
     assert not (tmp_path / "runs").exists()
 
 

@@ -121,10 +121,10 @@ def test_blocking_by_entry_point_name(site: Path, tmp_path: Path) -> None:
 
 
 def test_a_plugin_that_is_not_installed_says_what_to_install(tmp_path: Path) -> None:
-    registry = load_plugins(tmp_path, {"SIMBENCH_DISABLE_PLUGINS": "simbench-local,simbench-framing"})
+    registry = load_plugins(tmp_path, {"SIMBENCH_DISABLE_PLUGINS": "simbench-local,simbench-studies"})
     with pytest.raises(ConfigError, match="pip install simbench-local"):
         registry.get("backend", "local")
-    with pytest.raises(ConfigError, match="pip install simbench-framing"):
+    with pytest.raises(ConfigError, match="pip install simbench-studies"):
         registry.get("experiment", "framing")
 
 

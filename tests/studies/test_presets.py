@@ -27,7 +27,7 @@ def test_no_invalid_cell(name: str) -> None:
     assert study is not None
     registry = load_plugins()
     if name == "cross_paradigm" and ("experiment", "framing") not in registry.entries:
-        pytest.skip("simbench-framing is not installed")
+        pytest.skip("simbench-studies is not installed")
     seen = set()
     for cell, config in study.configs().items():
         ready = prepare(assemble({"backend": "uniform", **config}, registry))

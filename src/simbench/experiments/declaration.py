@@ -12,7 +12,7 @@ from typing import Any
 from simbench.design import Design, Factor, Profile, Regression, Value
 from simbench.errors import ConfigError, PluginError, closest
 from simbench.experiments.expressions import Rule
-from simbench.experiments.questions import Computed, check_scores, expanded, read_items, read_scores
+from simbench.experiments.questions import Computed, check_scores, expanded, read_cuts, read_items, read_scores
 from simbench.experiments.sections import MOST_WORDS, Section, kind_of, number_of, read_yaml, words
 from simbench.experiments.source import Source, read_source
 from simbench.experiments.tables import Layout
@@ -64,6 +64,7 @@ def read_declaration(path: Path) -> Declaration:
         "main_subgroup": top.take("main_subgroup", str, "") or None,
         "person": top.take("person", str, "") or None,
         "cluster": top.take("cluster", str, "") or None,
+        "weight": top.take("weight", str, "") or None,
     }
     source = read_source(top, path)
     columns = words(top, "columns", top.take("columns", dict, {}))
@@ -146,6 +147,9 @@ def _profile(top: Section, more: Computed) -> tuple[Profile, ...]:
             "subgroup": section.take("subgroup", bool, True),
             "in_persona": section.take("in_persona", bool, True),
         }
+        cut = section.any("cut")
+        if cut is not None:
+            more.cuts[name] = read_cuts(section, cut, None, given["levels"] or {})
         more.take(section, name)
         section.done()
         try:

@@ -42,8 +42,9 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
 
     The file's keys: ``name``, ``introduction``, ``vignettes`` (a template over the factors, or a text per
     condition; none where there are no factors), ``factors``, ``profile``, ``items``, ``data``, and if wanted
-    ``columns``, ``missing``, ``separator``, ``encoding``, ``sheet``, ``person``, ``cluster``, ``main_subgroup``,
-    ``scores``, ``coherence``, ``undefined``, ``regressions``, ``synthetic``, ``citation``, ``license``.
+    ``columns``, ``missing``, ``separator``, ``encoding``, ``sheet``, ``person``, ``cluster``, ``weight``,
+    ``main_subgroup``, ``scores``, ``coherence``, ``undefined``, ``regressions``, ``synthetic``, ``citation``,
+    ``license``.
     """
 
     name = "yaml"
@@ -151,8 +152,10 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
         return held if undefined is None else held.mask(undefined.holds(people).fillna(True))
 
     @property
-    def coherence(self) -> Mapping[str, str]:
-        """The declared rule, and where it is undefined."""
+    def coherence(self) -> Mapping[str, str] | None:
+        """The declared rule, and where it is undefined; None where a subclass has one in Python."""
+        if type(self).coherent is not DeclaredExperiment.coherent:
+            return None
         told = self.declaration
         rules = {"rule": told.rule, "undefined": told.undefined}
         return {name: rule.text if rule else "" for name, rule in rules.items()}
@@ -164,7 +167,7 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
 
     def scoring(self) -> dict[str, Any]:
         """The design, and the declared rule: an edited file scores finished runs anew."""
-        return super().scoring() | {"rules": [text or None for text in self.coherence.values()]}
+        return super().scoring() | {"rules": [text or None for text in (self.coherence or {}).values()]}
 
     def script(self, style: Style | None = None, ask: Sequence[str] = ()) -> Script:
         """What writes this experiment's interviews."""

@@ -53,8 +53,9 @@ def prepare(
         ours[each] = _rounded(ours[each], digits)
     numbers = {}
     for each, bins in (computed.bins | computed.cuts).items():
-        numbers[each] = [as_number(value) for value in ours[each].astype(object)]
-        notes += bins.loss(each, ours[each])
+        if each in [item.name for item in design.items]:
+            numbers[each] = [as_number(value) for value in ours[each].astype(object)]
+            notes += bins.loss(each, ours[each])
         ours[each] = bins.cut(ours[each])
     return Prepared(frame[[]].assign(**ours), notes, numbers)
 

@@ -13,7 +13,7 @@ from simbench.experiments.bins import Bins, Cuts
 from simbench.experiments.expressions import Amount
 from simbench.experiments.sections import MOST_WORDS, Section, kind_of, number_of, words
 
-__all__ = ["Computed", "check_scores", "expanded", "read_items", "read_scores"]
+__all__ = ["Computed", "check_scores", "expanded", "read_cuts", "read_items", "read_scores"]
 
 MOST_DIGITS = 10
 QUOTED = re.compile(r"""('[^']*'|"[^"]*")""")
@@ -123,7 +123,7 @@ def read_items(top: Section, more: Computed) -> tuple[Item, ...]:
                 options, spans = bins.options, bins.spans
                 more.bins.update(dict.fromkeys(statements or [name], bins))
             if cut is not None:
-                more.cuts.update(dict.fromkeys(statements or [name], _cuts(section, cut, top_edge, options)))
+                more.cuts.update(dict.fromkeys(statements or [name], read_cuts(section, cut, top_edge, options)))
             for each, said in statements.items() or [(name, "")]:
                 items.append(Item(each, role, f"{text} {said}".strip(), options, ordered, only, spans))
         except ConfigError as error:
@@ -156,7 +156,8 @@ def _only(section: Section) -> dict[Value, dict[str, list[Value]]]:
     return only
 
 
-def _cuts(section: Section, edges: Any, top: Any, options: Mapping[Value, str]) -> Cuts:
+def read_cuts(section: Section, edges: Any, top: Any, options: Mapping[Value, str]) -> Cuts:
+    """``cut``, the lower edge of every option or level, and ``top``."""
     if not isinstance(edges, list) or len(edges) != len(options) or any(number_of(edge) is None for edge in edges):
         section.note("cut", f"expected {len(options)} numbers, the lower edge of every option; found {edges!r}")
         return Cuts((0.0,), (0,))

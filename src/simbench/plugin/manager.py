@@ -34,12 +34,22 @@ __all__ = ["FIRST_PARTY", "INLINE", "Broken", "Entry", "Registry", "load_plugins
 
 INLINE = "simbench_plugins"
 CORE = "simbench-eval"
+SHELF = (
+    "conditional_cooperation",
+    "crop_insurance",
+    "framing",
+    "job_training",
+    "tax_plans",
+    "trust_game",
+    "verbal_aggression",
+    "voluntary_collaboration",
+    "welfare_wording",
+)
 FIRST_PARTY = {
     ("backend", "local"): "simbench-local",
     ("backend", "openai"): "simbench-openai",
     ("backend", "anthropic"): "simbench-anthropic",
-    ("experiment", "framing"): "simbench-framing",
-    ("experiment", "voluntary_collaboration"): "simbench-public-goods",
+    **dict.fromkeys([("experiment", name) for name in SHELF], "simbench-studies"),
 }
 
 TRUSTED = frozenset({CORE, *FIRST_PARTY.values()})

