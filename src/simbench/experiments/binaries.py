@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
+from simbench.design import Value
 from simbench.errors import ConfigError, DataError, Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MOST_BYTES", "MOST_CELLS", "read_parquet", "read_r", "read_statistical", "read_workbook"]
+__all__ = ["MOST_BYTES", "MOST_CELLS", "read_labels", "read_parquet", "read_r", "read_statistical", "read_workbook"]
 
 MOST_CELLS = 50_000_000
+MOST_LABELS = 1000
 MOST_BYTES = 2**30
 LARGEST_SHEET = 2**28
 
@@ -104,7 +106,7 @@ def _cells(openpyxl: Any, path: Path, sheet: str) -> list[list[Any]]:
 
 
 def read_statistical(path: Path, setting: str) -> pd.DataFrame:
-    """The table in an SPSS (.sav) or Stata (.dta) file: its values, not its value labels.
+    """The table in an SPSS (.sav) or Stata (.dta) file: its values (for their labels see :func:`read_labels`).
 
     Values that the file itself declares missing are missing.
     """
@@ -117,6 +119,32 @@ def read_statistical(path: Path, setting: str) -> pd.DataFrame:
     except (pyreadstat.PyreadstatError, pyreadstat.ReadstatError) as error:
         raise ValueError(str(error)) from None
     return frame
+
+
+def read_labels(path: Path, setting: str) -> tuple[dict[str, dict[Value, str]], dict[str, set[float]]]:
+    """The value labels of a .sav or .dta file, by column and value, and the values that occur in those columns.
+
+    Values that the file declares missing have no label here; neither have those that are no whole numbers.
+    """
+    frame = read_statistical(path, setting)
+    pyreadstat = _imported("pyreadstat", setting, path)
+    spss = path.suffix.lower() == ".sav"
+    read = pyreadstat.read_sav if spss else pyreadstat.read_dta
+    about = read(str(path), metadataonly=True, user_missing=True)[1]
+    labels: dict[str, dict[Value, str]] = {}
+    for column, words in about.variable_value_labels.items():
+        gone = [(each["lo"], each["hi"]) for each in about.missing_ranges.get(column, [])]
+        numbers = {
+            value: str(word).strip()
+            for value, word in words.items()
+            if isinstance(value, int | float)
+            and float(value).is_integer()
+            and not any(isinstance(low, int | float) and low <= value <= high for low, high in gone)
+        }
+        if numbers and len(numbers) <= MOST_LABELS:
+            labels[column] = {int(value): numbers[value] for value in sorted(numbers)}
+    occurring = {column: set(frame[column].dropna().unique().tolist()) for column in labels}
+    return labels, occurring
 
 
 def read_r(path: Path, setting: str) -> pd.DataFrame:

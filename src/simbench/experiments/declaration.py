@@ -12,6 +12,7 @@ from typing import Any
 from simbench.design import Design, Factor, Profile, Regression, Value
 from simbench.errors import ConfigError, PluginError, closest
 from simbench.experiments.expressions import Rule
+from simbench.experiments.labels import labelled
 from simbench.experiments.questions import Computed, check_scores, expanded, read_cuts, read_items, read_scores
 from simbench.experiments.sections import MOST_WORDS, Section, kind_of, number_of, read_yaml, words
 from simbench.experiments.source import Source, read_source
@@ -49,10 +50,16 @@ class Declaration:
         return self.vignettes["/".join(said.values()) or "all"]
 
 
-def read_declaration(path: Path) -> Declaration:
-    """Read and check a file. Raises ConfigError that names every fault with its place in the file."""
+def read_declaration(path: Path, given: str = "") -> Declaration:
+    """Read and check a file. Raises ConfigError that names every fault with its place in the file.
+
+    ``given`` is ``experiment.data``: the labels of a table of SPSS or Stata are the words of what has none.
+    """
     problems: list[str] = []
     top = Section(read_yaml(path, "experiment.file"), "", problems)
+    source = read_source(top, path)
+    if (table := source.statistical(given)) is not None:
+        top.content = labelled(top.content, table, "experiment.data" if given else f"{path.name}: data")
     more = Computed(missing={"": _missing_values(top)})
     scores = read_scores(top)
     parts: dict[str, Any] = {
@@ -66,7 +73,6 @@ def read_declaration(path: Path) -> Declaration:
         "cluster": top.take("cluster", str, "") or None,
         "weight": top.take("weight", str, "") or None,
     }
-    source = read_source(top, path)
     columns = words(top, "columns", top.take("columns", dict, {}))
     introductions = _introductions(top)
     vignettes = top.any("vignettes") if parts["factors"] else top.content.get("vignettes", "")

@@ -54,7 +54,7 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
     @cached_property
     def declaration(self) -> Declaration:
         """The checked file."""
-        return read_declaration(self.path)
+        return read_declaration(self.path, self.config.data)
 
     @property
     def path(self) -> Path:

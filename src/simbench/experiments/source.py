@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.errors import ConfigError, DataError, Problem
 from simbench.experiments.files import regular_file, user_path
+from simbench.experiments.labels import LABELLED
 from simbench.experiments.remote import INSTALL, Remote, read_checksums
 from simbench.experiments.sections import Section, kind_of
 from simbench.experiments.shaping import Shape, read_shape
@@ -69,6 +70,13 @@ class Source:
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
         return frame, (*paths, *filter(None, [self.listed])), notes
+
+    def statistical(self, given: str) -> Path | None:
+        """The table's path where it is a file of SPSS or Stata that is there: only those have labels."""
+        if self.remote or not (given or self.table):
+            return None
+        path = user_path(given, "experiment.data") if given else self.home / self.table
+        return path if path.suffix.lower() in LABELLED and path.is_file() else None
 
     def words(self, given: str) -> str:
         """Where the people come from, in one line."""
