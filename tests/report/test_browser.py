@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,10 +76,42 @@ def test_every_figure_is_rendered(driver: Any, page: Path) -> None:
         assert texts > 2
 
 
+def test_people_are_found_by_filters_and_keyboard(driver: Any, page: Path) -> None:
+    show(driver, page)
+    place = driver.find_element("css selector", "[data-people]")
+    told = json.loads(place.find_element("css selector", "script").get_attribute("textContent"))
+    group = told["filters"][0]["levels"][1]
+    there = [row for row in told["rows"] if row["levels"][0] == group]
+    assert 0 < len(there) < len(told["rows"])
+
+    def rows() -> list[Any]:
+        return list(place.find_elements("css selector", "tbody tr"))
+
+    assert len(rows()) == min(len(told["rows"]), told["shown"])
+    select = place.find_element("css selector", "select")
+    select.send_keys(group)
+    assert len(rows()) == min(len(there), told["shown"])
+    said = place.find_element("css selector", "[role=status]").text
+    assert said == f"1 to {min(len(there), told['shown'])} of {len(there)} people; {len(told['rows'])} in all."
+    button = place.find_element("css selector", "tbody button")
+    button.send_keys("\n")
+    assert button.get_attribute("aria-expanded") == "true"
+    detail = place.find_element("css selector", "tr.detail")
+    assert all(item["text"] in detail.text for item in told["items"])
+    assert "(real" in detail.text
+    button.send_keys("\n")
+    assert len(rows()) == min(len(there), told["shown"])
+    search = place.find_element("css selector", "input")
+    search.send_keys("nobody has such an id")
+    assert not rows()
+
+
 def test_markup_of_the_model_is_shown_as_text_and_inert(driver: Any, page: Path) -> None:
     show(driver, page)
     assert "taken over" not in driver.title
-    assert driver.execute_script("return document.querySelectorAll('script, img, iframe').length") == 0
+    assert driver.execute_script("return document.querySelectorAll('img, iframe').length") == 0
+    own = "return document.querySelectorAll('script:not([type=\"application/json\"])').length"
+    assert driver.execute_script(own) == 1
     texts = driver.execute_script("return [...document.querySelectorAll('pre')].map(p => p.textContent)")
     assert any("<script>document.title = 'taken over'</script>" in text for text in texts)
 

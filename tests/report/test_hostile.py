@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import json
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -70,7 +71,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
 
 def test_the_page_is_inert_and_says_every_label_as_it_is(hostile: tuple[Run, Path]) -> None:
     page = (hostile[1] / "page" / "report.html").read_text()
-    assert "<script" not in page
+    assert re.findall(r"<script[^>]*>", page) == ['<script type="application/json">', "<script>"]
+    (people,) = re.findall(r'<script type="application/json">(.*?)</script>', page, flags=re.DOTALL)
+    assert "<" not in people
+    assert json.loads(people)["rows"]
     assert "<img" not in page
     drawings = re.findall(r"<svg .*?</svg>", page, flags=re.DOTALL)
     assert len(drawings) >= 2

@@ -24,7 +24,18 @@ from simbench.report.verdict import Statement
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Pair", "citation", "claims", "design_of", "facts", "headlines", "pairs", "provenance", "whose_words"]
+__all__ = [
+    "Pair",
+    "citation",
+    "claims",
+    "design_of",
+    "facts",
+    "headlines",
+    "pairs",
+    "provenance",
+    "study",
+    "whose_words",
+]
 
 SAMPLES = 3
 LONG = 400
@@ -101,6 +112,28 @@ def facts(manifest: Mapping[str, Any]) -> list[str]:
 
 def _people(humans: Mapping[str, Any]) -> str:
     return "SYNTHETIC people, not real ones" if humans["synthetic"] else "real people"
+
+
+def study(experiment: Experiment[Any] | None, run: Run) -> dict[str, list[list[str]]] | None:
+    """Treatment groups with their people, and items with their options and answers; None without the design."""
+    if experiment is None:
+        return None
+    design = experiment.design
+    people = people_of(design, run.people)
+    counts = people.condition.value_counts()
+    return {
+        "groups": [[name, str(int(counts.get(name, 0)))] for name in people.levels("condition")],
+        "questions": [
+            [
+                item.name,
+                item.role,
+                item.text,
+                " | ".join(map(str, item.labels)),
+                str(int(run.people[item.name].notna().sum())),
+            ]
+            for item in design.items
+        ],
+    }
 
 
 def headlines(scores: pd.DataFrame, registry: Registry) -> list[list[str]]:

@@ -31,11 +31,11 @@ def run_charts(
     """Every figure that the run has data for. ``marked`` is how humans are called (SYNTHETIC where they are)."""
     ok = answered_alike(People(design, people), responses)[0].frame
     made = [
+        coefficients(scores, marked),
         distributions(design, people, ok, marked),
         subgroups(scores),
         diversity(design, people, ok, scores, marked),
         gap(scores, marked),
-        coefficients(scores, marked),
     ]
     return [chart for chart in made if chart is not None]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,10 @@ from simbench.report.drawing import Chart, save, svg
 from simbench.report.figures import run_charts
 from simbench.report.formats import as_csv, number
 from simbench.report.leaderboard import compare_runs
-from simbench.report.outcomes import outcomes
+from simbench.report.outcomes import outcomes, pilot_size
 from simbench.report.paper import PUBLISHED_NOTE, paper_table
-from simbench.report.table import label, labels
+from simbench.report.participants import participants
+from simbench.report.table import labels
 from simbench.report.verdict import verdict
 
 __all__ = ["MOST_RUNS", "write_report"]
@@ -57,6 +60,8 @@ def write_report(runs: Runs, registry: Registry, folder: Path, *, figures: bool 
     done = runs.done
     if not len(done):
         raise ConfigError(f"report: none of the {len(runs)} runs is done")
+    from markupsafe import Markup
+
     folder.mkdir(parents=True, exist_ok=True)
     detailed = done[:MOST_RUNS]
     names = labels(runs.manifests)
@@ -68,6 +73,7 @@ def write_report(runs: Runs, registry: Registry, folder: Path, *, figures: bool 
         for view in views:
             for drawn in view["charts"]:
                 save(drawn.chart, folder / "figures" / (view["id"] if len(views) > 1 else ""))
+    script = (files("simbench.report") / "templates" / "people.js").read_text(encoding="utf-8")
     html = _template().render(
         title=_title(done),
         made=now(),
@@ -75,6 +81,8 @@ def write_report(runs: Runs, registry: Registry, folder: Path, *, figures: bool 
         synthetic=any(manifest["humans"]["synthetic"] for manifest in done.manifests),
         study=study,
         runs=views,
+        script=Markup(script),  # noqa: S704 - our own script, whose digest the page's policy names
+        script_digest=Markup(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"),  # noqa: S704
         left_out=len(done) - len(detailed),
         not_done=len(runs) - len(done),
     )
@@ -101,7 +109,17 @@ def _title(runs: Runs) -> str:
     studies = {manifest["config"].get("study") for manifest in manifests} - {"", None}
     experiments = sorted({name_of(manifest) for manifest in manifests})
     what = f"study {studies.pop()}" if len(studies) == 1 else f"{len(runs)} runs"
-    return f"{', '.join(experiments)}: {label(manifests[0]) if len(runs) == 1 else what}"
+    return f"{', '.join(experiments)}: {_in_words(manifests[0]) if len(runs) == 1 else what}"
+
+
+def _in_words(manifest: Mapping[str, Any]) -> str:
+    """What was done, for a reader who knows no settings."""
+    pilot = pilot_size(manifest["humans"])
+    learned = f"with a pilot of {pilot}" if pilot else "without a pilot"
+    backend, base = manifest["config"]["backend"], str(manifest["model"].get("base") or "")
+    words = [base if base != backend["name"] else "", str(backend.get("adapt") or "") if pilot else ""]
+    model = f"{backend['name']} ({', '.join(filter(None, words))})" if any(words) else backend["name"]
+    return f"{manifest['humans']['n_evaluated']} people simulated by {model}, {learned}"
 
 
 def _run_view(run: Run, name: str, registry: Registry) -> dict[str, Any]:
@@ -109,7 +127,8 @@ def _run_view(run: Run, name: str, registry: Registry) -> dict[str, Any]:
     manifest, scores = run.manifest, run.scores
     experiment = study_of(run.folder, registry)
     marked = "humans (SYNTHETIC)" if manifest["humans"]["synthetic"] else "humans"
-    charts = run_charts(content.design_of(experiment, run), run.people, run.responses, scores, marked)
+    design = content.design_of(experiment, run)
+    charts = run_charts(design, run.people, run.responses, scores, marked)
     statements = verdict(manifest, scores)
     statuses, counted = outcomes(manifest)
     return {
@@ -122,6 +141,8 @@ def _run_view(run: Run, name: str, registry: Registry) -> dict[str, Any]:
         "charts": _drawn(charts, run.run_id),
         "statuses": statuses,
         "outcomes": counted,
+        "study": content.study(experiment, run),
+        "people": participants(design, run.people, run.responses) if experiment is not None else None,
         "pairs": content.pairs(run, experiment),
         "provenance": content.provenance(manifest),
         "config": json.dumps(manifest["config"], indent=1, ensure_ascii=False),
