@@ -23,10 +23,14 @@ def main(words: Sequence[str]) -> int:
     """Print ranges of tokens, cost and time for the run that the same words would start."""
     from simbench.cli.launch import compose
 
+    if words[:1] == ["infer"]:
+        from simbench.cli.infer import estimate
+
+        return estimate(words[1:])
     if any(word in ("-m", "--multirun") for word in words):
         raise ConfigError("estimate takes the words of one run, not of a sweep")
     if any(word in ("-h", "--help") for word in words):
-        print("usage: simbench estimate key=value ...   (the same words as a run)")
+        print("usage: simbench estimate [infer] key=value ...   (the same words as a run, or as infer)")
         return 0
     config: Mapping[str, Any] = compose(list(words))
     ready = prepare(assemble(config, load_plugins()))

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from simbench.harness.config import assemble
+from simbench.harness.inferring import Inferred, prepare_inference
+from simbench.harness.inferring import carry_out as carry_out_inference
 from simbench.harness.progress import Silent
 from simbench.harness.rescoring import rescore as score_anew
 from simbench.harness.run import Run
 from simbench.harness.run import run as carry_out
 from simbench.plugin.manager import load_plugins
 
-__all__ = ["rescore", "run"]
+__all__ = ["infer", "rescore", "run"]
 
 
 def run(
@@ -38,6 +40,32 @@ def run(
     for lost in registry.broken:
         warnings.warn(str(lost), UserWarning, stacklevel=2)
     return carry_out(assemble(config, registry), Silent())
+
+
+def infer(
+    experiment: str | Mapping[str, Any],
+    backend: str | Mapping[str, Any] = "local",
+    folds: int = 5,
+    people: str | Path | None = None,
+    level: float = 0.95,
+    randomised: bool | None = None,
+    **settings: Any,
+) -> Inferred:
+    """Valid estimates from all people of a study and a simulation of them; ``.estimates`` is a DataFrame.
+
+    Each of ``folds`` models is adapted to the people outside its fold and predicts those in it, under every arm where
+    arms were assigned by chance (``randomised``; None: where there are factors and one row a person), and the people
+    of a file of profiles without answers (``people``). The other settings are those of a run. Written to
+    ``inferred/``, unless ``out`` is given; the same call goes on from what is there.
+
+    Raises:
+        simbench.errors.UserError: bad settings, too few people, people that do not fit, before anything is spent.
+    """
+    config = {"out": "inferred", "experiment": experiment, "backend": backend, **settings}
+    config |= {"sampler": {"name": "none"}, "metric": {}, "evaluate": "all"}
+    given = None if people is None else Path(people)
+    plan = assemble(config, load_plugins())
+    return carry_out_inference(prepare_inference(plan, folds, given, level, randomised), Silent())
 
 
 def rescore(

@@ -217,11 +217,11 @@ def prepare(plan: Plan) -> Prepared:
         "interviews": interviews_digest([*(each.interview for each in transcripts), *interviews]),
         "plugins": dict(plan.plugins),
     }
-    run_id = f"{_slug(people.design.name)}-{plan.backend.name}-{plan.sampler.name}-{digest(identity)[:12]}"
+    run_id = f"{slug(people.design.name)}-{plan.backend.name}-{plan.sampler.name}-{digest(identity)[:12]}"
     return Prepared(plan, people, learned_from, pilot.notes, asked, transcripts, interviews, run_id)
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
     """A study's name as part of a folder's name: plain letters, digits and ``_``; ``study`` where none is left."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub(r"\W+", "-", plain).strip("-")[:LONGEST_NAME].rstrip("-") or "study"

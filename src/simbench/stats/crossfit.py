@@ -15,9 +15,11 @@ known assignment; the second is cross-prediction-powered inference (Zrnic and Ca
 tuning of PPI++ (Angelopoulos, Duchi and Zrnic 2023, arXiv 2311.01453). Without arms the second alone is left:
 ``theta = lambda mean_U f + mean(Y - lambda f_k)``, ``V = Var(Y - lambda f_k)/n + lambda^2 Var_U(f)/N``.
 
-Each lambda lies in [0, 1] and is chosen per coefficient to make the variance smallest; a person whose predictions
-cost a lambda costs a degree of freedom, ``n / (n - k)``, and where the variance so reckoned is not below the humans'
-own, every lambda is 0 and the estimate *is* the human one. So intervals are never wider than those of humans alone.
+Each lambda is at least 0 and chosen per coefficient to make the variance smallest (above 1 where predictions are
+shrunk, as those of small pilots are). Tuning on few people flatters: the variance is therefore
+reckoned with every person's residual from lambdas tuned without that person (PRESS), and where it is not below that
+of humans alone, every lambda is 0 and the estimate *is* the human one. So intervals are never wider than those of
+humans alone.
 
 **Conditions**, on the caller: labelled and unlabelled people are draws from one population; folds are of whole
 persons (or clusters); nothing is tuned on the fold left out; arms were assigned by chance with the shares given; and
@@ -42,6 +44,7 @@ __all__ = ["CrossFitted", "Evidence", "Rows", "crossfit_contrast", "crossfit_glm
 
 FEWEST = 3
 SWEEPS = 1000
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,8 @@ def crossfit_contrast(
 
     With ``arms`` and power 1 this is the AIPW estimate of the treatment effect with known assignment.
     """
-    sides = [_glm("ols", each, (name,)) for each in (first, second)]
+    units = max(_units(first), _units(second))
+    sides = [_glm("ols", each, (name,), units) for each in (first, second)]
     for side in sides:
         if isinstance(side, str):
             return _nothing((name,), side)
@@ -242,7 +246,7 @@ def crossfit_ordered(
 
 
 def tuned(square: Floats, together: Floats) -> Floats:
-    """Lambdas (..., m) in [0, 1] that minimise ``lambda' Q lambda - 2 b' lambda``, by coordinate descent.
+    """Lambdas (..., m) of at least 0 that minimise ``lambda' Q lambda - 2 b' lambda``, by coordinate descent.
 
     Args:
         square: (..., m, m) positive semi-definite Q.
@@ -254,13 +258,13 @@ def tuned(square: Floats, together: Floats) -> Floats:
         for at in range(together.shape[-1]):
             own = square[..., at, at]
             rest = together[..., at] - (square[..., at, :] * power).sum(axis=-1) + own * power[..., at]
-            power[..., at] = np.clip(np.nan_to_num(ratio(rest, own)), 0.0, 1.0)
+            power[..., at] = np.maximum(np.nan_to_num(ratio(rest, own)), 0.0)
         if np.abs(power - before).max(initial=0.0) < 1e-12:
             break
     return power
 
 
-def _glm(family: str, evidence: Evidence, labels: tuple[str, ...]) -> _Estimated | str:
+def _glm(family: str, evidence: Evidence, labels: tuple[str, ...], units: int = 0) -> _Estimated | str:
     kind, rows = FAMILIES[family], evidence.human
     fit = fit_glm(family, rows.outcome, rows.design, _frequencies(rows), names=labels)
     reason = fit.reason()
@@ -273,13 +277,21 @@ def _glm(family: str, evidence: Evidence, labels: tuple[str, ...]) -> _Estimated
     def step(each: Rows) -> tuple[Floats, Floats]:
         return newton_step(kind, Sample(each.outcome, each.design), start, each.weights)
 
-    return _estimated(evidence, start, step)
+    return _estimated(evidence, start, step, units)
 
 
-def _estimated(evidence: Evidence, start: Floats, step: Callable[[Rows], tuple[Floats, Floats]]) -> _Estimated:
+def _units(evidence: Evidence) -> int:
+    """How many codes of labelled units there are."""
+    samples = (evidence.human, evidence.predicted, evidence.arms)
+    return 1 + max(int(each.unit.max(initial=-1)) for each in samples if each is not None)
+
+
+def _estimated(
+    evidence: Evidence, start: Floats, step: Callable[[Rows], tuple[Floats, Floats]], units: int = 0
+) -> _Estimated:
     """Human influences and controls, by unit; a simulation that cannot be fitted leaves none, with the reason."""
     human = evidence.human
-    units = 1 + max(int(each.unit.max(initial=-1)) for each in (human, evidence.predicted, evidence.arms) if each)
+    units = units or _units(evidence)
     clustered = np.unique(human.unit).size < human.unit.size
     groups = np.unique(human.unit).size
     factor = np.sqrt(groups / (groups - 1)) if clustered and groups > 1 else 1.0
@@ -326,16 +338,17 @@ def _combined(
     human = (found.influence**2).sum(axis=0)
     strength, gap, variance = np.zeros((p, 0)), np.zeros((p, 0)), human
     if known:
-        labelled, apart = (
-            np.stack([getattr(each, side) for each in known], axis=-1) for side in ("labelled", "unlabelled")
-        )
+        labelled = np.stack([each.labelled for each in known], axis=-1)
+        apart = _apart(known)
         gap = np.stack([each.gap for each in known], axis=-1)
         if power is not None:
             strength = np.full(gap.shape, float(power))
         else:
             square = np.einsum("npi,npj->pij", labelled, labelled) + np.einsum("npi,npj->pij", apart, apart)
-            strength = tuned(square, np.einsum("np,npi->pi", found.influence, labelled))
-        variance = _variance(found, labelled, apart, strength, penalised=power is None)
+            still = np.einsum("pii->pi", square) <= ROUNDING * human[:, None]  # a spread at rounding level is none
+            square = np.where(still[:, :, None] | still[:, None, :], 0.0, square)
+            strength = tuned(square, np.where(still, 0.0, np.einsum("np,npi->pi", found.influence, labelled)))
+        variance = _variance(found, labelled, apart, strength, tuned_ones=power is None)
         if power is None:
             strength = np.where((variance < human)[:, None], strength, 0.0)
             variance = np.minimum(variance, human)
@@ -363,13 +376,25 @@ def _combined(
     )
 
 
-def _variance(found: _Estimated, labelled: Floats, apart: Floats, strength: Floats, penalised: bool) -> Floats:
-    """Variance (p,) at these lambdas; tuning k of them costs k degrees of freedom."""
+def _variance(found: _Estimated, labelled: Floats, apart: Floats, strength: Floats, tuned_ones: bool) -> Floats:
+    """Variance (p,) at these lambdas; of tuned ones with everybody's residual from the others' lambdas (PRESS)."""
     rest = found.influence - np.einsum("npi,pi->np", labelled, strength)
     far = np.einsum("npi,pi->np", apart, strength)
-    active = (strength > 0).sum(axis=-1) if penalised else np.zeros(len(strength))
-    scale = np.where(active < found.n, found.n / np.maximum(found.n - active, 1), np.inf)
-    return np.asarray(scale * (rest**2).sum(axis=0) + (far**2).sum(axis=0))
+    if tuned_ones:
+        for at in np.flatnonzero((strength > 0).any(axis=1)):
+            active = strength[at] > 0
+            near, others = labelled[:, at, active], apart[:, at, active]
+            bread = np.linalg.pinv(near.T @ near + others.T @ others, hermitian=True)
+            rest[:, at] /= np.maximum(1 - ((near @ bread) * near).sum(axis=1), 1e-3)
+    return np.asarray((rest**2).sum(axis=0) + (far**2).sum(axis=0))
+
+
+def _apart(known: Sequence[_Control]) -> Floats:
+    """Influences (N, p, m) of unlabelled units; 0 on the controls that they have no part in."""
+    apart = np.zeros((max(len(each.unlabelled) for each in known), known[0].gap.size, len(known)))
+    for at, each in enumerate(known):
+        apart[: len(each.unlabelled), :, at] = each.unlabelled
+    return apart
 
 
 def _by_unit(influence: Floats, unit: Ints, units: int) -> Floats:
