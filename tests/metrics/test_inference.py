@@ -186,11 +186,14 @@ def test_the_same_seed_gives_the_same_scores(scored: Any) -> None:
 
 
 def test_metrics_that_conclude_see_intervals_and_ceilings(scored: Any) -> None:
-    frame, _ = scored(metrics=["js_distance", "verdict"])
+    frame, _ = scored(metrics=["share_distance", "verdict"])
     rows = frame[frame["metric"] == "verdict"].set_index("item")
-    assert list(rows.index) == ["pretesting", "distribution by subgroup", "effect signs", "inference"]
-    assert "way from uniform answers" in rows.loc["pretesting", "reason"]
-    assert "not among the metrics of this run" in rows.loc["effect signs", "reason"]
+    assert list(rows.index) == ["pretesting", "distribution by subgroup", "effects", "inference"]
+    assert "asking the pilot's" not in rows.loc["pretesting", "reason"]  # 40 people are further off than 0.1
+    assert "distance of answers" in rows.loc["pretesting", "reason"]
+    assert "a perfect simulation would get a yes in" in rows.loc["distribution by subgroup", "reason"]
+    assert "not among the metrics of this run" in rows.loc["effects", "reason"]
+    assert one(frame, "pilot_people")["value"] == 40
 
 
 def test_a_within_subject_design_is_scored(study: Any, plan: Any) -> None:

@@ -86,4 +86,4 @@ def test_uniform_answers_are_far_from_people_on_everything(study: Any, plan: Any
     verdict = frame[frame["metric"] == "verdict"].set_index("item")
     assert (verdict["value"] != 1.0).all()
     assert verdict.loc["pretesting", "value"] == 0.0
-    assert verdict.loc["effect signs", "value"] == 0.0
+    assert verdict.loc["effects", "value"] == 0.0

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from simbench.metrics.findings import NO, NOT_SHOWN, YES, Finding, answer_of, by_purpose, in_words
 from simbench.metrics.score_table import Figure, ScoreTable, title
-from simbench.metrics.verdict import NO, NOT_SHOWN, YES, Finding, answer_of, by_purpose, in_words
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
     from simbench.stats.resampling import Scheme
 
-__all__ = ["corrected", "estimates", "with_corrections"]
+__all__ = ["EQUIVALENCE", "corrected", "estimates", "with_corrections"]
 
 SHIFTS = {"none": 0, "sample": 1, "population": 2}
 NULLS = {"zero": 0.0, "lower": 0.0, "one": 1.0}
+EQUIVALENCE = {"within_low": "low", "within_high": "high", "chance": "chance", "chance_df": "freedom"}
 COLUMNS = ("value", "human", "simulated")
 
 
@@ -59,6 +60,7 @@ def estimates(
         for name in ("metric", "item", "subgroup", "level", "n_human", "n_simulated")
     }
     reasons = [each.reason for each in scores]
+    table |= {name: [getattr(each.equivalence, of, np.nan) for each in scores] for name, of in EQUIVALENCE.items()}
     for column in COLUMNS:
         prefix = "" if column == "value" else f"{column}_"
         drawn = np.full((resamples + 1, len(scores)), np.nan)

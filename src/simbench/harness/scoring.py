@@ -14,6 +14,8 @@
 - ``majority``, ``resample``, ``tabular``: the figure for these backends, learning from the same pilot;
   ``*_margin`` with its interval says by how much the simulation is closer to people than the baseline (above
   0) or less close (below 0), in paired resamples.
+- ``within_low``, ``within_high``, ``chance``, ``chance_df``: what tests of equivalence take, where a metric knows it
+  by theory (:class:`simbench.metrics.base.Equivalence`).
 - ``generation_sd`` (``replicates`` above 1): standard deviation of the figure between replicates, each alone:
   the noise of generating answers.
 """
@@ -42,7 +44,7 @@ from simbench.harness.comparisons import (
 )
 from simbench.harness.config import ScoringPlan
 from simbench.harness.figures import Asked, Key
-from simbench.harness.inference import corrected, estimates, with_corrections
+from simbench.harness.inference import EQUIVALENCE, corrected, estimates, with_corrections
 from simbench.harness.likelihood import Likelihoods, rivals_of
 from simbench.harness.progress import Silent
 from simbench.harness.swaps import with_swaps
@@ -86,6 +88,7 @@ COLUMNS = (
     "p_bh",
     *(f"{name}_margin{end}" for name in ("resample", "tabular") for end in ("", "_low", "_high")),
     "generation_sd",
+    *EQUIVALENCE,
     "evaluated",
     "synthetic_humans",
     "reason",

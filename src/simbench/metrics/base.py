@@ -30,6 +30,7 @@ __all__ = [
     "SQUARED",
     "Bools",
     "Comparison",
+    "Equivalence",
     "Floats",
     "Ints",
     "Metric",
@@ -58,6 +59,21 @@ LINEAR = Scale(lambda values: values, lambda values: values)
 SQUARED = Scale(np.square, lambda values: np.sqrt(np.maximum(values, 0.0)))
 
 
+@dataclass(frozen=True)
+class Equivalence:
+    """What a test of equivalence takes, for figures of which theory tells it.
+
+    ``low``, ``high``: ends that lie within a margin where two one-sided tests at 5 % say so (a 90 % interval).
+    ``chance``: mean square of the figure's distance from what it is for people, in other samples of as many people;
+    ``freedom``: its degrees of freedom, infinite where the figure is normal.
+    """
+
+    low: float
+    high: float
+    chance: float = float("nan")
+    freedom: float = float("nan")
+
+
 @dataclass(frozen=True, eq=False)
 class Score:
     """One figure of one metric, over all resamples.
@@ -73,9 +89,8 @@ class Score:
     from samples this sparse and the interval is for what samples of this size give. The shift is made on
     ``scale``, see :mod:`simbench.stats.recentring`. ``interval`` is one that the metric knows by theory;
     nothing is then taken from resamples. ``trials`` says of ``value``, ``human`` or ``simulated`` that it is a
-    share of so many yes-or-no cases, which gives an interval where it is 0 or 1 in every resample. ``chance`` says
-    what another sample of as many people would show: the mean square of the figure's distance from what it is for
-    people, and its degrees of freedom (infinite: the figure is normal).
+    share of so many yes-or-no cases, which gives an interval where it is 0 or 1 in every resample. ``equivalence``:
+    what a test needs that the figure is close enough to what it is for people.
     """
 
     metric: str
@@ -91,7 +106,7 @@ class Score:
     bias: str = "none"
     scale: Scale = LINEAR
     interval: tuple[float, float] | None = None
-    chance: tuple[float, float] | None = None
+    equivalence: Equivalence | None = None
     trials: Mapping[str, int] = field(default_factory=dict)
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simbench.metrics.base import Comparison, Metric, Score
+from simbench.metrics.base import Comparison, Equivalence, Metric, Score
 from simbench.metrics.fitting import Fitted, fit_both
 from simbench.settings import NoConfig
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EffectSizes"]
 
+CONFIDENCE, WITHIN = 0.95, 0.9
 NOT_BEYOND = "humans show no effects beyond noise here"
 
 
@@ -24,8 +25,9 @@ class EffectSizes(Metric[NoConfig]):
     """How far simulated effects are from human ones in size, for treatments and covariates apart.
 
     Over the coefficients of all regressions of the experiment, intercepts left out; ``item`` is ``treatments``
-    (coefficients that a factor takes part in, interactions included) or ``covariates`` (all others). Each coefficient
-    is put on the scale of its human standard error.
+    (coefficients that a factor takes part in, interactions included) or ``covariates`` (all others); the distance
+    also of every regression by itself (its title; intervals of ``treatments of`` it hold for all regressions
+    together). Each coefficient is put on the scale of its human standard error.
 
     - ``effect_distance`` = root of the mean over coefficients of ((b_s - b_h)^2 - V_h - V_s) / (n V_h), noise of both
       sides taken off, at least 0; about a partial correlation: 0.1 is a small effect at any n; lower is closer.
@@ -37,10 +39,9 @@ class EffectSizes(Metric[NoConfig]):
       of the same size.
 
     A simulation that ignores all treatments can have the F1-Sign of a perfect one where few treatments are
-    significant; here its slope is 0. Failure modes: several regressions on the same people are taken for independent;
-    normal approximations, rough in small samples; nothing is said of single coefficients, which
-    ``coefficient_recovery`` lists. Source: Fuller (1987), Measurement error models, for the slope; the rest are
-    definitions by simbench.
+    significant; here its slope is 0. Failure modes: normal approximations, rough in small samples; nothing is said of
+    single coefficients, which ``coefficient_recovery`` lists. Source: Fuller (1987), Measurement error models, for
+    the slope; the rest are definitions by simbench.
     """
 
     name = "effect_sizes"
@@ -52,13 +53,21 @@ class EffectSizes(Metric[NoConfig]):
         fitted = [fit_both(comparison, each) for each in comparison.design.regressions]
         factors = {factor.name for factor in comparison.design.factors}
         for item in ("treatments", "covariates"):
-            blocks = [block for each in fitted for block in _block(each, factors, item == "treatments")]
+            blocks = [block for each in fitted for block in _block(each, factors, item)]
             yield from self._figures(comparison, fitted, blocks, item)
+        yield from _one_by_one(comparison, fitted, factors)
 
     def _figures(
         self, comparison: Comparison, fitted: list[Fitted], blocks: list[Effects], item: str
     ) -> Iterator[Score]:
-        from simbench.stats.effects import attenuation_slope, effect_distance, effect_rmse, sign_agreement
+        from simbench.stats.effects import (
+            attenuation_slope,
+            distance_chance,
+            effect_distance,
+            effect_rmse,
+            sign_agreement,
+            slope_chance,
+        )
 
         words = "; ".join(f"{each.title}: {each.words}" for each in fitted if each.words) or None
         where: dict[str, Any] = {
@@ -72,22 +81,48 @@ class EffectSizes(Metric[NoConfig]):
                 yield Score.missing(name, why, comparison.resamples, **where)
             return
         distance, ends = effect_distance(blocks)
-        yield Score("effect_distance", distance, interval=ends, reason=words, **where)
+        within = Equivalence(*effect_distance(blocks, WITHIN)[1], *distance_chance(blocks))
+        yield Score("effect_distance", distance, interval=ends, equivalence=within, reason=words, **where)
         slope, ends = attenuation_slope(blocks)
         blind = None if np.isfinite(slope[0]) else NOT_BEYOND
         reason = "; ".join(filter(None, (blind, words))) or None
-        yield Score("effect_slope", slope, interval=ends, reason=reason, **where)
+        sized = None if blind else Equivalence(*attenuation_slope(blocks, WITHIN)[1], *slope_chance(blocks))
+        yield Score("effect_slope", slope, interval=ends, equivalence=sized, reason=reason, **where)
         yield Score("sign_agreement", sign_agreement(blocks), bias="sample", reason=words, **where)
         yield Score("effect_rmse", effect_rmse(blocks), bias="sample", reason=words, **where)
 
 
-def _block(fitted: Fitted, factors: set[str], treatments: bool) -> Iterator[Effects]:
-    """The coefficients of one regression that are of this kind, where both sides have been fitted."""
+def _one_by_one(comparison: Comparison, fitted: list[Fitted], factors: set[str]) -> Iterator[Score]:
+    """``effect_distance`` of every regression: of all its coefficients, then of the treatments' alone."""
+    from simbench.stats.effects import distance_chance, effect_distance
+
+    together = 1 - (1 - CONFIDENCE) / max(1, len(fitted))
+    for kind, level in ((None, CONFIDENCE), ("treatments", together)):
+        for each in fitted:
+            item = f"{kind} of {each.title}" if kind else each.title
+            blocks = list(_block(each, factors, kind))
+            if not blocks:
+                why = each.words or "it has no coefficients of treatments"
+                yield Score.missing("effect_distance", why, comparison.resamples, item=item)
+                continue
+            value, ends = effect_distance(blocks, level)
+            within = effect_distance(blocks, WITHIN)[1] if kind is None else ends
+            where: dict[str, Any] = {"n_human": each.n_human, "n_simulated": each.n_simulated, "reason": each.words}
+            where["equivalence"] = Equivalence(*within, *distance_chance(blocks))
+            yield Score("effect_distance", value, item=item, interval=ends, **where)
+
+
+def _block(fitted: Fitted, factors: set[str], kind: str | None) -> Iterator[Effects]:
+    """The coefficients of one regression that are ``treatments``, ``covariates`` or any, where both are fitted."""
     from simbench.stats.effects import Effects
 
     if fitted.human is None or fitted.simulated is None or fitted.reason:
         return
-    kept = tuple(name for name in fitted.human.names if bool(factors & set(re.findall(r"\w+", name))) == treatments)
+    kept = tuple(name for name in fitted.human.names if kind in (None, _kind(name, factors)))
     if kept:
         human, simulated = fitted.human.select(kept), fitted.simulated.select(kept)
         yield Effects(human.estimates, human.covariance, simulated.estimates, simulated.covariance, human.n)
+
+
+def _kind(name: str, factors: set[str]) -> str:
+    return "treatments" if factors & set(re.findall(r"\w+", name)) else "covariates"

@@ -17,7 +17,7 @@ from simbench.settings import NoConfig
 if TYPE_CHECKING:
     from simbench.stats.equivalent import Equivalent
 
-__all__ = ["EquivalentN"]
+__all__ = ["FEWEST", "Block", "EquivalentN", "blocks_of", "joined", "pair_of", "persons_in"]
 
 FEWEST = 10
 FLOORS = 5
@@ -72,7 +72,7 @@ class EquivalentN(Metric[NoConfig]):
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """Shares per item, together and by subgroup level; structures, means, effects; every regression."""
-        blocks = list(_blocks(comparison))
+        blocks = list(blocks_of(comparison))
         if not blocks:
             for name in self.better:
                 which = "mean" if name == self.name else None
@@ -96,7 +96,7 @@ class EquivalentN(Metric[NoConfig]):
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class Block:
     """One point comparison: both sides without weights, and the unit of every row, coded alike on both.
 
     ``paired``: units are the same on both sides; ``structures``: codes of belief structures.
@@ -124,28 +124,28 @@ class _Block:
         return (self.human, self.units[0]), (self.simulated, self.units[1])
 
 
-def _blocks(comparison: Comparison) -> Iterator[_Block]:
+def blocks_of(comparison: Comparison) -> Iterator[Block]:
     """The comparison as observed; of reference samples (the floor) every row of weights, one by one."""
     human, simulated, matched = comparison.human, comparison.simulated, comparison.matched
     unit = np.unique(human.people.unit.to_numpy(str), return_inverse=True)[1].reshape(-1)
     own = np.unique(simulated.people.unit.to_numpy(str), return_inverse=True)[1].reshape(-1)
     if comparison.generator is not None:
         told = own if matched is None else unit[matched]
-        yield _Block(human, simulated, (unit, told), matched is not None, comparison.structures, True)
+        yield Block(human, simulated, (unit, told), matched is not None, comparison.structures, True)
     elif matched is not None:
         for row in simulated.weights[:FLOORS]:
             rows = np.flatnonzero(row)
             survey = None if simulated.survey is None else simulated.survey[rows]
             side = Side(simulated.people.at(rows), np.ones((1, len(rows))), survey=survey)
             structures = comparison.structures[0], comparison.structures[1][rows]
-            yield _Block(human, side, (unit, unit[matched[rows]]), True, structures, False)
+            yield Block(human, side, (unit, unit[matched[rows]]), True, structures, False)
 
 
 def _score(
     comparison: Comparison,
-    blocks: Sequence[_Block],
+    blocks: Sequence[Block],
     name: str,
-    parts: Callable[[_Block], Made],
+    parts: Callable[[Block], Made],
     standardised: bool = False,
     **where: Any,
 ) -> Score:
@@ -203,10 +203,10 @@ def in_words(value: float, ends: tuple[float, float], people: int) -> str:
     return f"as good as asking {value:.3g} people, {ends[0]:.3g} to {upto}"
 
 
-def _shares(items: Sequence[Item], level: tuple[str, str] | None = None) -> Callable[[_Block], Made]:
+def _shares(items: Sequence[Item], level: tuple[str, str] | None = None) -> Callable[[Block], Made]:
     """Shares of the options of some items, among everybody or in one subgroup level."""
 
-    def parts(block: _Block) -> Made:
+    def parts(block: Block) -> Made:
         if not items:
             return "no item has more than one option"
         among = [np.ones(len(side), bool) if level is None else side.members(*level) for side, _ in block.sides]
@@ -215,40 +215,40 @@ def _shares(items: Sequence[Item], level: tuple[str, str] | None = None) -> Call
             codes = [
                 np.where(kept, side.codes(item.name), -1) for (side, _), kept in zip(block.sides, among, strict=True)
             ]
-            people.append(_persons(block.human, codes[0]))
+            people.append(persons_in(block.human, codes[0]))
             simulated.append(int((codes[1] >= 0).sum()))
             if people[-1] < FEWEST or not (codes[1] >= 0).any():
                 return f"fewer than {FEWEST} people, or nobody simulated, answered {item.name}"
-            found.append(_pair(block, codes, len(item.options)))
+            found.append(pair_of(block, codes, len(item.options)))
         answered = [kept & _answered(side, items) for (side, _), kept in zip(block.sides, among, strict=True)]
-        return *_joined(block, found, answered), (min(people), min(simulated))
+        return *joined(block, found, answered), (min(people), min(simulated))
 
     return parts
 
 
-def _structures(block: _Block) -> Made:
+def _structures(block: Block) -> Made:
     """Shares of belief structures."""
     codes = block.structures
-    people = _persons(block.human, codes[0])
+    people = persons_in(block.human, codes[0])
     if people < FEWEST or not (codes[1] >= 0).any():
         return f"fewer than {FEWEST} people, or nobody simulated, answered every item of a structure"
-    found = [_pair(block, codes, max(int(each.max(initial=-1)) for each in codes) + 1)]
-    return *_joined(block, found, [each >= 0 for each in codes]), (people, int((codes[1] >= 0).sum()))
+    found = [pair_of(block, codes, max(int(each.max(initial=-1)) for each in codes) + 1)]
+    return *joined(block, found, [each >= 0 for each in codes]), (people, int((codes[1] >= 0).sum()))
 
 
-def _means(items: Sequence[Item]) -> Callable[[_Block], Made]:
+def _means(items: Sequence[Item]) -> Callable[[Block], Made]:
     return lambda block: _numbers(block, items, None)
 
 
-def _effects(items: Sequence[Item]) -> Callable[[_Block], Made]:
-    def parts(block: _Block) -> Made:
+def _effects(items: Sequence[Item]) -> Callable[[Block], Made]:
+    def parts(block: Block) -> Made:
         groups = tuple(block.human.people.levels("condition"))
         return "there is only one treatment group" if len(groups) < 2 else _numbers(block, items, groups)
 
     return parts
 
 
-def _numbers(block: _Block, items: Sequence[Item], groups: tuple[str, ...] | None) -> Made:
+def _numbers(block: Block, items: Sequence[Item], groups: tuple[str, ...] | None) -> Made:
     """Means of ordered items, or the treatment groups' less the mean over groups."""
     usable = [item for item in items if np.ptp(positions(item)) and _vary(block.human.numbers(item))]
     if not usable:
@@ -264,8 +264,8 @@ def _numbers(block: _Block, items: Sequence[Item], groups: tuple[str, ...] | Non
             return f"a treatment group without two answers to {item.name}"
         found.append((pair[0], pair[1]))
     among = [_answered(side, usable) for side, _ in block.sides]
-    people = min(_persons(block.human, block.human.codes(item.name)) for item in usable)
-    return *_joined(block, found, among), (people, min(block.simulated.answered(item.name) for item in usable))
+    people = min(persons_in(block.human, block.human.codes(item.name)) for item in usable)
+    return *joined(block, found, among), (people, min(block.simulated.answered(item.name) for item in usable))
 
 
 def _by_group(
@@ -297,7 +297,8 @@ def _counted(codes: Ints, units: Ints, size: int, options: int, survey: Floats |
     return shares, (cells - cells.sum(axis=1, keepdims=True) * shares) / n
 
 
-def _pair(block: _Block, codes: Sequence[Ints], options: int) -> tuple[Part, Part]:
+def pair_of(block: Block, codes: Sequence[Ints], options: int) -> tuple[Part, Part]:
+    """Shares of the options among codes (n_h,) and (n_s,), -1 = counted nowhere, and what every unit adds to them."""
     human, simulated = (
         _counted(each, units, block.size, options, side.survey)
         for each, (side, units) in zip(codes, block.sides, strict=True)
@@ -305,7 +306,7 @@ def _pair(block: _Block, codes: Sequence[Ints], options: int) -> tuple[Part, Par
     return human, simulated
 
 
-def _joined(block: _Block, found: Sequence[tuple[Part, Part]], among: Sequence[Bools]) -> tuple[Part, Part]:
+def joined(block: Block, found: Sequence[tuple[Part, Part]], among: Sequence[Bools]) -> tuple[Part, Part]:
     """Several estimates as one vector per side, with the units that are there: on either side, where paired."""
     there = [np.unique(units[kept]) for units, kept in zip(block.units, among, strict=True)]
     if block.paired:
@@ -331,7 +332,8 @@ def _vary(numbers: Floats) -> bool:
     return bool(known.size and np.ptp(known) > 0)
 
 
-def _persons(side: Side, codes: Ints) -> int:
+def persons_in(side: Side, codes: Ints) -> int:
+    """How many persons have a code (n,) that counts."""
     return int(side.people.person[codes >= 0].nunique())
 
 

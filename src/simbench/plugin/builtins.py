@@ -54,12 +54,13 @@ class Builtins:
         from simbench.metrics.likelihood import LogLikelihood
         from simbench.metrics.recovery import CoefficientRecovery, TreatmentEffects
         from simbench.metrics.representation import SubgroupBias
+        from simbench.metrics.share_distance import ShareDistance
         from simbench.metrics.trusted_size import TrustedSize
         from simbench.metrics.verdict import Verdict
         from simbench.metrics.worth import Worth
 
         heterogeneity = (UniqueStructures, Diversity, JointStructure, IdentityFlattening)
-        alignment = (JSDistance, TotalVariation, Wasserstein, KLDivergence, SubgroupBias)
+        alignment = (ShareDistance, JSDistance, TotalVariation, Wasserstein, KLDivergence, SubgroupBias)
         coherence = (ValueActionGap, BeliefDecision)
         recovery = (CoefficientRecovery, EffectSizes, TreatmentEffects)
         worth = (LogLikelihood, EquivalentN, Worth, TrustedSize, Individual, Verdict)

@@ -1,8 +1,9 @@
 """Effects before significance: how far apart two sets of coefficients are, in sizes and not in stars.
 
 Human and simulated coefficients of one or several regressions, each put on the scale of its human standard error; in
-these units every human estimate has the variance 1. Several regressions are taken for independent. A row in which a
-coefficient is not computable gives NaN.
+these units every human estimate has the variance 1. How the estimates of several regressions on the same people go
+together is taken from their resamples; without resamples they are taken for independent. A row in which a coefficient
+is not computable gives NaN.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ import numpy as np
 from simbench.stats._arrays import Floats, ratio
 from simbench.stats.equivalent import noncentral_interval
 
-__all__ = ["Effects", "attenuation_slope", "effect_distance", "effect_rmse", "sign_agreement"]
+__all__ = [
+    "Effects",
+    "attenuation_slope",
+    "distance_chance",
+    "effect_distance",
+    "effect_rmse",
+    "sign_agreement",
+    "slope_chance",
+]
+
+ENOUGH = 100
+"""Resamples from which on they say how regressions go together."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +85,38 @@ def effect_distance(blocks: Sequence[Effects], level: float = 0.95) -> tuple[Flo
     per = count * people
     ends = (np.nan, np.nan)
     if np.isfinite(square[0]):
-        low, high = noncentral_interval(float(square[0]), float(noise[0]), float(spread[0]), level)
+        together = float(spread[0]) + _together([told - human for human, told in map(_deviations, blocks)])
+        low, high = noncentral_interval(float(square[0]), float(noise[0]), together, level)
         ends = float(np.sqrt(low / per[0])), float(np.sqrt(high / per[0]))
     return np.sqrt(np.maximum(ratio(square - noise, per), 0.0)), ends
+
+
+def distance_chance(blocks: Sequence[Effects]) -> tuple[float, float]:
+    """Mean square of :func:`effect_distance`, noise included, for another sample of as many people; its df."""
+    count = sum(each.human.shape[1] for each in blocks)
+    owns = [each.scaled[1][0] for each in blocks]
+    people = sum(float(each.n[0]) * each.human.shape[1] / count for each in blocks)
+    spread = sum(float((own**2).sum()) for own in owns) + _together([human for human, _ in map(_deviations, blocks)])
+    return 2 / people, float(sum(np.trace(own) for own in owns) ** 2 / spread)
+
+
+def slope_chance(blocks: Sequence[Effects]) -> tuple[float, float]:
+    """Variance of :func:`attenuation_slope` for another sample of as many people, and infinite degrees of freedom."""
+    bottom = doubt = 0.0
+    for each in blocks:
+        human, own = (part[0] for part in each.scaled[:2])
+        bottom += float(human @ human) - len(human)
+        doubt += float(human @ own @ human)
+    doubt += _summed([_deviations(each)[0] @ each.scaled[0][0] for each in blocks])
+    return (2 * doubt / bottom**2 if bottom > 0 else float("nan")), float("inf")
 
 
 def attenuation_slope(blocks: Sequence[Effects], level: float = 0.95) -> tuple[Floats, tuple[float, float]]:
     """By how much effects are scaled: 1 = the right size, 0.5 = half, 0 = none; (R,), and the interval of row 0.
 
     ``sum z_s z_h / (sum z_h^2 - q)`` over coefficients in human standard errors: the slope through the origin, the
-    human estimates' own noise taken off the denominator (Fuller 1987, section 1.2). The interval is by the delta
-    method. NaN where humans show no effects beyond noise: a denominator below two of its standard errors.
+    human estimates' own noise taken off the denominator (Fuller 1987, section 1.2). The interval is Fieller's. NaN
+    where humans show no effects beyond noise: a denominator below two of its standard errors.
     """
     from scipy.special import ndtri
 
@@ -97,12 +130,30 @@ def attenuation_slope(blocks: Sequence[Effects], level: float = 0.95) -> tuple[F
     slope = np.where(shown, ratio(top, bottom), np.nan)
     if not shown[0]:
         return slope, (np.nan, np.nan)
-    variance = 0.0
+    return slope, _fieller(blocks, float(top[0]), float(bottom[0]), float(ndtri((1 + level) / 2)))
+
+
+def _fieller(blocks: Sequence[Effects], top: float, bottom: float, reach: float) -> tuple[float, float]:
+    """The slopes b for which ``top - b bottom`` lies within ``reach`` of its standard errors of 0 (Fieller 1954).
+
+    Its variance is sum h' (V_s + b^2 V_h) h, and what the resamples say of how regressions go together.
+    """
+    told = own = 0.0
+    human, simulated = [], []
     for each in blocks:
-        human, own, _, told = (part[0] for part in each.scaled)
-        variance += float(human @ (told + slope[0] ** 2 * own) @ human)
-    half = float(ndtri((1 + level) / 2)) * np.sqrt(variance) / float(bottom[0])
-    return slope, (float(slope[0] - half), float(slope[0] + half))
+        size, covariance, _, other = (part[0] for part in each.scaled)
+        told, own = told + float(size @ other @ size), own + float(size @ covariance @ size)
+        moved = _deviations(each)
+        human.append(moved[0] @ size)
+        simulated.append(moved[1] @ size)
+    apart = _summed(human), _summed(simulated)
+    mixed = _summed([a + b for a, b in zip(human, simulated, strict=True)]) - sum(apart)
+    square = bottom**2 - reach**2 * (own + apart[0])
+    middle = top * bottom - reach**2 * mixed / 2
+    root = middle**2 - square * (top**2 - reach**2 * (told + apart[1]))
+    if square <= 0 or root < 0:
+        return -np.inf, np.inf
+    return float((middle - np.sqrt(root)) / square), float((middle + np.sqrt(root)) / square)
 
 
 def sign_agreement(blocks: Sequence[Effects]) -> Floats:
@@ -128,3 +179,39 @@ def effect_rmse(blocks: Sequence[Effects]) -> Floats:
     """Root mean squared difference in human standard errors: (R,); root of 2 for another sample of the same size."""
     square = sum(((each.scaled[2] - each.scaled[0]) ** 2).sum(axis=1) for each in blocks)
     return np.asarray(np.sqrt(square / sum(each.human.shape[1] for each in blocks)))
+
+
+def _deviations(block: Effects) -> tuple[Floats, Floats]:
+    """Resamples of human and simulated estimates (R - 1, q) around their means, in row 0's human standard errors."""
+    sides = [
+        ratio(side[1:], np.broadcast_to(block.errors[:1], side[1:].shape)) for side in (block.human, block.simulated)
+    ]
+    known = np.asarray(np.isfinite(sides[0]).all(axis=1) & np.isfinite(sides[1]).all(axis=1))
+    if known.sum() < ENOUGH:
+        return np.full_like(sides[0], np.nan), np.full_like(sides[1], np.nan)
+    human, told = (np.where(known[:, None], side - side[known].mean(axis=0), np.nan) for side in sides)
+    return human, told
+
+
+def _together(blocks: Sequence[Floats]) -> float:
+    """Sum of squared covariances between the estimates (R, q) of different blocks, less what chance adds to it."""
+    found = 0.0
+    for at, one in enumerate(blocks):
+        for other in blocks[at + 1 :]:
+            known = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
+            if (rows := int(known.sum())) >= ENOUGH:
+                first, second = one[known], other[known]
+                square = float(((first.T @ second / rows) ** 2).sum())
+                noise = float((first**2).sum() * (second**2).sum()) / rows**3
+                found += 2 * max(0.0, square - noise)
+    return found
+
+
+def _summed(blocks: Sequence[Floats]) -> float:
+    """Twice the covariances (R,) between different blocks, summed."""
+    found = 0.0
+    for at, one in enumerate(blocks):
+        for other in blocks[at + 1 :]:
+            known = np.isfinite(one) & np.isfinite(other)
+            found += 2 * float(np.mean(one[known] * other[known])) if known.sum() >= ENOUGH else 0.0
+    return found

@@ -1,0 +1,170 @@
+"""How far apart the populations' answers are, in one person's standard deviations, chance taken off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from simbench.design import Item
+from simbench.metrics.base import Bools, Comparison, Equivalence, Floats, Metric, Score
+from simbench.metrics.equivalent import FEWEST, Block, blocks_of, joined, pair_of, persons_in
+from simbench.settings import NoConfig
+
+__all__ = ["ShareDistance"]
+
+CONFIDENCE, WITHIN = 0.95, 0.9
+
+
+class ShareDistance(Metric[NoConfig]):
+    """Distance between what people and what the simulation answer, in one person's standard deviations.
+
+    For the vector p of the shares of all options of the main items (beliefs; all items where there are none), with S
+    the covariance of what one person adds to it,
+
+        share_distance^2 = (|p_s - p_h|^2 - trace V) / trace S,
+
+    V the covariance of the difference, persons and what was simulated for them taken together; at least 0. So it is a
+    root mean squared difference of shares, and its square is an inverse number of people: 0.1 is as far as the shares
+    of 100 people are from their population's, whatever n (``equivalent_n`` without the noise of the simulated rows).
+    0 is as close as other people; lower is closer. Per item, for ``mean``, in every subgroup level of ten people or
+    more, and **pooled** over the levels of a subgroup variable (``level`` empty): mean squared distance within
+    levels, every person counting alike.
+
+    The interval inverts the noncentral chi-square distribution (Venables 1975; Satterthwaite 1946): it holds the
+    populations' distance in 95 % of studies or more, also at 0. Those of subgroup levels hold together, all levels of
+    the study at once (Bonferroni). ``chance`` is the mean square that another sample of the people would show.
+
+    Failure modes: large differences of rare options count little, since shares count alike; a normal approximation,
+    rough below twenty people. The interval may end at 0 where answers are closer than chance makes them. Definition
+    by simbench, after the effect size of equivalence tests for multinomials (Wellek 2010, section 9.2).
+    """
+
+    name = "share_distance"
+    headline = (("share_distance", "mean"),)
+    better = {"share_distance": "lower"}
+
+    def score(self, comparison: Comparison) -> Iterator[Score]:
+        """Per item, the mean, every subgroup level, and every subgroup variable pooled."""
+        blocks = list(blocks_of(comparison))
+        if not blocks:
+            reason = "0 by definition between humans and humans"
+            yield Score.missing(self.name, reason, comparison.resamples, item="mean")
+            return
+        items = [item for item in comparison.design.items if len(item.options) > 1]
+        for item in items:
+            yield _score(blocks, comparison, [item], item=item.name)
+        main = [item for item in comparison.design.main_items if item in items]
+        yield _score(blocks, comparison, main, item="mean")
+        together = 1 - (1 - CONFIDENCE) / max(1, sum(map(len, comparison.levels.values())))
+        for variable, levels in comparison.levels.items():
+            where: dict[str, Any] = {"item": "mean", "subgroup": variable}
+            found = [
+                _score(blocks, comparison, main, [(variable, each)], together, level=each, **where) for each in levels
+            ]
+            yield from found
+            large = [(variable, str(each.level)) for each in found if np.isfinite(each.value[0])]
+            if not large:
+                reason = f"no level with answers of {FEWEST} people"
+                yield Score.missing(self.name, reason, comparison.resamples, **where)
+                continue
+            left = [str(each.level) for each in found if not np.isfinite(each.value[0])]
+            said = f"without {', '.join(left)}: too few answers" if left else None
+            yield _score(blocks, comparison, main, large, reason=said, **where)
+
+
+Levels = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Squared distance in one person's variance: as it is, its noise, its interval, and what chance would show."""
+
+    square: float
+    noise: float
+    ends: tuple[float, float]
+    equivalence: Equivalence | None
+    people: int
+    simulated: int
+
+
+def _score(
+    blocks: Sequence[Block],
+    comparison: Comparison,
+    items: Sequence[Item],
+    levels: Levels = (),
+    confidence: float = CONFIDENCE,
+    **where: Any,
+) -> Score:
+    found = []
+    for block in blocks:
+        measured = _measured(block, items, levels, confidence)
+        if isinstance(measured, str):
+            where.pop("reason", None)
+            return Score.missing("share_distance", measured, comparison.resamples, **where)
+        found.append(measured)
+    first = found[0]
+    square = float(np.mean([max(0.0, each.square - each.noise) for each in found]))
+    where |= {"n_human": first.people, "n_simulated": first.simulated, "interval": first.ends}
+    where["equivalence"] = first.equivalence
+    return Score("share_distance", np.full(comparison.resamples, np.sqrt(square)), **where)
+
+
+def _measured(block: Block, items: Sequence[Item], levels: Levels, confidence: float) -> _Measured | str:
+    """Distance of the answers to some items, among all or pooled over some levels; or why there is none."""
+    from simbench.stats.equivalent import noncentral_interval, paired_spread, spread_of
+
+    if not items:
+        return "no item has more than one option"
+    one, parts, among = 0.0, [], [np.zeros(len(side), dtype=bool) for side, _ in block.sides]
+    people, simulated = np.zeros(len(items), dtype=np.int64), np.zeros(len(items), dtype=np.int64)
+    for members, share in _cells(block, levels):
+        for at, item in enumerate(items):
+            codes = [np.where(kept, side.codes(item.name), -1) for (side, _), kept in zip(block.sides, members)]
+            n = persons_in(block.human, codes[0])
+            if n < FEWEST or not (codes[1] >= 0).any():
+                return f"fewer than {FEWEST} people, or nobody simulated, answered {item.name}"
+            people[at] += n
+            simulated[at] += int((codes[1] >= 0).sum())
+            sides = [
+                (shares * np.sqrt(share), adds * np.sqrt(share))
+                for shares, adds in pair_of(block, codes, len(item.options))
+            ]
+            one += block.counted(n) * float((sides[0][1] ** 2).sum())
+            parts.append((sides[0], sides[1]))
+            among = [each | (found >= 0) for each, found in zip(among, codes, strict=True)]
+    if not one > 0:
+        return "all humans gave the same answer"
+    (theta, own), (told, other) = joined(block, parts, among)
+    spread = (paired_spread if block.paired else spread_of)(own, other, block.alone)
+    q = float(((told - theta) ** 2).sum())
+    ends, equivalence = (np.nan, np.nan), None
+    if block.alone:
+        ends, within = (
+            _roots(noncentral_interval(q, spread.total, spread.squared, level), one)
+            for level in (confidence, WITHIN if confidence == CONFIDENCE else confidence)
+        )
+        equivalence = Equivalence(*within, 2 * spread.human / one, _freedom(own))
+    counts = int(people.min()), int(simulated.min())
+    return _Measured(q / one, spread.total / one, ends, equivalence, *counts)
+
+
+def _roots(squares: tuple[float, float], one: float) -> tuple[float, float]:
+    return float(np.sqrt(squares[0] / one)), float(np.sqrt(squares[1] / one))
+
+
+def _cells(block: Block, levels: Levels) -> list[tuple[list[Bools], float]]:
+    """Who belongs to each level, on both sides, and its share of the people; everybody where there are no levels."""
+    if not levels:
+        return [([np.ones(len(side), dtype=bool) for side, _ in block.sides], 1.0)]
+    members = [[side.members(*level) for side, _ in block.sides] for level in levels]
+    counted = np.array([block.human.weights[0] @ human for human, _ in members])
+    return list(zip(members, counted / counted.sum(), strict=True))
+
+
+def _freedom(adds: Floats) -> float:
+    """Degrees of freedom of an estimate's squared error, from what every unit (G, p) adds (Satterthwaite 1946)."""
+    product = adds.T @ adds if adds.shape[1] <= adds.shape[0] else adds @ adds.T
+    return float(np.trace(product) ** 2 / (product**2).sum())
