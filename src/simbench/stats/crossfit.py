@@ -32,6 +32,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import nnls
 from scipy.special import stdtr, stdtrit
 
 from simbench.stats._arrays import Floats, Ints, ratio
@@ -43,7 +44,6 @@ from simbench.stats.stepping import ordered_step
 __all__ = ["CrossFitted", "Evidence", "Rows", "crossfit_contrast", "crossfit_glm", "crossfit_ordered", "tuned"]
 
 FEWEST = 3
-SWEEPS = 1000
 ROUNDING = 1e-12
 
 
@@ -246,21 +246,20 @@ def crossfit_ordered(
 
 
 def tuned(square: Floats, together: Floats) -> Floats:
-    """Lambdas (..., m) of at least 0 that minimise ``lambda' Q lambda - 2 b' lambda``, by coordinate descent.
+    """Lambdas (p, m) of at least 0 that minimise ``lambda' Q lambda - 2 b' lambda``: non-negative least squares.
 
     Args:
-        square: (..., m, m) positive semi-definite Q.
-        together: (..., m) b.
+        square: (p, m, m) positive semi-definite Q.
+        together: (p, m) b.
     """
+    if together.shape[1] == 1:
+        return np.maximum(np.nan_to_num(ratio(together, square[:, :, 0])), 0.0)
     power = np.zeros_like(together)
-    for _ in range(SWEEPS):
-        before = power.copy()
-        for at in range(together.shape[-1]):
-            own = square[..., at, at]
-            rest = together[..., at] - (square[..., at, :] * power).sum(axis=-1) + own * power[..., at]
-            power[..., at] = np.maximum(np.nan_to_num(ratio(rest, own)), 0.0)
-        if np.abs(power - before).max(initial=0.0) < 1e-12:
-            break
+    for at, (q, b) in enumerate(zip(square, together, strict=True)):
+        values, vectors = np.linalg.eigh(q)
+        kept = values > ROUNDING * max(values[-1], 0.0)
+        root = np.sqrt(values[kept])
+        power[at] = nnls((vectors[:, kept] * root).T, vectors[:, kept].T @ b / root)[0] if kept.any() else 0.0
     return power
 
 
