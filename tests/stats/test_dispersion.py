@@ -170,3 +170,11 @@ def test_entropy_agrees_with_popfidelity() -> None:
     cells = generator(6).dirichlet(np.ones(5), 8)
     assert entropy(cells) == pytest.approx(metrics.entropy(cells), abs=1e-12)
     assert mode_share(cells) == pytest.approx(metrics.modal_concentration(cells), abs=1e-12)
+
+
+def test_weights_do_not_make_variation_where_all_answer_alike() -> None:
+    weights = np.random.default_rng(0).uniform(0.1, 7, (200, 30))
+    parts = gini_parts(np.zeros(30, dtype=int), 2, np.arange(30) % 3, 3, weights)
+    for found in (parts.total, parts.within, parts.between):
+        assert found.tolist() == [0.0] * 200
+    assert np.isnan(parts.share).all()

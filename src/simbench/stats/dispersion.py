@@ -123,6 +123,8 @@ def gini_parts(
     n = size.sum(axis=1)
     apart = size - ratio((counts**2).sum(axis=2), np.where(size > 0, size, 1.0))
     total = ratio(n - ratio((counts.sum(axis=1) ** 2).sum(axis=1), n), n)
+    # With weights, rounding must not show as variation (below 0, even) where all answers are the same.
+    apart, total = np.where(apart <= 1e-12 * size, 0.0, apart), np.where(total <= 1e-12, 0.0 * total, total)
     unbiased = np.where(size > 1, apart * ratio(size, np.where(size > 1, size - 1, 1.0)), 0.0)
     within = ratio(unbiased.sum(axis=1), np.where(size > 1, size, 0.0).sum(axis=1))
     between = np.maximum(total - ratio(apart.sum(axis=1), n), 0.0)
