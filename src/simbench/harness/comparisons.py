@@ -114,9 +114,10 @@ def against_humans(
         if f"{item.name}__p" in ok and len(ok) and ok[f"{item.name}__p"].notna().all()
     }
     told = None if people.survey is None else people.survey[matched]
+    everybody = np.array_equal(matched, np.arange(len(people)))  # the same weights, and not a copy of them
     return Comparison(
         Side(people, weights, survey=people.survey),
-        Side(simulated, weights[:, matched], probabilities, told),
+        Side(simulated, weights if everybody else weights[:, matched], probabilities, told),
         rule_of(plan),
         plan.settings.scoring.alpha,
         partial(generator, plan.settings.scoring.seed, "metric", people.digest),

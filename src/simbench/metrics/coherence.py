@@ -64,19 +64,14 @@ class ValueActionGap(Metric[NoConfig]):
                 yield Score.missing(name, reason, comparison.resamples, **counts)
             return
         # A flag here is "contradicts the own beliefs".
-        gaps = [
-            flag_share(np.where(rule < 0, -1, 1 - rule), side.weights)
-            for side, rule in zip(comparison.sides, rules, strict=True)
-        ]
+        counted = [side.cells(rule) for side, rule in zip(comparison.sides, rules, strict=True)]
+        gaps = [flag_share(np.where(rule < 0, -1, 1 - rule), counts) for (rule,), counts in counted]
         cases = {
             name: min(int(side.effective(rule >= 0)), side.units)
             for name, side, rule in zip(("human", "simulated"), comparison.sides, rules, strict=True)
         }
         yield _difference("value_action_gap", gaps, trials=cases, **counts)
-        left = [
-            flag_share((rule < 0).astype(np.int64), side.weights)
-            for side, rule in zip(comparison.sides, rules, strict=True)
-        ]
+        left = [flag_share((rule < 0).astype(np.int64), counts) for (rule,), counts in counted]
         sizes: dict[str, Any] = {"n_human": len(rules[0]), "n_simulated": len(rules[1])}
         yield _difference("value_action_undefined", left, **sizes)
         yield from _inclinations(comparison, rules, counts)
@@ -141,8 +136,10 @@ def _inclinations(comparison: Comparison, rules: list[Ints], counts: dict[str, A
     for side, rule in zip(comparison.sides, rules, strict=True):
         acted = np.where(rule < 0, -1, side.codes(decisions[0].name))
         inclined = np.where(acted < 0, -1, np.where(rule == 1, acted, 1 - acted))
-        f1.append(action_f1(inclined, acted, side.weights))
-        distance.append(_group_distance(comparison, side, inclined, acted))
+        conditions = comparison.conditions
+        (groups, for_it, did), rows = side.cells(side.groups("condition", conditions), inclined, acted)
+        f1.append(action_f1(for_it, did, rows))
+        distance.append(_group_distance(len(conditions), groups, for_it, did, rows))
     name = "value_action_f1"
     if all(np.isfinite(each[0]) for each in f1):
         yield _difference(name, f1, **counts)
@@ -158,14 +155,13 @@ def _inclinations(comparison: Comparison, rules: list[Ints], counts: dict[str, A
         yield Score.missing(name, reason, comparison.resamples, **counts)
 
 
-def _group_distance(comparison: Comparison, side: Side, inclined: Ints, acted: Ints) -> Floats:
+def _group_distance(conditions: int, groups: Ints, inclined: Ints, acted: Ints, counts: Floats) -> Floats:
     """Mean (R,) over the treatment groups with defined rows of |share inclined - share acting|."""
     from simbench.stats import ratio
 
-    groups = side.groups("condition", comparison.conditions)
-    member = ((groups[:, None] == np.arange(len(comparison.conditions))) & (inclined >= 0)[:, None]).astype(float)
-    n = side.weights @ member
-    gap = ratio(np.abs(side.weights @ (member * (inclined - acted)[:, None])), n)
+    member = ((groups[:, None] == np.arange(conditions)) & (inclined >= 0)[:, None]).astype(float)
+    n = counts @ member
+    gap = ratio(np.abs(counts @ (member * (inclined - acted)[:, None])), n)
     held = np.isfinite(gap)
     return ratio(np.where(held, gap, 0.0).sum(axis=1), held.sum(axis=1))
 
@@ -180,15 +176,10 @@ def _information(comparison: Comparison, belief: Item, decision: Item) -> Score:
     name = "belief_decision_information"
     if reason := too_few(n_human, n_simulated):
         return Score.missing(name, reason, comparison.resamples, **where)
+    cells = (side.cells(side.codes(belief.name), side.codes(decision.name)) for side in comparison.sides)
     both = [
-        mutual_information(
-            side.codes(belief.name),
-            len(belief.options),
-            side.codes(decision.name),
-            len(decision.options),
-            side.weights,
-        ).corrected
-        for side in comparison.sides
+        mutual_information(first, len(belief.options), second, len(decision.options), counts).corrected
+        for (first, second), counts in cells
     ]
     return Score(name, both[1] - both[0], both[0], both[1], bias="sample", **where)
 

@@ -126,8 +126,15 @@ class Side(_Remembering):
             return self.weights @ np.where(codes[:, None] >= 0, self.probabilities[item], 0.0)
         return self.code_counts(codes, len(self.people.design.item(item).options))
 
-    def by_level(self, item: str, variable: str, levels: tuple[str, ...], expected: bool = False) -> Floats:
-        """Weighted answer counts (R, G, K) in every level of a variable."""
+    def by_level(
+        self,
+        item: str,
+        variable: str,
+        levels: tuple[str, ...],
+        expected: bool = False,
+        times: Floats | None = None,
+    ) -> Floats:
+        """Weighted answer counts (R, G, K) in every level of a variable; ``times`` (n,) as in :meth:`code_counts`."""
 
         def make() -> Floats:
             codes, groups = self.codes(item), self.groups(variable, levels)
@@ -138,25 +145,34 @@ class Side(_Remembering):
                 cells[known, groups[known]] = self.probabilities[item][known]
                 counted = self.weights @ cells.reshape(len(self), shape[0] * shape[1])
             else:
-                counted = self.code_counts(np.where(known, groups * shape[1] + codes, -1), shape[0] * shape[1])
+                places = np.where(known, groups * shape[1] + codes, -1)
+                counted = self.code_counts(places, shape[0] * shape[1], times)
             return counted.reshape(len(self.weights), *shape)
 
-        return self.once(("by_level", item, variable, levels, expected), make)
+        return make() if times is not None else self.once(("by_level", item, variable, levels, expected), make)
 
-    def code_counts(self, codes: Ints, size: int, alike: bool = False) -> Floats:
+    def cells(self, *columns: Ints) -> tuple[tuple[Ints, ...], Floats]:
+        """The different combinations of some codes (n,) that occur, each column (u,), and weighted counts (R, u)."""
+        place = np.zeros(len(self), dtype=np.int64)
+        for codes in columns:
+            place = place * (codes.max(initial=-1) + 2) + codes + 1
+        found, first, place = np.unique(place, return_index=True, return_inverse=True)
+        return tuple(codes[first] for codes in columns), self.code_counts(place.reshape(-1), len(found))
+
+    def code_counts(self, codes: Ints, size: int, times: Floats | None = None) -> Floats:
         """Weighted counts (R, size) of any codes (n,), -1 = counted nowhere.
 
-        A row of data counts in one column only, so a sparse product is many times as fast as a dense one. ``alike``:
-        how often they were drawn, without survey weights.
+        A row of data counts in one column only, so a sparse product is many times as fast as a dense one. ``times``
+        (n,): by what every row is multiplied.
         """
         from scipy.sparse import csr_array
 
         columns = self.once("columns", self._columns)
         rows = np.flatnonzero(codes >= 0)
-        each = np.ones(len(rows), columns.dtype) if self.survey is None or not alike else 1 / self.survey[rows]
+        each = np.ones(len(rows), columns.dtype) if times is None else times[rows]
         cells = csr_array((each, (codes[rows], rows)), shape=(size, len(self)))
         counts: Floats = (cells @ columns).astype(np.float64).T
-        return np.rint(counts) if alike else counts
+        return counts
 
     def _columns(self) -> NDArray[Any]:
         """Weights (n, R), as the smallest whole numbers that hold all sums where they are whole numbers."""
@@ -230,19 +246,21 @@ class Comparison(_Remembering):
     @cached_property
     def structure_counts(self) -> tuple[Floats, Floats]:
         """Weighted counts (R, S) of every belief structure that occurs on either side."""
-        return self._structure_counts(alike=False)
+        return self._counted(alike=False)
 
     @cached_property
     def structure_rows(self) -> tuple[Floats, Floats]:
         """Numbers of rows (R, S) with every belief structure: the counts without survey weights."""
-        return self._structure_counts(alike=True) if self.weighted else self.structure_counts
+        return self._counted(alike=True) if self.weighted else self.structure_counts
 
-    def _structure_counts(self, alike: bool) -> tuple[Floats, Floats]:
+    def _counted(self, alike: bool) -> tuple[Floats, Floats]:
         size = int(max(codes.max(initial=-1) for codes in self.structures)) + 1
+        times = [None if side.survey is None or not alike else 1 / side.survey for side in self.sides]
         human, simulated = (
-            side.code_counts(codes, size, alike) for side, codes in zip(self.sides, self.structures, strict=True)
+            side.code_counts(codes, size, each)
+            for side, codes, each in zip(self.sides, self.structures, times, strict=True)
         )
-        return human, simulated
+        return (np.rint(human), np.rint(simulated)) if alike else (human, simulated)
 
     @cached_property
     def levels(self) -> Mapping[str, tuple[str, ...]]:

@@ -10,6 +10,7 @@ import numpy as np
 from simbench.design import Item
 from simbench.metrics.alignment import ONE_OPTION, too_few
 from simbench.metrics.base import SQUARED, Comparison, Floats, Metric, Score, Side
+from simbench.metrics.comparison import positions
 from simbench.settings import NoConfig
 
 __all__ = ["IdentityFlattening", "JointStructure"]
@@ -43,7 +44,7 @@ class JointStructure(Metric[NoConfig]):
         if reason:
             yield Score.missing(name, reason, comparison.resamples, **counts)
         else:
-            both = [correlation_matrices(_numbers(side, ordered), side.weights) for side in comparison.sides]
+            both = [correlation_matrices(*_counted(side, ordered)) for side in comparison.sides]
             distance = correlation_distance(*both)
             yield Score(name, distance, bias="population", scale=SQUARED, **counts)
         beliefs = [item for item in ordered if item.role == "belief"]
@@ -52,9 +53,8 @@ class JointStructure(Metric[NoConfig]):
             yield Score.missing(name, reason, comparison.resamples, **counts)
             return
         scale = _deviations(comparison.human, beliefs)
-        human, simulated = (
-            cronbach_alpha(_numbers(side, beliefs) / scale, side.weights) for side in comparison.sides
-        )
+        counted = (_counted(side, beliefs) for side in comparison.sides)
+        human, simulated = (cronbach_alpha(numbers / scale, weights) for numbers, weights in counted)
         yield Score(name, simulated - human, human, simulated, **counts)
 
     def _usable(
@@ -166,15 +166,31 @@ def _mean(name: str, parts: list[Score], variable: str, resamples: int) -> Score
 def _parts(side: Side, item: Item, variable: str, levels: tuple[str, ...]) -> Any:
     from simbench.stats.dispersion import gini_parts, variance_parts
 
-    groups = side.groups(variable, levels)
+    options = len(item.options)
+    counts = side.by_level(item.name, variable, levels).reshape(len(side.weights), -1)
+    groups, codes = np.divmod(np.arange(len(levels) * options), options)
     if item.ordered:
-        return variance_parts(side.numbers(item), groups, len(levels), side.weights)
-    return gini_parts(side.codes(item.name), len(item.options), groups, len(levels), side.weights)
+        return variance_parts(positions(item)[codes], groups, len(levels), counts)
+    return gini_parts(codes, options, groups, len(levels), counts)
 
 
 def _numbers(side: Side, items: Sequence[Item]) -> Floats:
     """Answers (n, items) as numbers, NaN where missing."""
     return np.stack([side.numbers(item) for item in items], axis=1)
+
+
+def _counted(side: Side, items: Sequence[Item]) -> tuple[Floats, Floats]:
+    """Different rows of answers (u, items) as numbers, complete ones only, and weighted counts (R, u)."""
+    from simbench.stats import distinct_rows
+
+    table = _numbers(side, items)
+    known = np.flatnonzero(~np.isnan(table).any(axis=1))
+    found = distinct_rows(table[known], len(known))
+    if found is None:
+        return table, side.weights
+    codes = np.full(len(side), -1, dtype=np.int64)
+    codes[known] = found[1]
+    return table[known[found[0]]], side.code_counts(codes, len(found[0]))
 
 
 def _deviations(side: Side, items: Sequence[Item]) -> Floats:

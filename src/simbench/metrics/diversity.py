@@ -10,7 +10,7 @@ import numpy as np
 from simbench.design import Item
 from simbench.metrics.alignment import ONE_OPTION, OVER_ALL, too_few
 from simbench.metrics.base import Comparison, Floats, Metric, Score
-from simbench.metrics.comparison import UNWEIGHTED
+from simbench.metrics.comparison import UNWEIGHTED, positions
 from simbench.settings import NoConfig
 
 __all__ = ["Diversity", "UniqueStructures"]
@@ -149,11 +149,13 @@ def _shape(
 def _spread(comparison: Comparison, item: Item, name: str, groups: tuple[str, ...], /, **where: Any) -> Score:
     from simbench.stats.dispersion import standard_deviation
 
+    numbers = np.tile(positions(item), len(groups))
+    codes = np.repeat(np.arange(len(groups)), len(item.options))
     sides = []
     for side in comparison.sides:
-        numbers = side.numbers(item)
-        codes = side.groups("condition", groups) if groups != ("all",) else np.zeros(len(side), dtype=np.int64)
-        sides.append(standard_deviation(numbers, side.weights, codes, len(groups)))
+        whole = groups == ("all",)
+        counts = side.counts(item.name) if whole else side.by_level(item.name, "condition", groups)
+        sides.append(standard_deviation(numbers, counts.reshape(len(counts), -1), codes, len(groups)))
     human, simulated = sides
     ratio = np.divide(simulated, human, out=np.full(human.shape, np.nan), where=human > 0)
     reason = None

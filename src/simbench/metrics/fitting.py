@@ -18,6 +18,8 @@ __all__ = ["CODED", "Fitted", "fit_both", "fit_designs"]
 INTERCEPT = "Intercept"
 CODED = ("ordered_logit", "multinomial", "interval")
 """Families whose outcome is one of several levels, whatever these are called."""
+FEW = 8
+"""Rows are fitted as counts where there are at least so many for every different one."""
 NO_BINS = "interval wants an item with bins as its outcome"
 
 
@@ -127,14 +129,47 @@ def _unfit(family: str, designs: tuple[Design, Design]) -> str | None:
 
 
 def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
-    from simbench.stats.regression import fit_glm, fit_interval, fit_multinomial, fit_ordered, reported
+    from simbench.stats.regression import reported
 
-    weights = side.weights[:, design.rows]
     survey = None if side.survey is None else side.survey[design.rows]
     clusters = side.people.unit.to_numpy(str)[design.rows] if side.clustered else None
+    alike = None if side.clustered or survey is not None else _alike(design, side)
+    if alike is not None:
+        return reported(
+            _fitted(family, *alike, levels, {}),
+            family,
+            design.outcome,
+            design.matrix,
+            side.weights[0, design.rows],
+        )
     plain = "model" if survey is None else "HC1"
-    robust: dict[str, Any] = {"covariance": plain if clusters is None else "cluster"}
-    robust |= {"clusters": clusters, "survey": survey}
+    robust = {"covariance": plain if clusters is None else "cluster", "clusters": clusters, "survey": survey}
+    fit = _fitted(family, design, side.weights[:, design.rows], levels, robust)
+    if survey is not None:
+        return fit
+    return reported(fit, family, design.outcome, design.matrix, side.weights[0, design.rows], clusters)
+
+
+def _alike(design: Design, side: Side) -> tuple[Design, Floats] | None:
+    """Different rows (u,) of outcome and predictors, and how often each is drawn (R, u); None where these are many.
+
+    A weight is a frequency, so counts of equal rows give the same fit as the rows, for a fraction of the work.
+    """
+    from simbench.stats import distinct_rows
+
+    found = distinct_rows(np.column_stack([design.outcome, design.matrix]), len(design.rows) // FEW)
+    if found is None:
+        return None
+    first, place = found
+    codes = np.full(len(side), -1, dtype=np.int64)
+    codes[design.rows] = place
+    rows = replace(design, outcome=design.outcome[first], matrix=design.matrix[first], rows=design.rows[first])
+    return rows, side.code_counts(codes, len(first))
+
+
+def _fitted(family: str, design: Design, weights: Floats, levels: Floats | None, robust: dict[str, Any]) -> Fit:
+    from simbench.stats.regression import fit_glm, fit_interval, fit_multinomial, fit_ordered
+
     if family == "ordered_logit":
         bare = design.without_intercept()
         codes = np.searchsorted(_sorted(levels), design.outcome)
@@ -152,10 +187,7 @@ def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
             levels=_called(design, levels),
             **robust,
         )
-    fit = fit_glm(family, design.outcome, design.matrix, weights, names=design.names, **robust)
-    if survey is not None:
-        return fit
-    return reported(fit, family, design.outcome, design.matrix, weights[0], clusters)
+    return fit_glm(family, design.outcome, design.matrix, weights, names=design.names, **robust)
 
 
 def _firth(design: Design, side: Side) -> Fit:

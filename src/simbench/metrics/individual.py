@@ -107,7 +107,8 @@ class Individual(Metric[IndividualConfig]):
         if reason:
             return
         weights = comparison.simulated.weights
-        hit = accuracy(own, drawn, len(item.options), weights)
+        (answers, predicted), counts = comparison.simulated.cells(own, drawn)
+        hit = accuracy(answers, predicted, len(item.options), counts)
         yield Score("accuracy", hit, trials={"value": n}, **where)
         lift = hit - _by_chance(comparison, item, own, drawn)
         lost = None if np.isfinite(lift[0]) else "nobody simulated is in a treatment group of the humans"

@@ -89,6 +89,7 @@ def _figures(comparison: Comparison, name: str, bits: dict[str, Floats]) -> Iter
             why = f"{impossible} real answers have probability 0" if n else "of nobody who answered every item"
             yield Score.missing(name, why, comparison.resamples, **where)
             continue
-        weights, first = comparison.human.weights[:, known], each[known][0]
+        weights, first = comparison.human.weights, each[known][0]
         # From the first person's: where all are alike, rounding must not vary from resample to resample.
-        yield Score(name, first + ratio(weights @ (each[known] - first), weights.sum(axis=1)), **where)
+        apart = np.where(known, each - first, 0.0)
+        yield Score(name, first + ratio(weights @ apart, weights @ known.astype(float)), **where)

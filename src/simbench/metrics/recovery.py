@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simbench.metrics.base import Comparison, Floats, Metric, Score, Side
+from simbench.metrics.comparison import positions
 from simbench.metrics.fitting import Fitted, fit_both
 from simbench.settings import NoConfig
 
@@ -236,18 +237,15 @@ def _effects(comparison: Comparison, side: Side) -> tuple[Floats, Floats]:
         scale = comparison.human.deviation(comparison.human.numbers(item))
         if not item.ordered or not scale > 0:
             continue
-        numbers = side.numbers(item) / scale
-        codes = np.where(np.isnan(numbers), -1, side.groups("condition", groups))
-        member = (codes[:, None] == np.arange(len(groups))).astype(float)
-        filled = np.where(np.isnan(numbers), 0.0, numbers)[:, None]
-        n = side.weights @ member
-        mean = ratio(side.weights @ (member * filled), n)
-        spread = np.maximum(ratio(side.weights @ (member * filled**2), n) - mean**2, 0.0)
+        numbers = positions(item) / scale
+        counts = side.by_level(item.name, "condition", groups)
+        n = counts.sum(axis=2)
+        mean = ratio(counts @ numbers, n)
+        spread = np.maximum(ratio(counts @ numbers**2, n) - mean**2, 0.0)
         own = ratio(spread, np.maximum(n - 1, 0))
         if side.survey is not None:  # the variance of a weighted mean: sum w^2 (x - mean)^2 / (sum w)^2
-            heavy = side.weights * side.survey
-            square, cross, whole = heavy @ (member * filled**2), heavy @ (member * filled), heavy @ member
-            square = square - 2 * mean * cross + mean**2 * whole
+            heavy = side.by_level(item.name, "condition", groups, times=side.survey)
+            square = heavy @ numbers**2 - 2 * mean * (heavy @ numbers) + mean**2 * heavy.sum(axis=2)
             own = ratio(np.maximum(square, 0.0), n**2)
         effects.append(mean - mean.mean(axis=1, keepdims=True))
         # Taking off the mean over G groups leaves (1 - 2/G) of a group's own noise and 1/G^2 of all groups'.

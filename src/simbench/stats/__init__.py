@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from simbench.stats._arrays import distinct_rows as distinct_rows
     from simbench.stats._arrays import ratio as ratio
     from simbench.stats.chance import permuted_js_divergence as permuted_js_divergence
     from simbench.stats.coherence import Information as Information
@@ -132,6 +133,7 @@ _HOME = {
     "correlation_distance": "simbench.stats.dispersion",
     "correlation_matrices": "simbench.stats.dispersion",
     "cronbach_alpha": "simbench.stats.dispersion",
+    "distinct_rows": "simbench.stats._arrays",
     "effect_correlation": "simbench.stats.recovery",
     "effective_size": "simbench.stats.worth",
     "entropy": "simbench.stats.diversity",

@@ -16,6 +16,7 @@ __all__ = [
     "Ints",
     "as_codes",
     "as_weights",
+    "distinct_rows",
     "inverse",
     "one_hot",
     "ratio",
@@ -60,6 +61,21 @@ def as_codes(codes: ArrayLike, n_codes: int, what: str = "codes") -> Ints:
             f"{what} must lie in -1 .. {n_codes - 1}, found {array.min()} .. {array.max()}; -1 means missing"
         )
     return array
+
+
+def distinct_rows(table: ArrayLike, most: int) -> tuple[Ints, Ints] | None:
+    """Where every different row first stands (u,), and which of these each row (n,) equals; None where u > ``most``.
+
+    Rows are told apart by a random combination of their columns and then compared: the answer is exact, but equal
+    rows may count as different.
+    """
+    rows = np.ascontiguousarray(table, dtype=np.float64)
+    keys = (rows * np.random.default_rng(0).random(rows.shape[1])).sum(axis=1)
+    _, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    place = place.reshape(-1)
+    if len(first) > most or not np.array_equal(rows[first[place]], rows):
+        return None
+    return first.astype(np.int64), place.astype(np.int64)
 
 
 def one_hot(codes: Ints, n_codes: int) -> Floats:
