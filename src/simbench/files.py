@@ -28,6 +28,7 @@ __all__ = [
     "source_digest",
     "storage",
     "write_json",
+    "write_text",
     "write_whole",
 ]
 
@@ -109,6 +110,11 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
             with contextlib.suppress(OSError):
                 Path(name).unlink()
             raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8, see :func:`write_whole`; what is no text in it becomes a question mark."""
+    write_whole(path, lambda file: file.write(text.encode("utf-8", "replace")))
 
 
 def write_json(path: Path, content: Any) -> None:

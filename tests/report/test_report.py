@@ -139,6 +139,23 @@ def test_learning_curve_over_pilot_sizes(runs: Runs) -> None:
     assert row["value"] == scores[(scores["metric"] == "js_distance") & (scores["item"] == "mean")]["value"].iloc[0]
 
 
+def test_tables_of_a_paper_hold_the_figures_of_the_run(runs: Runs, odd: Path) -> None:
+    run = next(run for run in runs if "odd" in run.run_id)
+    tables = {path.name for path in (odd / "tables").iterdir()}
+    assert tables == {
+        f"{name}.{kind}"
+        for name in ("headline", "coefficients", "verdict", "outcomes")
+        for kind in ("csv", "md", "tex")
+    }
+    table = pd.read_csv(odd / "tables" / "headline.csv").set_index("figure")
+    scores = run.scores[run.scores["subgroup"].isna()]
+    row = scores[(scores["metric"] == "js_distance") & (scores["item"] == "mean")].iloc[0]
+    for name in ("human", "simulated", "value", "ci_low", "ci_high", "floor", "ceiling"):
+        assert table.loc["js_distance (mean)", name] == pytest.approx(row[name], nan_ok=True)
+    assert "Only ok ones are compared." in (odd / "tables" / "outcomes.md").read_text()
+    assert (odd / "tables" / "headline.tex").read_text().startswith("\\begin{table}")
+
+
 def test_the_verb_writes_beside_a_single_run(home: Path, runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "other", "--no-figures"]) == 0
     path = Path(capsys.readouterr().out.strip())

@@ -10,6 +10,7 @@ from simbench.files import as_path, storage
 from simbench.harness.library import Runs, load_runs
 from simbench.plugin.manager import load_plugins
 from simbench.report.page import write_report
+from simbench.report.site import write_site
 
 __all__ = ["main"]
 
@@ -17,15 +18,22 @@ TOGETHER = "simbench-report"
 
 
 def main(words: Sequence[str]) -> int:
-    """Write report.html (self-contained) and figures/ (SVG, PDF, PNG, CSV) about one run or many."""
+    """Write report.html, figures/ and tables/ about one run or many, or a static site."""
     parser = argparse.ArgumentParser(prog="simbench report", description=main.__doc__)
     parser.add_argument("runs", nargs="*", metavar="RUNS", help="run folders, folders of runs, globs, name=value")
     parser.add_argument(
         "-o", "--out", type=as_path, help=f"folder to write to (default: the run's own, or {TOGETHER} for many runs)"
     )
     parser.add_argument("--no-figures", action="store_true", help="the page only")
+    parser.add_argument("--site", type=as_path, metavar="DIR", help="a static site instead: index, a page each, data")
     asked = parser.parse_args(words)
+    if asked.site is not None and asked.out is not None:
+        parser.error("--site names the folder itself: leave --out away")
     runs = load_runs(*asked.runs)
+    if asked.site is not None:
+        with storage(asked.site):
+            print(write_site(runs, load_plugins(), asked.site))
+        return 0
     folder = asked.out or _default(runs)
     with storage(folder):
         print(write_report(runs, load_plugins(), folder, figures=not asked.no_figures))

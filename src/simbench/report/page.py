@@ -30,9 +30,10 @@ from simbench.report.outcomes import outcomes, pilot_size
 from simbench.report.paper import PUBLISHED_NOTE, paper_table
 from simbench.report.participants import participants
 from simbench.report.table import labels
+from simbench.report.tables import run_tables, save_tables
 from simbench.report.verdict import verdict
 
-__all__ = ["MOST_RUNS", "write_report"]
+__all__ = ["MOST_RUNS", "template", "write_report"]
 
 MOST_RUNS = 12
 SHARE = 0.8
@@ -52,7 +53,7 @@ class Drawn:
 
 
 def write_report(runs: Runs, registry: Registry, folder: Path, *, figures: bool = True) -> Path:
-    """Write ``report.html`` into the folder, and each figure into ``figures/`` as SVG, PDF, PNG and CSV.
+    """Write ``report.html``, and beside it figures (SVG, PDF, PNG, CSV) and tables (CSV, Markdown, LaTeX).
 
     Raises:
         ConfigError: none of the runs is done.
@@ -73,8 +74,11 @@ def write_report(runs: Runs, registry: Registry, folder: Path, *, figures: bool 
         for view in views:
             for drawn in view["charts"]:
                 save(drawn.chart, folder / "figures" / (view["id"] if len(views) > 1 else ""))
+        for run in detailed:
+            found = run_tables(run.manifest, run.scores, registry, _marked(run.manifest))
+            save_tables(found, folder / "tables" / (run.run_id if len(views) > 1 else ""))
     script = (files("simbench.report") / "templates" / "people.js").read_text(encoding="utf-8")
-    html = _template().render(
+    html = template("report.html.j2").render(
         title=_title(done),
         made=now(),
         version=simbench.__version__,
@@ -91,7 +95,8 @@ def write_report(runs: Runs, registry: Registry, folder: Path, *, figures: bool 
     return path
 
 
-def _template() -> Any:
+def template(name: str) -> Any:
+    """One of our templates; whatever is written into it is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -101,7 +106,7 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def _title(runs: Runs) -> str:
@@ -126,7 +131,7 @@ def _run_view(run: Run, name: str, registry: Registry) -> dict[str, Any]:
     """Everything that the page says about one run, under a name that tells it from the others."""
     manifest, scores = run.manifest, run.scores
     experiment = study_of(run.folder, registry)
-    marked = "humans (SYNTHETIC)" if manifest["humans"]["synthetic"] else "humans"
+    marked = _marked(manifest)
     design = content.design_of(experiment, run)
     charts = run_charts(design, run.people, run.responses, scores, marked)
     statements = verdict(manifest, scores)
@@ -149,6 +154,10 @@ def _run_view(run: Run, name: str, registry: Registry) -> dict[str, Any]:
         "citation": content.citation(experiment),
         "claims": content.claims(manifest, statements),
     }
+
+
+def _marked(manifest: Mapping[str, Any]) -> str:
+    return "humans (SYNTHETIC)" if manifest["humans"]["synthetic"] else "humans"
 
 
 def _study_view(runs: Runs, registry: Registry) -> dict[str, Any]:
