@@ -91,6 +91,9 @@ class RunSettings:
         "people compared: heldout (outside the pilot), reserved (a fixed share that no pilot may be drawn from, "
         "so that runs with different pilots meet the same people) or all (the paper's way)",
     )
+    evaluate_n: int | None = setting(
+        None, "simulate and compare a random sample of so many of these people, by treatment group (empty: all)"
+    )
     reserve: float = setting(0.5, "share of every treatment group that evaluate=reserved keeps out of all pilots")
     adapt_on: Any = setting(None, "another experiment to draw the pilot from; empty: the one evaluated")
     train_without: list[str] = setting(list, f"parts left out of training transcripts, of: {', '.join(PARTS)}")
@@ -125,6 +128,8 @@ class RunSettings:
         if not 0 < self.reserve < 1:
             raise ConfigError(f"reserve: expected a share in (0, 1); found {self.reserve}")
         one_of("evaluate", self.evaluate, SCOPES)
+        if self.evaluate_n is not None and self.evaluate_n < 1:
+            raise ConfigError(f"evaluate_n: expected 1 or more; found {self.evaluate_n}")
         if not 1 <= self.replicates <= MOST_REPLICATES:
             raise ConfigError(f"replicates: expected 1 to {MOST_REPLICATES}; found {self.replicates}")
         if self.seed < 0:
@@ -180,6 +185,8 @@ class Plan(ScoringPlan):
         """The part of the configuration that decides which answers come out: all but run-time knobs and scoring."""
         own = {field.name for field in fields(RunSettings)} - {"scoring"}
         kept = _without_runtime(RunSettings, {name: self.config[name] for name in own})
+        if kept["evaluate_n"] is None:  # so that runs made before there was a choice keep their identity
+            del kept["evaluate_n"]
         for kind in DEFAULTS:
             kept[kind] = _without_runtime(type(getattr(self, kind)).Config, self.config[kind])
         if self.pilot_from is not None:

@@ -25,6 +25,7 @@ from simbench.harness.likelihood import LIKELIHOODS, Likelihoods, kept_likelihoo
 from simbench.harness.pilot import asking_script, draw_pilot, evaluated, training_script
 from simbench.harness.provenance import environment, interviews_digest
 from simbench.harness.responses import AGAIN, JOURNAL, ask, outcome_counts, response_frame, usage_totals, valid_mass
+from simbench.harness.sampled import sample_words, sampled
 from simbench.harness.scoring import scored
 from simbench.harness.spending import BACKEND, booked, spent_before
 from simbench.harness.store import RunFolder, now
@@ -110,6 +111,7 @@ class Prepared:
     transcripts: list[Transcript]
     interviews: list[Interview]
     run_id: str
+    sample: str = ""
 
 
 def run(plan: Plan, progress: Progress, begun: Callable[[RunFolder], None] | None = None) -> Run:
@@ -204,7 +206,10 @@ def prepare(plan: Plan) -> Prepared:
     others = _people(plan.pilot_from) if plan.pilot_from else people
     pilot = draw_pilot(plan, others)
     learned_from = others.at(pilot)
-    asked = evaluated(plan, people, learned_from)
+    wanted = plan.settings.evaluate_n, plan.settings.seed
+    compared = evaluated(plan, people, learned_from)
+    asked = sampled(compared, *wanted)
+    sample = sample_words(compared, asked, *wanted)
     with blamed("experiment", plan.pilot_from or plan.experiment, "writing its transcripts"):
         transcripts = list(training_script(plan).transcripts(learned_from))
     with blamed("experiment", plan.experiment, "writing its interviews"):
@@ -218,7 +223,7 @@ def prepare(plan: Plan) -> Prepared:
         "plugins": dict(plan.plugins),
     }
     run_id = f"{slug(people.design.name)}-{plan.backend.name}-{plan.sampler.name}-{digest(identity)[:12]}"
-    return Prepared(plan, people, learned_from, pilot.notes, asked, transcripts, interviews, run_id)
+    return Prepared(plan, people, learned_from, pilot.notes, asked, transcripts, interviews, run_id, sample)
 
 
 def slug(name: str) -> str:
@@ -290,6 +295,7 @@ def facts(ready: Prepared, study: Mapping[str, Any]) -> dict[str, Any]:
             "n_pilot": len(ready.pilot),
             "n_transcripts": len(ready.transcripts),
             "n_evaluated": len(ready.asked),
+            "sample": ready.sample,
             "unanswered": {name: gone for name, gone in unanswered(ready.asked).items() if gone},
         },
         "pilot_notes": list(ready.notes),

@@ -75,13 +75,17 @@ def pilot_size(humans: Mapping[str, Any]) -> str:
 
 
 def left_out(manifest: Mapping[str, Any]) -> list[str]:
-    """How many people answered the items that not all did: of those alone, simulated answers are in the figures."""
+    """Whether people were drawn, and how many answered what not all did: simulated answers are of the same ones."""
     humans = manifest["humans"]
+    drawn = [words] if (words := humans.get("sample")) else []
     n = humans["n_evaluated"]
     counts = [f"{name} {n - gone}" for name, gone in humans.get("unanswered", {}).items()]
     if not counts:
-        return []
-    return [f"of {n} people those compared, with simulated ones of the same: who answered {', '.join(counts)}"]
+        return drawn
+    return [
+        *drawn,
+        f"of {n} people those compared, with simulated ones of the same: who answered {', '.join(counts)}",
+    ]
 
 
 def faults(manifest: Mapping[str, Any]) -> list[str]:
