@@ -142,8 +142,11 @@ def test_plugins_are_listed_as_json() -> None:
         timeout=60,
     )
     rows = json.loads(listed.stdout)["plugins"]
-    assert {"kind", "name", "summary", "distribution", "version"} == set(rows[0])
+    assert {"kind", "name", "people", "summary", "distribution", "version"} == set(rows[0])
     assert ("backend", "uniform") in {(row["kind"], row["name"]) for row in rows}
+    people = {row["name"]: row["people"] for row in rows}
+    told = {name: people[name] for name in ("information_disclosure", "yaml", "uniform")}
+    assert told == {"information_disclosure": "synthetic", "yaml": "", "uniform": ""}
 
 
 def test_every_hook_is_documented() -> None:

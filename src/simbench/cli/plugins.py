@@ -13,7 +13,10 @@ __all__ = ["main"]
 
 
 def main(words: Sequence[str]) -> int:
-    """Print a table, or JSON with ``--json``. Plugins that were left out go to standard error."""
+    """Print a table, or JSON with ``--json``. Plugins that were left out go to standard error.
+
+    ``people`` says of experiments whether theirs are real or synthetic, where settings do not decide it.
+    """
     parser = argparse.ArgumentParser(prog="simbench plugins", description=main.__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_args(words)
@@ -22,6 +25,7 @@ def main(words: Sequence[str]) -> int:
         {
             "kind": entry.kind,
             "name": entry.name,
+            "people": entry.cls.people_are() if entry.kind == "experiment" else "",
             "summary": entry.summary,
             "distribution": entry.distribution,
             "version": entry.version,

@@ -1,4 +1,4 @@
-"""``simbench show KIND NAME``: what a plugin is, its settings, an example."""
+"""``simbench show KIND NAME``: what a plugin is, its settings, an example; of an experiment also who took part."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 
+from simbench.errors import ConfigError
 from simbench.plugin.hookspecs import KINDS
 from simbench.plugin.manager import Entry, load_plugins
 from simbench.settings import Setting, settings_of
@@ -15,12 +16,33 @@ __all__ = ["main"]
 
 
 def main(words: Sequence[str]) -> int:
-    """Print what a plugin is, every setting with type, default and meaning, and an example."""
+    """Print what a plugin is, every setting with type, default and meaning, and an example.
+
+    Of an experiment also its design, people, missing answers, citation and licence; settings are written as for a run
+    (experiment.data=PATH).
+    """
     parser = argparse.ArgumentParser(prog="simbench show", description=main.__doc__)
     parser.add_argument("kind", metavar="KIND", help=", ".join(KINDS))
     parser.add_argument("name", metavar="NAME", help="a name that `simbench plugins` lists")
+    parser.add_argument(
+        "settings", metavar="KEY=VALUE", nargs="*", help="settings of an experiment: experiment.data=PATH"
+    )
+    parser.add_argument(
+        "--interview", action="store_true", help="print one interview of every treatment group instead"
+    )
     asked = parser.parse_args(words)
-    print(describe(load_plugins().get(asked.kind, asked.name)))
+    entry = load_plugins().get(asked.kind, asked.name)
+    if entry.kind != "experiment":
+        if asked.interview or asked.settings:
+            raise ConfigError("show: --interview and settings are for experiments: simbench show experiment NAME")
+        print(describe(entry))
+        return 0
+    from simbench.cli.study import built, interviews, study
+
+    if asked.interview:
+        print(interviews(built(entry, asked.settings)))
+    else:
+        print(describe(entry), study(entry, asked.settings), sep="\n\n")
     return 0
 
 
@@ -35,8 +57,6 @@ def describe(entry: Entry) -> str:
     lines = list(_lines(prefix, settings))
     parts.append("Settings:\n" + "\n".join(lines) if lines else "No settings.")
     parts.append(f"Example:\n  {_example(entry, prefix, settings[0].name if settings else '')}")
-    if entry.kind == "experiment":
-        parts.insert(2, _study(entry))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -60,16 +80,3 @@ def _example(entry: Entry, prefix: str, first: str) -> str:
     examples = {"n": "30", "fraction": "0.25", "model": "NAME", "data": "PATH", "file": "study.yaml"}
     setting = f" {prefix}{first}={examples[first]}" if first in examples else ""
     return f"simbench {chosen}{setting}"
-
-
-def _study(entry: Entry) -> str:
-    """Conditions, items and regressions of an experiment class."""
-    factors, profile, items, regressions = (
-        () if hasattr(part := inspect.getattr_static(entry.cls, name, ()), "__get__") else part
-        for name in ("factors", "profile", "items", "regressions")
-    )  # what is a property is known of an experiment with its settings only
-    lines = [f"  factor {each.name}: {', '.join(each.words.values())}" for each in factors]
-    lines += [f"  profile {each.name}" + (" (subgroups)" if each.subgroup else "") for each in profile]
-    lines += [f"  {each.role} {each.name}: {' | '.join(each.labels)}" for each in items]
-    lines += [f"  regression {each.family}: {each.formula}" for each in regressions]
-    return "Study:\n" + "\n".join(lines) if lines else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from simbench.design import Design, Factor, Item, People, Profile, Regression, Value
+from simbench.errors import SimbenchError
 from simbench.interview import Script, Style
 from simbench.part import C, Part
 
@@ -65,6 +66,16 @@ class Experiment(Part[C]):
     def synthetic(self) -> bool:
         """Whether the "humans" are not real people. Every report then says so next to every number."""
         return False
+
+    @classmethod
+    def people_are(cls) -> str:
+        """``real`` or ``synthetic`` under default settings, without loading anybody; empty where settings decide."""
+        if cls.synthetic is Experiment.synthetic:
+            return "real"
+        try:
+            return "synthetic" if cls(cls.Config()).synthetic else "real"
+        except (SimbenchError, TypeError):
+            return ""
 
     @property
     def source(self) -> str:

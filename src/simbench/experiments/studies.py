@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from simbench.experiments.declared import DeclaredExperiment
 from simbench.settings import setting
 
 __all__ = ["Study", "StudyConfig", "studies"]
+
+
+SYNTHETIC = re.compile(r"^synthetic *: *(true|yes|on)\b", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,12 @@ class Study(DeclaredExperiment):
     def path(self) -> Path:
         """The YAML file's path."""
         return _folder(type(self).__module__) / f"{self.name}.yaml"
+
+    @classmethod
+    def people_are(cls) -> str:
+        """What the file says of its people, read off one line: all of it takes too long for a list of plugins."""
+        text = (_folder(cls.__module__) / f"{cls.name}.yaml").read_text(encoding="utf-8")
+        return "synthetic" if SYNTHETIC.search(text) else "real"
 
     @property
     def declaration(self) -> Declaration:
