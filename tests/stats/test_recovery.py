@@ -126,3 +126,5 @@ def test_equality_is_tested_at_its_level_whatever_the_units() -> None:
     assert test.statistic[0] == pytest.approx(gap @ np.linalg.solve(2 * covariance, gap), rel=1e-6)
     h[1, 2] = np.nan
     assert np.isnan(equal_coefficients(h[:2], both[:2], s[:2], both[:2]).p).tolist() == [False, True]
+    few = rng.standard_normal((3, 4))  # three clusters, four coefficients
+    assert np.isnan(equal_coefficients(h[:1], [few.T @ few], s[:1], [few.T @ few]).p).all()

@@ -149,6 +149,9 @@ def _joint_test(comparison: Comparison, each: Fitted) -> Score:
         return Score.missing("joint_test", each.reason or "not fitted", comparison.resamples, **where)
     human, simulated = each.human, each.simulated
     test = equal_coefficients(human.estimates, human.covariance, simulated.estimates, simulated.covariance)
+    if np.isnan(test.statistic[0]):
+        why = f"{test.df} coefficients cannot be tested together: there are too few people or clusters behind them"
+        return Score.missing("joint_test", why, comparison.resamples, **where)
     words = f"chi-squared {test.statistic[0]:.2f} on {test.df} degrees of freedom"
     remark = "; ".join(filter(None, (words, each.remark)))
     return Score("joint_test", test.p, reason=remark, interval=(np.nan, np.nan), **where)

@@ -200,8 +200,8 @@ def equal_coefficients(
     """Test jointly that all coefficients are equal in humans and simulation (Wald).
 
     ``d' (V_h + V_s)^-1 d`` with ``d = b_s - b_h``, chi-squared with q degrees of freedom under the
-    hypothesis, for independent samples. NaN where a side has no estimates. A small p rejects equality; a
-    large one does not show it.
+    hypothesis, for independent samples. NaN where a side has no estimates, and where their covariance is not of full
+    rank, as with fewer clusters than coefficients. A small p rejects equality; a large one does not show it.
 
     Args:
         human: (R, q), and its covariance (R, q, q).
@@ -217,5 +217,7 @@ def equal_coefficients(
     scale = np.sqrt(np.diagonal(total[defined], axis1=-2, axis2=-1))
     scaled = total[defined] / (scale[..., :, None] * scale[..., None, :])
     z = gap[defined] / scale
-    statistic[defined] = np.einsum("rq,rq->r", z, np.linalg.solve(scaled, z[..., None])[..., 0])
+    full = np.linalg.matrix_rank(scaled, hermitian=True) == gap.shape[-1]
+    defined[defined] = full
+    statistic[defined] = np.einsum("rq,rq->r", z[full], np.linalg.solve(scaled[full], z[full][..., None])[..., 0])
     return WaldTest(statistic, gap.shape[-1], np.where(defined, chdtrc(gap.shape[-1], statistic), np.nan))
