@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from scipy import stats
 from scipy.stats import rankdata
 from statsmodels.stats.multitest import multipletests
 
+import simbench
 from simbench.cli import main
 from simbench.errors import ConfigError
 from simbench.harness.library import Runs, load_runs
@@ -20,6 +23,8 @@ from simbench.harness.store import RunFolder
 from simbench.plugin.manager import load_plugins
 from simbench.report.leaderboard import compare_runs
 from simbench.report.table import labels
+
+QUICK = {"resamples": 60, "splits": 8, "floors": 3}
 
 
 def test_differences_are_those_of_the_stored_resamples(runs: Runs) -> None:
@@ -69,13 +74,115 @@ def test_a_run_compared_with_its_copy_differs_by_nothing(runs: Runs, tmp_path: P
     assert (table["p"] == 1).all()
 
 
-def test_different_people_are_refused_and_why(home: Path, runs: Runs) -> None:
-    both = load_runs("runs", "other")
-    with pytest.raises(ConfigError, match="not compared with the same people") as refused:
+def test_runs_of_different_studies_are_refused_or_stand_side_by_side(home: Path, runs: Runs) -> None:
+    folders = [runs[0].folder, runs[1].folder]
+    other = home / "of_another"
+    shutil.copytree(folders[1].path, other, dirs_exist_ok=True)
+    design = json.loads((other / "design.json").read_text())
+    design["design"]["regressions"] = []
+    changed = RunFolder(other)
+    changed.write_json("design.json", design)
+    changed.update(run_id="of_another")
+    humans = {**changed.manifest["humans"], "evaluated_sha256": "others"}
+    changed.update(humans=humans)
+    both = Runs([folders[0], changed])
+    with pytest.raises(ConfigError, match="of different studies, tiny"):
         compare_runs(both, load_plugins())
-    assert "tiny" in str(refused.value)
     told = compare_runs(both, load_plugins(), different_humans=True)
     assert any("DIFFERENT people" in note for note in told.notes)
+    assert told.people is None
+    shutil.rmtree(other)
+
+
+def test_p_values_of_exchanges_grow_with_what_they_claim(runs: Runs) -> None:
+    """That models do not answer alike, that they are not equally close, that this holds in a table of tests."""
+    table = compare_runs(runs, load_plugins()).differences
+    tested = table.dropna(subset="p_swaps")
+    assert len(tested) > 30
+    assert (tested["p_models"] >= tested["p_swaps"]).all()
+    assert (tested["p_step"] >= tested["p_models"] - 1e-9).all()
+    assert (tested["p"] == tested["p_models"]).all()
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Runs:
+    """Three pilots of thirty for two backends, each run compared with those outside its own pilot."""
+    out = tmp_path_factory.mktemp("seeds")
+    with contextlib.chdir(home):
+        for seed in range(3):
+            for backend in ("resample", "majority"):
+                sampler = {"name": "random", "n": 30}
+                metrics = ["js_distance", "total_variation"]
+                simbench.run("tiny", backend, sampler, metric=metrics, seed=seed, scoring=QUICK, out=str(out))
+        return load_runs(str(out))
+
+
+def test_runs_with_other_pilots_meet_the_people_outside_all_pilots(home: Path, seeds: Runs) -> None:
+    with contextlib.chdir(home):
+        standing = compare_runs(seeds, load_plugins(), apart=True)
+    learned = set().union(*[set(run.pilot["participant_id"]) for run in seeds])
+    common = set.intersection(*[set(run.people["participant_id"]) for run in seeds])
+    assert standing.people == len(common - learned) == len(common) < min(len(run.people) for run in seeds)
+    assert any(f"scored anew on the {standing.people} whom" in note for note in standing.notes)
+    run = seeds[0]
+    own = run.responses.set_index("participant_id")["act"].astype(float)
+    human = run.people.set_index("participant_id")["act"].astype(float)
+    kept = [who for who in run.responses["participant_id"] if who in common]
+    with contextlib.chdir(home):
+        board = compare_runs(seeds, load_plugins(), every=True, apart=True).leaderboard
+    row = board[(board["metric"] == "total_variation") & (board["item"] == "act") & (board["run_id"] == run.run_id)]
+    assert row["value"].iloc[0] == pytest.approx(abs(own[kept].mean() - human[kept].mean()))
+
+
+def test_several_pilots_are_one_contestant_with_their_spread_in_its_interval(home: Path, seeds: Runs) -> None:
+    """Means, and people's and pilots' parts of the interval recomputed from the runs kept apart."""
+    with contextlib.chdir(home):
+        together = compare_runs(seeds, load_plugins())
+        apart = compare_runs(seeds, load_plugins(), apart=True)
+    board = together.leaderboard
+    assert set(board["runs"]) == {3}
+    assert board["run"].str.endswith("(3 pilots)").all()
+    figure = (board["metric"] == "js_distance_joint") & board["run"].str.startswith("resample")
+    row = board[figure].iloc[0]
+    singles = apart.leaderboard
+    own = singles[(singles["metric"] == "js_distance_joint") & singles["run_id"].isin(row["run_id"].split())]
+    assert len(own) == 3
+    mean, reach = own["value"].mean(), stats.t.ppf(0.975, 2) * stats.sem(own["value"])
+    assert row["value"] == pytest.approx(mean)
+    assert row["ci_low"] == pytest.approx(mean - np.hypot(mean - own["ci_low"].mean(), reach))
+    assert row["ci_high"] == pytest.approx(mean + np.hypot(own["ci_high"].mean() - mean, reach))
+    pair = together.differences
+    assert len(pair[["a", "b"]].drop_duplicates()) == 1
+    loss = pair[pair["metric"] == "js_distance_joint"].iloc[0]
+    values = singles[singles["metric"] == "js_distance_joint"]
+    values = values.assign(backend=values["run"].str.split().str[0]).groupby("backend")["value"].mean()
+    assert loss["difference"] == pytest.approx(values["resample"] - values["majority"], abs=1e-6) or loss[
+        "difference"
+    ] == pytest.approx(values["majority"] - values["resample"], abs=1e-6)
+    assert loss["p_step"] < 0.05
+
+
+def test_nobody_outside_all_pilots(home: Path, runs: Runs) -> None:
+    """Whoever is compared with one run is in the pilot of another."""
+    with contextlib.chdir(home):
+        many = {"name": "random", "n": 140}
+        for seed in (5, 6, 7):
+            simbench.run("tiny", "majority", many, metric=["js_distance"], seed=seed, scoring=QUICK, out="crowded")
+        with pytest.raises(ConfigError, match="in common whom all were compared with and none learned"):
+            compare_runs(load_runs("crowded"), load_plugins())
+        with pytest.raises(ConfigError, match="at least two runs that are done; found 1"):
+            compare_runs(load_runs("crowded")[:1], load_plugins())
+
+
+def test_a_run_without_answers_is_left_out_and_named(runs: Runs, tmp_path: Path) -> None:
+    shutil.copytree(runs[0].folder.path, tmp_path / "silent")
+    silent = RunFolder(tmp_path / "silent")
+    silent.update(run_id="silent", outcomes={"all": {"ok": 0, "refused": 80}})
+    told = compare_runs(Runs([runs[0].folder, runs[1].folder, silent]), load_plugins())
+    assert any("none of its answers is ok" in note and "silent" in note for note in told.notes)
+    assert set(told.leaderboard["runs"]) == {1}
+    with pytest.raises(ConfigError, match="at least two runs with answers; found 1"):
+        compare_runs(Runs([runs[0].folder, silent]), load_plugins())
 
 
 def test_against_one_run(runs: Runs) -> None:
@@ -100,7 +207,7 @@ def test_formats(form: str, runs: Runs, capsys: pytest.CaptureFixture[str]) -> N
         assert "js_distance" not in printed  # underscores are escaped
     if form == "markdown":
         bars = {line.count("|") for line in printed.splitlines() if line.startswith("| js_distance (mean) |")}
-        assert bars <= {8, 11}
+        assert bars <= {8, 9, 11}
 
 
 def test_runs_that_differ_in_one_setting_are_told_apart_by_it(runs: Runs) -> None:

@@ -19,14 +19,21 @@ __all__ = ["main"]
 
 
 def main(words: Sequence[str]) -> int:
-    """Print leaderboard, ranks, paired differences and cost of runs on the same people."""
+    """Print leaderboard, ranks, paired differences and cost of runs on the same people, or on those in common."""
     parser = argparse.ArgumentParser(prog="simbench compare", description=main.__doc__)
     parser.add_argument("runs", nargs="*", metavar="RUNS", help="run folders, folders of runs, globs, name=value")
     parser.add_argument("--format", choices=FORMATS, default="table")
     parser.add_argument("--against", metavar="RUN", help="hold every run against this one, in place of all pairs")
     parser.add_argument("--all", action="store_true", help="every whole-sample figure, not the headline ones only")
     parser.add_argument("--part", choices=("leaderboard", "differences", "costs"), help="this table only")
-    parser.add_argument("--different-humans", action="store_true", help="compare runs on different people, unpaired")
+    parser.add_argument(
+        "--apart", action="store_true", help="keep runs apart that differ in their seed alone: else they are one"
+    )
+    parser.add_argument(
+        "--different-humans",
+        action="store_true",
+        help="side by side as they were scored, unpaired, rather than on the people in common",
+    )
     asked = parser.parse_args(words)
     standing = compare_runs(
         load_runs(*asked.runs),
@@ -34,6 +41,7 @@ def main(words: Sequence[str]) -> int:
         different_humans=asked.different_humans,
         against=asked.against,
         every=asked.all,
+        apart=asked.apart,
     )
     _print(standing, asked.format, asked.part)
     return 0
@@ -98,7 +106,8 @@ def _short_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     if pairs.empty:
         return pairs
     short = pairs.assign(metric=_figure(pairs), difference=_with_interval(pairs, "difference"))
-    return short[["metric", "a", "b", "difference", "p", "p_holm", "p_bh"]].rename(
+    models = ["p_models"] if (pairs["p_models"].notna() & (pairs["p_models"] != pairs["p"])).any() else []
+    return short[["metric", "a", "b", "difference", "p", *models, "p_step", "p_bh"]].rename(
         columns={"difference": "a - b [95 %]"}
     )
 

@@ -7,12 +7,12 @@ the rule is Python code, ``coherence.parquet`` holds what it said of every row t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbench.design import Design, People
-from simbench.errors import PluginError, SimbenchError, StorageError
+from simbench.errors import ConfigError, PluginError, SimbenchError, StorageError
 from simbench.experiments.base import Experiment
 from simbench.experiments.recorded import Recorded, record, verdicts
 from simbench.harness.baselines import baseline_answers
@@ -26,7 +26,17 @@ from simbench.plugin.manager import Registry
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DESIGN", "VERDICTS", "keep_verdicts", "kept_study", "name_of", "people_of", "pilots_study_of", "study_of"]
+__all__ = [
+    "DESIGN",
+    "VERDICTS",
+    "keep_verdicts",
+    "kept_study",
+    "name_of",
+    "people_of",
+    "pilots_study_of",
+    "shared_study",
+    "study_of",
+]
 
 DESIGN = "design.json"
 VERDICTS = "coherence.parquet"
@@ -72,6 +82,37 @@ def study_of(folder: RunFolder, registry: Registry) -> Experiment[Any] | None:
     if content is None:
         return _installed(folder, registry)
     return _recorded(folder / DESIGN, content, _table(folder))
+
+
+def shared_study(folders: Sequence[RunFolder], registry: Registry) -> Experiment[Any]:
+    """The one study of several runs; of a rule of coherence in Python, what any of the runs keeps of it.
+
+    ConfigError where the runs are of different studies, or one cannot be had.
+    """
+    import pandas as pd
+
+    found = []
+    for folder in folders:
+        study = study_of(folder, registry)
+        if study is None:
+            raise ConfigError(
+                f"{folder.path} was made before runs kept their study, and its experiment cannot be had here"
+            )
+        found.append(study)
+    first = found[0]
+    for folder, study in zip(folders, found, strict=True):
+        if study.design != first.design or study.coherence != first.coherence:
+            names = [name_of(each.manifest) for each in (folders[0], folder)]
+            raise ConfigError(
+                f"these runs are of different studies, {names[0]} ({folders[0].run_id}) and {names[1]} "
+                f"({folder.run_id}){': design or rule differ' if names[0] == names[1] else ''}. Compare runs of one "
+                "study, or give --different-humans to see them side by side, without paired tests"
+            )
+    tables = [table for folder in folders if (table := _table(folder)) is not None]
+    content = _content(folders[0])
+    if content is None or not tables:
+        return first
+    return _recorded(folders[0] / DESIGN, content, pd.concat(tables, ignore_index=True))
 
 
 def pilots_study_of(folder: RunFolder) -> Experiment[Any] | None:

@@ -98,14 +98,15 @@ class Runs(Sequence[Run]):
             if rows and name not in known:
                 raise ConfigError(f"there is no column {name!r} to filter runs by{closest(name, known)}")
             keep = [kept and _text(row.get(name)) == _text(value) for kept, row in zip(keep, rows, strict=True)]
-        return self._kept(keep)
+        return self.chosen(keep)
 
     @property
     def done(self) -> Runs:
         """Those that are done."""
-        return self._kept([manifest.get("status") == "done" for manifest in self.manifests])
+        return self.chosen([manifest.get("status") == "done" for manifest in self.manifests])
 
-    def _kept(self, keep: Sequence[bool]) -> Runs:
+    def chosen(self, keep: Sequence[bool]) -> Runs:
+        """Those at the positions that are true."""
         chosen = [number for number, kept in enumerate(keep) if kept]
         return Runs([self._folders[n] for n in chosen], [self.manifests[n] for n in chosen])
 

@@ -1,26 +1,29 @@
 """Runs against each other: a leaderboard per figure, ranks with their uncertainty, paired differences.
 
 Every figure is turned into a *loss*, its distance from what humans would show: the value itself where lower is
-closer, minus the value where higher is closer, its absolute value where zero is closest. Runs on the same
-people with the same ``scoring.seed`` were resampled by the same weights, so a difference of losses is taken
-within each resample, and what the runs share does not count as noise.
+closer, minus the value where higher is closer, its absolute value where zero is closest. Runs meet the same people
+and are resampled by the same weights, so a difference of losses is taken within each resample, and what the runs
+share does not count as noise. That two runs do not differ is tested by exchanging what they simulated for a person
+(:mod:`simbench.harness.exchanges`). Runs that differ in their seed alone are one contestant, whose interval holds
+what varies from pilot to pilot (:mod:`simbench.stats.pilots`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simbench.errors import ConfigError, closest
-from simbench.harness.kept import name_of
+from simbench.harness.contest import Contest, contest_of, measured, same_people
 from simbench.harness.library import Runs
 from simbench.metrics.base import loss
 from simbench.metrics.score_table import Figure, ScoreTable
 from simbench.plugin.manager import Registry
+from simbench.report.contestants import Contestant, contestants, pooled_row
+from simbench.report.differences import Losses, differences
 from simbench.report.outcomes import unsent
 from simbench.report.table import labels
 
@@ -30,27 +33,39 @@ if TYPE_CHECKING:
 
 __all__ = ["Standing", "compare_runs"]
 
-MOST_PAIRS_OF = 8
+KEPT = ("human", "simulated", "value", "ci_low", "ci_high", "between", "floor", "ceiling")
 
 
 @dataclass(frozen=True, eq=False)
 class Standing:
     """What a comparison found.
 
-    ``leaderboard``: one row per figure and run, best first: ``metric``, ``item``, ``better``, ``run``,
-    ``run_id``, ``human``, ``simulated``, ``value``, ``ci_low``, ``ci_high``, ``floor``, ``ceiling``,
-    ``rank``, ``rank_low``, ``rank_high`` (95 % of the resamples), ``p_best`` (share of the resamples in which
-    it is the closest to human).
-    ``differences``: one row per figure and pair: ``difference`` of losses a - b (below 0: a is closer to
-    human), its interval, two-sided bootstrap ``p``, and adjusted over all rows with a p-value: ``p_holm``
-    (family-wise), ``p_bh`` (false discovery rate).
-    ``costs``: one row per run. ``notes``: what the reader must know.
+    ``leaderboard``: one row per figure and contestant, best first: ``metric``, ``item``, ``better``, ``run`` (its
+    name), ``run_id`` (of several runs all, with blanks between), ``runs``, ``human``, ``simulated``, ``value``,
+    ``ci_low``, ``ci_high``, ``between`` (standard deviation between its runs), ``floor``, ``ceiling``, baselines,
+    ``rank``, ``rank_low``, ``rank_high`` (95 % of the resamples), ``p_best`` (share of the resamples in which it is
+    the closest to human).
+    ``differences``: see :func:`simbench.report.differences.differences`. ``costs``: one row per run. ``people``: how
+    many all are held against, None where these differ. ``notes``: what the reader must know.
     """
 
     leaderboard: pd.DataFrame
     differences: pd.DataFrame
     costs: pd.DataFrame
     notes: tuple[str, ...]
+    people: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Field:
+    """The runs, their figures and what is known of the people: (units, pools) behind the resamples."""
+
+    runs: Runs
+    scores: ScoreTable
+    losses: Mapping[Figure, Mapping[str, NDArray[np.float64]]]
+    drawn: tuple[int, int]
+    contest: Contest | None
+    notes: list[str] = field(default_factory=list)
 
 
 def compare_runs(
@@ -60,76 +75,131 @@ def compare_runs(
     different_humans: bool = False,
     against: str | None = None,
     every: bool = False,
+    apart: bool = False,
 ) -> Standing:
     """Compare the runs that are done.
 
-    ``against`` is the run (id, label or cell) that all others are held against; without it, all pairs of up to
-    eight runs are. ``every`` takes all whole-sample figures in place of the headline ones.
+    ``against`` is the contestant (run id, label or cell) that all others are held against; without it, all pairs of
+    up to eight are. ``every`` takes all whole-sample figures in place of the headline ones. ``apart`` keeps runs
+    apart that differ in their seed alone. Runs with different pilots are scored on the people outside all of these;
+    ``different_humans`` puts their own figures side by side instead.
 
     Raises:
-        ConfigError: fewer than two runs, or runs on different people without ``different_humans``.
+        ConfigError: fewer than two runs with answers, or runs without people in common, or of different studies
+            without ``different_humans``.
     """
     import pandas as pd
 
     done = runs.done
     if len(done) < 2:
         raise ConfigError(f"compare: expected at least two runs that are done; found {len(done)} of {len(runs)}")
+    done, notes = _answered(done)
+    notes = [f"left out, since not done: {len(runs) - len(runs.done)}"] * (len(runs.done) < len(runs)) + notes
+    held = _field(done, registry, different_humans, every)
     names = labels(done.manifests)
-    notes = [f"left out, since not done: {len(runs) - len(done)}"] if len(done) < len(runs) else []
-    notes += _humans(done, names, different_humans)
-    if any(manifest["humans"]["synthetic"] for manifest in done.manifests):
-        notes.append("SYNTHETIC reference population, not real people")
-    for manifest in done.manifests:
-        if found := unsent(manifest):
-            notes.append(
-                f"{names[manifest['run_id']]} was asked with settings that were NOT SENT: {', '.join(found)}"
-            )
-    scores = ScoreTable(done.read("scores", "subgroup IS NULL"), registry.classes("metric"))
-    told = {metric for metric, _ in scores.headline}
-    losses = _losses(done, {name: way for name, way in scores.directions.items() if every or name in told})
-    figures = list(losses) if every else [key for key in scores.headline if key in losses]
-    reference = _reference(against, done, names)
-    rows, pairs = [], []
+    notes += [*held.notes, *_warnings(done, names)]
+    learned = {run: each.learned for run, each in held.contest.entrants.items()} if held.contest else {}
+    who = contestants(done.manifests, learned or dict.fromkeys(names, ""), apart or held.contest is None)
+    figures = list(held.losses) if every else [key for key in held.scores.headline if key in held.losses]
+    reference = _reference(against, who, done)
+    rows, own = [], {}
     for figure in figures:
-        rows += _board(figure, scores, names, losses[figure])
-        pairs += _pairs(figure, names, losses[figure], reference, _drawn(done))
-    board, differences = pd.DataFrame(rows), _adjusted(pd.DataFrame(pairs))
-    if differences.empty and reference is None and len(done) > MOST_PAIRS_OF:
-        notes.append(f"more than {MOST_PAIRS_OF} runs: name one with --against to see differences")
-    elif differences.empty:
-        notes.append("no figure has resamples in two runs, so there are no differences")
-    elif (differences["p"] < _least_p(losses)).any():
-        least = f"{_least_p(losses):.2g}"
-        notes.append(f"p-values below {least} are those of a normal tail: no resample lies on the other side of 0")
-    return Standing(board, differences, _costs(done, names), tuple(notes))
+        own[figure] = _own(held.losses[figure], who)
+        rows += _board(figure, held.scores, who, own[figure])
+    pairs, said = differences(own, who, reference, held.drawn, held.contest)
+    notes += [*said, *_of_pilots(who)]
+    people = None if held.contest is None else len(held.contest.people)
+    return Standing(pd.DataFrame(rows), pairs, _costs(done, names), tuple(notes), people)
 
 
-def _humans(runs: Runs, names: dict[str, str], different: bool) -> list[str]:
-    """Refuse runs on different people, or say that they are."""
-    groups: dict[tuple[Any, ...], list[str]] = {}
-    for manifest in runs.manifests:
-        humans, config = manifest["humans"], manifest["config"]
-        people = humans.get("evaluated_sha256") or f"unknown in {manifest['run_id']}"
-        key = (name_of(manifest), people, config["scoring"].get("seed"))
-        groups.setdefault(key, []).append(names[manifest["run_id"]])
-    if len(groups) == 1:
-        return []
-    kinds = [
-        f"  {experiment}, people {str(sha)[:10]}, scoring.seed={seed}: {', '.join(members[:5])}"
-        f"{f' and {len(members) - 5} more' if len(members) > 5 else ''}"
-        for (experiment, sha, seed), members in groups.items()
-    ]
-    if not different:
+def _answered(runs: Runs) -> tuple[Runs, list[str]]:
+    """The runs with any ok answer, and who the others are. ConfigError where fewer than two are left."""
+    counts = [(manifest.get("outcomes") or {}).get("all", {"ok": 1}).get("ok", 0) for manifest in runs.manifests]
+    names = labels(runs.manifests)
+    silent = [names[m["run_id"]] for m, ok in zip(runs.manifests, counts, strict=True) if not ok]
+    kept = runs.chosen([bool(ok) for ok in counts])
+    if len(kept) < 2:
         raise ConfigError(
-            "these runs are not compared with the same people:\n" + "\n".join(kinds) + "\n"
-            "Differences between them would mix models with people. Name runs on the same people "
-            "(evaluate=reserved and evaluate=all keep them the same whatever the pilot), or give "
-            "--different-humans to compare them all the same"
+            f"compare: expected at least two runs with answers; found {len(kept)}: none of the answers is ok in "
+            f"{', '.join(silent)}"
         )
-    return [
-        "runs on DIFFERENT people: differences mix models with people, and are not paired; p-values take the "
-        "samples as independent"
+    return kept, [f"left out, since none of its answers is ok: {name}" for name in silent]
+
+
+def _field(runs: Runs, registry: Registry, different: bool, every: bool) -> _Field:
+    """The runs' figures as they were scored, where that was with the same people, or anew for those in common."""
+    metrics = registry.classes("metric")
+    alike = same_people(runs)
+    contest, notes = None, []
+    if alike or not different:
+        try:
+            contest = contest_of(runs, registry, every)
+        except ConfigError as refused:
+            if not alike:
+                raise
+            notes = [f"not tested by exchanging answers: {refused}"]
+    if contest is not None and contest.outside:
+        frame, losses, faults = measured(contest)
+        kept = ScoreTable(frame, metrics)
+        return _Field(
+            runs, kept, _wanted(losses, kept, every), _units(contest), contest, [_outside(runs, contest), *faults]
+        )
+    if not alike:
+        notes = [
+            "runs on DIFFERENT people: differences mix models with people, and are not paired; p-values take the "
+            "samples as independent"
+        ]
+    scores = ScoreTable(runs.read("scores", "subgroup IS NULL"), metrics)
+    told = {metric for metric, _ in scores.headline}
+    stored = _losses(runs, {name: way for name, way in scores.directions.items() if every or name in told})
+    return _Field(runs, scores, stored, _drawn(runs), contest, notes)
+
+
+def _wanted(losses: Mapping[Figure, Any], scores: ScoreTable, every: bool) -> Mapping[Figure, Any]:
+    told = {metric for metric, _ in scores.headline}
+    return {figure: each for figure, each in losses.items() if every or figure[0] in told}
+
+
+def _units(contest: Contest) -> tuple[int, int]:
+    from simbench.harness.comparisons import scheme
+
+    found = scheme(contest.people)
+    return found.size, len(found.pools)
+
+
+def _outside(runs: Runs, contest: Contest) -> str:
+    sizes = sorted({manifest["humans"]["n_evaluated"] for manifest in runs.manifests})
+    pilots = len({each.learned for each in contest.entrants.values() if each.pilot is None or len(each.pilot)})
+    own = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    return (
+        f"runs with different people: all are scored anew on the {len(contest.people)} whom every run was compared "
+        f"with and who are outside all {pilots} pilots (each run alone: {own}), with the first run's settings"
+    )
+
+
+def _warnings(runs: Runs, names: Mapping[str, str]) -> list[str]:
+    found = []
+    if any(manifest["humans"]["synthetic"] for manifest in runs.manifests):
+        found.append("SYNTHETIC reference population, not real people")
+    return found + [
+        f"{names[manifest['run_id']]} was asked with settings that were NOT SENT: {', '.join(gone)}"
+        for manifest in runs.manifests
+        if (gone := unsent(manifest))
     ]
+
+
+def _of_pilots(who: Sequence[Contestant]) -> list[str]:
+    single, several = ([each for each in who if (len(each.runs) > 1) == many] for many in (False, True))
+    found = []
+    if several:
+        found.append(
+            "of several pilots: means over them; intervals and p are for other people and other pilots (t with one "
+            "less than the pilots), p_models and p_step are for these very models"
+        )
+    if several and single:
+        alone = ", ".join(each.name for each in single)
+        found.append(f"one pilot only, so nothing is known of others and intervals are of people alone: {alone}")
+    return found
 
 
 def _losses(runs: Runs, directions: dict[str, str]) -> dict[Figure, dict[str, NDArray[np.float64]]]:
@@ -151,37 +221,52 @@ def _drawn(runs: Runs) -> tuple[int, int]:
     return min(found, key=lambda each: each[0] - each[1], default=(0, 1))
 
 
-def _reference(against: str | None, runs: Runs, names: dict[str, str]) -> str | None:
+def _reference(against: str | None, who: Sequence[Contestant], runs: Runs) -> Contestant | None:
     if against is None:
         return None
     cells = {manifest["run_id"]: manifest["config"].get("cell") for manifest in runs.manifests}
-    found = [run for run in names if against in (run, names[run], cells[run]) or run.endswith(against)]
+    names = labels(runs.manifests)
+    found = [
+        each
+        for each in who
+        if against == each.name
+        or any(against in (run, names[run], cells[run]) or run.endswith(against) for run in each.runs)
+    ]
     if len(found) != 1:
-        known = [*names.values()]
+        known = [each.name for each in who]
         raise ConfigError(f"--against: expected one run; {against!r} names {len(found)}{closest(against, known)}")
     return found[0]
 
 
-def _board(
-    figure: Figure, scores: ScoreTable, names: dict[str, str], losses: dict[str, NDArray[np.float64]]
-) -> list[dict[str, Any]]:
+def _own(losses: Mapping[str, NDArray[np.float64]], who: Sequence[Contestant]) -> Losses:
+    """Losses (R,) of every run by contestant, of those all of whose runs have the figure."""
+    shortest = min((len(each) for each in losses.values()), default=0)
+    return {
+        each.name: {run: losses[run][:shortest] for run in each.runs}
+        for each in who
+        if all(run in losses for run in each.runs)
+    }
+
+
+def _board(figure: Figure, scores: ScoreTable, who: Sequence[Contestant], losses: Losses) -> list[dict[str, Any]]:
     metric, item = figure
-    by_run = {row["run_id"]: row for row in scores.rows(metric, item).to_dict("records")}
-    ranks = _ranks(losses)
+    by_run: dict[str, Any] = {row["run_id"]: row for row in scores.rows(metric, item).to_dict("records")}
+    ranks = _ranks({name: np.mean(list(each.values()), axis=0) for name, each in losses.items()})
     rows = []
-    for run, name in names.items():
-        row = by_run.get(run, {})
-        kept = ("human", "simulated", "value", "ci_low", "ci_high", "floor", "ceiling")
+    for each in who:
+        own = [by_run[run] for run in each.runs if run in by_run]
         rows.append(
-            {"metric": metric, "item": item, "better": scores.direction(metric), "run": name, "run_id": run}
-            | {key: row.get(key, float("nan")) for key in kept}
-            | ranks.get(run, dict.fromkeys(("rank", "rank_low", "rank_high", "p_best"), float("nan")))
+            {"metric": metric, "item": item, "better": scores.direction(metric), "run": each.name}
+            | {"run_id": each.identity, "runs": len(each.runs)}
+            | dict.fromkeys(KEPT, float("nan"))
+            | (pooled_row(metric, own) if len(own) == len(each.runs) else {})
+            | ranks.get(each.name, dict.fromkeys(("rank", "rank_low", "rank_high", "p_best"), float("nan")))
         )
     return sorted(rows, key=lambda row: (not np.isfinite(row["rank"]), row["rank"], row["run"]))
 
 
 def _ranks(losses: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, float]]:
-    """Rank of each run by its loss, the ranks' interval over resamples, and how often it is first."""
+    """Rank of each contestant by its loss, the ranks' interval over resamples, and how often it is first."""
     import pandas as pd
 
     usable = {run: loss for run, loss in losses.items() if not np.isnan(loss[0])}
@@ -206,49 +291,7 @@ def _ranks(losses: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, float]
     }
 
 
-def _pairs(
-    figure: Figure,
-    names: dict[str, str],
-    losses: dict[str, NDArray[np.float64]],
-    reference: str | None,
-    drawn: tuple[int, int],
-) -> list[dict[str, Any]]:
-    from simbench.stats.intervals import paired_difference
-
-    present = [run for run in names if run in losses]
-    if reference is not None:
-        pairs: Sequence[tuple[str, str]] = [(run, reference) for run in present if run != reference]
-        pairs = pairs if reference in present else []
-    else:
-        pairs = list(combinations(present, 2)) if len(names) <= MOST_PAIRS_OF else []
-    rows = []
-    for one, other in pairs:
-        length = min(len(losses[one]), len(losses[other]))
-        if length < 2:
-            continue
-        found = paired_difference(losses[one][:length], losses[other][:length], units=drawn[0], pools=drawn[1])
-        rows.append(
-            {"metric": figure[0], "item": figure[1], "a": names[one], "b": names[other]}
-            | {"difference": float(found.estimate), "ci_low": float(found.low), "ci_high": float(found.high)}
-            | {"p": float(found.p)}
-        )
-    return rows
-
-
-def _adjusted(pairs: pd.DataFrame) -> pd.DataFrame:
-    from simbench.stats.intervals import benjamini_hochberg, holm
-
-    if pairs.empty:
-        return pairs
-    return pairs.assign(p_holm=holm(pairs["p"].to_numpy()), p_bh=benjamini_hochberg(pairs["p"].to_numpy()))
-
-
-def _least_p(losses: dict[Figure, dict[str, NDArray[np.float64]]]) -> float:
-    longest = max((len(loss) for each in losses.values() for loss in each.values()), default=1)
-    return 2 / longest
-
-
-def _costs(runs: Runs, names: dict[str, str]) -> pd.DataFrame:
+def _costs(runs: Runs, names: Mapping[str, str]) -> pd.DataFrame:
     table = runs.table
     kept = ["run_id", "backend", "sampler", "n_pilot", "n_evaluated", "ok", "not_ok", "tokens", "cost", "seconds"]
     frame = table[kept].copy()

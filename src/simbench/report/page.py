@@ -219,7 +219,7 @@ def _compared(runs: Runs, registry: Registry) -> tuple[list[list[str]], list[str
             row["b"],
             f"{number(row['difference'])} [{number(row['ci_low'])}, {number(row['ci_high'])}]",
             number(row["p"]),
-            number(row["p_holm"]),
+            number(row["p_step"]),
         ]
         for row in standing.differences.to_dict("records")
     ]

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from simbench.stats._arrays import Floats, Ints
 
-__all__ = ["step_down_p", "swap_p", "swap_roles", "swap_weights"]
+__all__ = ["guarded", "step_down_p", "swap_p", "swap_roles", "swap_weights"]
 
 TIE = 1e-9
 """Figures that differ by less, as a share of their spread, are ties: sums taken in another order."""
@@ -91,6 +91,26 @@ def step_down_p(values: ArrayLike) -> Floats:
     p = (largest >= scaled[0, order] - TIE).mean(axis=0)
     adjusted[known[order]] = np.maximum.accumulate(p[::-1])[::-1]
     return adjusted
+
+
+def guarded(values: ArrayLike, error: float) -> Floats:
+    """Differences (1 + B,) under exchanges whose p-value may be read as one of *equal figures*, not of equal answers.
+
+    Two sides whose answers are nothing alike may be equally far off, one too high and one too low. Exchanges mix them
+    to something near the truth, where differences hardly vary, and the observed one then looks large although it is
+    within its own error. As studentising does (Chung and Romano 2013), the observed difference is therefore measured
+    in its own standard error, those under exchanges in theirs: row 0 is scaled by their ratio, never up, so that the
+    p-value is at least the exact one.
+
+    Args:
+        values: row 0 as observed, then under exchanges.
+        error: standard error of the observed difference, of the bootstrap.
+    """
+    table = np.array(values, dtype=np.float64)
+    drawn = table[1:][np.isfinite(table[1:])]
+    if len(drawn) > 1 and np.isfinite(error) and error > drawn.std() > 0:
+        table[0] *= drawn.std() / error
+    return table
 
 
 def _tie(table: Floats) -> Floats:
