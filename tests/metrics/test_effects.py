@@ -85,3 +85,15 @@ def test_a_simulation_that_ignores_treatments_is_seen(study: Any) -> None:
     assert study.value(found, "effect_distance", "treatments") > 0.05
     none = study.scores(EffectSizes, study.compare(human.assign(harm=3), blind))
     assert none["effect_distance", "treatments", None, None].reason
+
+
+def test_a_logit_that_separates_has_a_distance_all_the_same(study: Any) -> None:
+    """Firth's estimates rest on as many people as others: an infinite distance was the answer."""
+    human, simulated = study.draw(1, 120), study.draw(2, 120)
+    human = human.assign(act=human["act"].where(human["tone"] == 0, 1))
+    found = study.scores(EffectSizes, study.compare(human, simulated))
+    for item in ("treatments", "logit: act", "treatments of logit: act"):
+        score = found["effect_distance", item, None, None]
+        assert 0 <= score.value[0] < 2
+        assert score.interval[0] <= score.value[0] <= score.interval[1]
+        assert "Firth" in str(score.reason)

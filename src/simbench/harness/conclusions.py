@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from simbench.metrics.findings import NO, NOT_SHOWN, YES, Finding, answer_of, by_purpose, in_words
+from simbench.metrics.findings import NO, NOT_SHOWN, YES, Finding, answer_of, by_purpose, in_words, power_words
 from simbench.metrics.score_table import Figure, ScoreTable, title
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["against_the_pilot", "likelihood_said", "verdicts"]
+__all__ = ["against_the_pilot", "answers_said", "likelihood_said", "verdicts"]
 
 RIVALS = {"shares": "the pilot's shares", "tabular": "the tabular model"}
 
@@ -69,6 +69,15 @@ def likelihood_said(scores: pd.DataFrame) -> list[str]:
                 how = "likelier" if low > 0 else "LESS likely" if high < 0 else "NOT shown to be likelier"
                 parts.append(f"{how} than by {words}: {row['value']:+.3f} [{low:.3f}, {high:.3f}]")
     return [f"people's real answers, in bits per answer: {'; '.join(parts)}."] if parts else []
+
+
+def answers_said(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[str]:
+    """A line for every purpose: its answer, and how likely a perfect simulation gets a yes."""
+    found = by_purpose(Finding(**each) for each in manifest.get("findings", ()))
+    return [
+        "; ".join(part for part in (f"{purpose}: {answer}", power_words(found.get(purpose, ()))) if part)
+        for purpose, (answer, _) in verdicts(manifest, scores).items()
+    ]
 
 
 def verdicts(manifest: Mapping[str, Any], scores: pd.DataFrame) -> dict[str, tuple[str, str]]:

@@ -102,8 +102,8 @@ def _one_by_one(comparison: Comparison, fitted: list[Fitted], factors: set[str])
             item = f"{kind} of {each.title}" if kind else each.title
             blocks = list(_block(each, factors, kind))
             if not blocks:
-                why = each.words or "it has no coefficients of treatments"
-                yield Score.missing("effect_distance", why, comparison.resamples, item=item)
+                if each.reason:
+                    yield Score.missing("effect_distance", each.reason, comparison.resamples, item=item)
                 continue
             value, ends = effect_distance(blocks, level)
             within = effect_distance(blocks, WITHIN)[1] if kind is None else ends

@@ -334,7 +334,10 @@ def _vary(numbers: Floats) -> bool:
 
 def persons_in(side: Side, codes: Ints) -> int:
     """How many persons have a code (n,) that counts."""
-    return int(side.people.person[codes >= 0].nunique())
+    who = side.once(
+        "persons", lambda: np.unique(side.people.person.to_numpy(str), return_inverse=True)[1].reshape(-1)
+    )
+    return int(np.count_nonzero(np.bincount(who[codes >= 0])))
 
 
 def _coefficients(comparison: Comparison) -> Iterator[Score]:

@@ -145,5 +145,5 @@ def power_words(findings: Iterable[Finding]) -> str:
     power, needed = power_of(findings)
     if power is None:
         return ""
-    people = "however many people" if needed is None else f"{needed} people for 80 %"
-    return f"a perfect simulation would get a yes in {power:.0%} of such studies; {people}"
+    people = "80 % with no number of people" if needed is None else f"80 % with {needed} people"
+    return f"a perfect simulation would get a yes in {100 * power:.0f} % of such studies, {people}"

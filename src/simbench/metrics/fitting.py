@@ -201,7 +201,7 @@ def _firth(design: Design, side: Side) -> Fit:
     full = nan_fit(design.names, len(side.weights))
     tests = np.full(full.estimates.shape, np.nan)
     full.estimates[:1], full.covariance[:1], full.status[:1] = first.estimates, first.covariance, first.status
-    full.status[1:] = int(Status.SEPARATION)
+    full.status[1:], full.n[:1] = int(Status.SEPARATION), first.n
     if first.tests is not None:
         tests[:1] = first.tests
     return replace(full, culprits=first.culprits, tests=tests)

@@ -12,7 +12,6 @@ import numpy as np
 from simbench.errors import ConfigError
 from simbench.metrics.base import Comparison, Metric, Score
 from simbench.metrics.findings import NO, NOT_SHOWN, YES, Finding, answer_of, by_purpose, held, in_words
-from simbench.metrics.score_table import ScoreTable
 from simbench.settings import setting
 
 if TYPE_CHECKING:
@@ -22,7 +21,9 @@ __all__ = ["Verdict", "VerdictConfig"]
 
 PILOT = "pilot_people"
 TREATMENTS, COVARIATES = "treatments", "covariates"
-NO_REGRESSION = "the experiment has no regression, or effect_sizes is not among the metrics of this run"
+OF_TREATMENTS = f"{TREATMENTS} of "
+SHARES, EFFECTS = "share_distance", "effect_distance"
+FIGURES = (SHARES, EFFECTS, "effect_slope", "value_action_gap")
 NORMAL = 1.959964
 ABSENT = "not among the metrics of this run"
 Row = Mapping[Any, Any]
@@ -108,7 +109,8 @@ class Verdict(Metric[VerdictConfig]):
 
     def findings(self, scores: pd.DataFrame) -> list[Finding]:
         """Every criterion of every purpose, from the columns of ``scores.parquet``. The only place that judges."""
-        held = _Held(self.config, ScoreTable(scores))
+        looked_at = scores["metric"].isin((*FIGURES, PILOT))
+        held = _Held(self.config, scores[looked_at].to_dict("records"))
         effects = list(held.effects())
         purposes = {
             "pretesting": [held.answers()],
@@ -130,80 +132,78 @@ class _Criterion:
 
 @dataclass(frozen=True)
 class _Held:
-    """The scores of a run held against the margins."""
+    """The scores of a run, as rows, held against the margins."""
 
     config: VerdictConfig
-    table: ScoreTable
+    rows: Sequence[Row]
+
+    def one(self, metric: str, item: str | None = None) -> Row | None:
+        """The whole-sample row of a figure."""
+        rows = (row for row in self.some(metric) if row["item"] == item or (item is None and _none(row["item"])))
+        return next(rows, None)
+
+    def some(self, metric: str) -> list[Row]:
+        """All whole-sample rows of a metric."""
+        return [row for row in self.rows if row["metric"] == metric and _none(row["subgroup"])]
 
     def answers(self) -> _Criterion:
         """Pretesting: the answers of everybody."""
-        return self._distance(self.table.one("share_distance", "mean"), "distance of answers", "share_distance")
+        return self._distance(self.one(SHARES, "mean"), "distance of answers", SHARES)
 
     def subgroups(self) -> Iterator[_Criterion]:
         """Every subgroup variable pooled; then every level, the furthest first."""
-        frame = self.table.frame
-        rows = frame[(frame["metric"] == "share_distance") & frame["subgroup"].notna()]
-        if rows.empty:
-            none = "the experiment has no subgroup variable, or share_distance is not among the metrics of this run"
+        rows = [row for row in self.rows if row["metric"] == SHARES and not _none(row["subgroup"])]
+        if not rows:
+            none = f"the experiment has no subgroup variable, or {SHARES} is {ABSENT}"
             yield _Criterion(Finding("", NOT_SHOWN, "distance of answers", note=none), None)
-        levels = rows[rows["level"].notna() & rows["value"].notna()]
-        for row in rows[rows["level"].isna()].to_dict("records"):
-            name = f"distance of answers within levels of {row['subgroup']}"
-            parts = int((levels["subgroup"] == row["subgroup"]).sum())
-            yield self._distance(row, name, "share_distance", parts)
-        for row in levels.sort_values("within_high", ascending=False).to_dict("records"):
+        levels = [row for row in rows if not _none(row["level"]) and math.isfinite(row["value"])]
+        for row in (row for row in rows if _none(row["level"])):
+            parts = sum(each["subgroup"] == row["subgroup"] for each in levels)
+            yield self._distance(row, f"distance of answers within levels of {row['subgroup']}", SHARES, parts)
+        for row in sorted(levels, key=lambda row: -float(row["within_high"])):
             where = {"subgroup": str(row["subgroup"]), "level": str(row["level"]), "n": int(row["n_human"])}
-            most = self.config.margin
-            yield _Criterion(held(row, "distance of answers", most, ABSENT, bound="not beyond", **where), _sure)
+            yield self._beyond(row, "distance of answers", **where)
 
     def effects(self) -> Iterator[_Criterion]:
         """Treatments: their distance from people's, that of every regression, and their size."""
         name = "distance of treatment effects"
-        yield self._distance(self.table.one("effect_distance", TREATMENTS), name, "effect_sizes")
-        rows = self.table.whole
-        rows = rows[(rows["metric"] == "effect_distance") & rows["value"].notna()]
-        for row in rows[rows["item"].str.startswith(f"{TREATMENTS} of ", na=False)].to_dict("records"):
-            title = str(row["item"]).removeprefix(f"{TREATMENTS} of ")
-            most = self.config.margin
-            yield _Criterion(held(row, f"{name} in {title}", most, ABSENT, bound="not beyond"), _sure)
+        yield self._distance(self.one(EFFECTS, TREATMENTS), name, "effect_sizes")
+        for row in self.some(EFFECTS):
+            if str(row["item"]).startswith(OF_TREATMENTS):
+                yield self._beyond(row, f"{name} in {str(row['item']).removeprefix(OF_TREATMENTS)}")
         yield self._slope(TREATMENTS)
 
     def inference(self) -> Iterator[_Criterion]:
         """What inference needs beyond effects."""
-        regressions = [str(item) for item in self.table.whole.loc[self._titles(), "item"]]
-        if not regressions:
-            yield _Criterion(Finding("", NOT_SHOWN, "distance of coefficients", note=NO_REGRESSION), None)
-        for title in regressions:
-            row = self.table.one("effect_distance", title)
-            yield self._distance(row, f"distance of coefficients in {title}", "effect_sizes")
-        covariates = self.table.one("effect_slope", COVARIATES)
+        kinds = (TREATMENTS, COVARIATES)
+        whole = [row for row in self.some(EFFECTS) if row["item"] not in kinds]
+        whole = [row for row in whole if not str(row["item"]).startswith(OF_TREATMENTS)]
+        if not whole:
+            none = f"the experiment has no regression, or effect_sizes is {ABSENT}"
+            yield _Criterion(Finding("", NOT_SHOWN, "distance of coefficients", note=none), None)
+        for row in whole:
+            yield self._distance(row, f"distance of coefficients in {row['item']}", "effect_sizes")
+        covariates = self.one("effect_slope", COVARIATES)
         if covariates is not None and math.isfinite(covariates["value"]):
             yield self._slope(COVARIATES)
-        gap = self.table.one("value_action_gap")
+        gap, most = self.one("value_action_gap"), self.config.gap
         if gap is not None and math.isfinite(gap["value"]):
-            most = self.config.gap
             found = held(gap, "value-action gap, simulated less human", most, ABSENT, least=-most)
             error = math.sqrt(2) * (gap["human_ci_high"] - gap["human_ci_low"]) / (2 * NORMAL)
             yield _Criterion(found, _normal(error, 0.0, -most, most), int(gap["n_human"]))
 
-    def _titles(self) -> Any:
-        """Which rows are distances of a regression's coefficients."""
-        rows = self.table.whole
-        kinds = rows["item"].isin([TREATMENTS, COVARIATES]) | rows["item"].str.startswith(
-            f"{TREATMENTS} of ", na=False
-        )
-        return (rows["metric"] == "effect_distance") & rows["item"].notna() & ~kinds
+    def _beyond(self, row: Row, name: str, **where: Any) -> _Criterion:
+        """What may be not shown to be within the margin, but not shown to be beyond."""
+        return _Criterion(held(row, name, self.config.margin, ABSENT, bound="not beyond", **where), _sure)
 
     def _distance(self, row: Row | None, name: str, metric: str, parts: int = 1) -> _Criterion:
         """A distance within the margin and that of the pilot's people, who are divided into so many parts."""
-        pilot = self.table.one(PILOT)
+        pilot = self.one(PILOT)
         people = float(pilot["value"]) if pilot is not None and self.config.pilot else math.nan
         own = math.sqrt(max(1, parts) / people) if people > 0 else math.inf
-        most, note = (
-            (self.config.margin, "")
-            if self.config.margin <= own
-            else (own, f"asking the pilot's {people:.0f} people again")
-        )
+        most, note = self.config.margin, ""
+        if own < most:
+            most, note = own, f"asking the pilot's {people:.0f} people again"
         found = held(row, name, most, f"{metric} is {ABSENT}", note=note)
         if row is None or not math.isfinite(row["chance"]):
             return _Criterion(found, None)
@@ -218,11 +218,16 @@ class _Held:
 
     def _slope(self, kind: str) -> _Criterion:
         factor = self.config.attenuation
-        row = self.table.one("effect_slope", kind)
+        row = self.one("effect_slope", kind)
         found = held(row, f"size of effects of {kind}", factor, f"effect_sizes is {ABSENT}", least=1 / factor)
         if row is None or not math.isfinite(row["chance"]):
             return _Criterion(found, None)
         return _Criterion(found, _normal(math.sqrt(row["chance"]), 1.0, 1 / factor, factor), int(row["n_human"]))
+
+
+def _none(value: Any) -> bool:
+    """Whether a row says nothing there."""
+    return not isinstance(value, str)
 
 
 def _sure(_: float) -> float:

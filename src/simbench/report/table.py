@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.table import Table
 
 from simbench.harness.baselines import BASELINES
-from simbench.harness.conclusions import against_the_pilot, likelihood_said, verdicts
+from simbench.harness.conclusions import against_the_pilot, answers_said, likelihood_said
 from simbench.harness.config import RunSettings
 from simbench.harness.kept import name_of
 from simbench.metrics.alignment import ALL_ITEMS
@@ -217,8 +217,8 @@ def _footer(run: Run, manifest: dict[str, Any], registry: Registry) -> list[str]
 
 def _conclusions(scores: pd.DataFrame, manifest: dict[str, Any], registry: Registry) -> list[str]:
     """The verdict in a line, and how the simulation stands against copies of the pilot's people."""
-    found = [f"{purpose}: {answer}" for purpose, (answer, _) in verdicts(manifest, scores).items()]
-    lines = [f"may it be used? {'; '.join(found)}"] if found else []
+    found = answers_said(manifest, scores)
+    lines = ["may it be used?", *(f"  {line}" for line in found)] if found else []
     if manifest["config"]["backend"]["name"] not in BASELINES:
         lines += against_the_pilot(scores, ScoreTable(scores, registry.classes("metric")).headline)
     return lines + likelihood_said(scores)
