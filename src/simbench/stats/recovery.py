@@ -211,7 +211,7 @@ def equal_coefficients(
     """
     gap = np.asarray(simulated, dtype=np.float64) - np.asarray(human, dtype=np.float64)
     total = np.asarray(human_covariance, dtype=np.float64) + np.asarray(simulated_covariance, dtype=np.float64)
-    defined = ~(np.isnan(gap).any(axis=-1) | np.isnan(total).any(axis=(-1, -2)))
+    defined = np.asarray(~(np.isnan(gap).any(axis=-1) | np.isnan(total).any(axis=(-1, -2))))
     statistic = np.full(gap.shape[:-1], np.nan)
     # Coefficients differ in units by orders of magnitude: scale to correlations before solving.
     scale = np.sqrt(np.diagonal(total[defined], axis1=-2, axis2=-1))
