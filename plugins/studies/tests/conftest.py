@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def shelf() -> Shelf:
     """``shelf(name)``: the study; tests download nothing, so what is in no package must be in SIMBENCH_DATA."""
     known = {cls.name: cls for cls in simbench_experiments()}
 
+    @cache
     def study(name: str, data: str = "") -> Study:
         found = known[name](known[name].Config(data))
         remote = found.declaration.data.remote
