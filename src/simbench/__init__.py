@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from simbench.harness.api import infer as infer
     from simbench.harness.api import rescore as rescore
     from simbench.harness.api import run as run
+    from simbench.harness.api import simulate as simulate
     from simbench.harness.library import load_runs as load_runs
     from simbench.interview import Interview as Interview
     from simbench.interview import Transcript as Transcript
@@ -65,6 +66,7 @@ _HOME = {
     "rescore": "simbench.harness.api",
     "run": "simbench.harness.api",
     "setting": "simbench.settings",
+    "simulate": "simbench.harness.api",
     "studies": "simbench.experiments.studies",
 }
 __all__ = sorted(_HOME)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -18,19 +19,20 @@ from simbench.plugin.manager import load_plugins
 
 __all__ = ["main"]
 
+OTHERS = {"infer": "simbench.cli.infer", "simulate": "simbench.cli.simulate"}
+
 
 def main(words: Sequence[str]) -> int:
     """Print ranges of tokens, cost and time for the run that the same words would start."""
     from simbench.cli.launch import compose
 
-    if words[:1] == ["infer"]:
-        from simbench.cli.infer import estimate
-
-        return estimate(words[1:])
+    if words and words[0] in OTHERS:
+        code: int = import_module(OTHERS[words[0]]).estimate(words[1:])
+        return code
     if any(word in ("-m", "--multirun") for word in words):
         raise ConfigError("estimate takes the words of one run, not of a sweep")
     if any(word in ("-h", "--help") for word in words):
-        print("usage: simbench estimate [infer] key=value ...   (the same words as a run, or as infer)")
+        print("usage: simbench estimate key=value ... | infer key=value ... | simulate RUN key=value ...")
         return 0
     config: Mapping[str, Any] = compose(list(words))
     ready = prepare(assemble(config, load_plugins()))

@@ -10,7 +10,7 @@ from simbench.backends.base import Estimate
 from simbench.errors import ConfigError
 from simbench.files import as_path
 
-__all__ = ["estimate", "main"]
+__all__ = ["estimate", "in_words", "main"]
 
 USAGE = """usage: simbench infer key=value ...   (the words of a run, less sampler and evaluate: everybody counts)
 
@@ -108,7 +108,7 @@ def _say(inference: Any) -> None:
     asked = sum(len(fold.ready.interviews) for fold in inference.folds)
     others = "" if inference.unlabelled is None else f", {len(inference.unlabelled)} without answers"
     print(f"{inference.plan.experiment.name} {inference.plan.backend.name}: {len(inference.people)} people{others}")
-    print(f"{folds} adaptations, {asked:,} interviews: {_in_words(cost_of(inference))}")
+    print(f"{folds} adaptations, {asked:,} interviews: {in_words(cost_of(inference))}")
     if inference.arms:
         print(
             f"predicted under every arm ({', '.join(inference.shares)}); presumes that arms were assigned by chance"
@@ -124,7 +124,8 @@ def _say(inference: Any) -> None:
     )
 
 
-def _in_words(found: Estimate) -> str:
+def in_words(found: Estimate) -> str:
+    """Tokens, dollars and seconds in a line."""
     parts = []
     for name in ("adaptation_tokens", "input_tokens", "output_tokens"):
         low, high = getattr(found, name)

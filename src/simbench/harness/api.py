@@ -14,9 +14,11 @@ from simbench.harness.progress import Silent
 from simbench.harness.rescoring import rescore as score_anew
 from simbench.harness.run import Run
 from simbench.harness.run import run as carry_out
+from simbench.harness.simulating import Simulated, Wanted, prepare_simulation
+from simbench.harness.simulating import simulate as carry_out_simulation
 from simbench.plugin.manager import load_plugins
 
-__all__ = ["infer", "rescore", "run"]
+__all__ = ["infer", "rescore", "run", "simulate"]
 
 
 def run(
@@ -82,3 +84,29 @@ def rescore(
         simbench.errors.UserError: no finished run, a metric that is not there, a damaged file.
     """
     return score_anew(run if isinstance(run, Run) else Run.at(Path(run)), load_plugins(), metric, scoring)
+
+
+def simulate(
+    run: Run | str | Path,
+    people: str | Path | None = None,
+    n: int | None = None,
+    conditions: Sequence[str] = (),
+    overlay: Mapping[str, Any] | None = None,
+    out: str | Path = "simulated",
+    budget: float | None = None,
+    **more: Any,
+) -> Simulated:
+    """Let a finished run's model answer for new people; ``.responses`` is a DataFrame of simulated answers.
+
+    ``people`` is a file of profiles or ``"pilot"`` (None: the run's own people, ``n`` of them drawn by chance);
+    ``conditions`` are dealt out by chance (empty: all that have words). ``overlay`` has new levels of factors,
+    vignettes or an introduction, as in docs/simulate.md. ``more``: ``margins`` (``{variable: {level: share}}``),
+    ``every`` (each person under each condition), ``replicates``, ``seed``.
+
+    Raises:
+        simbench.errors.UserError: a run that is not done or whose model is gone; people, conditions that do not fit.
+    """
+    given = people if people in (None, "pilot") else Path(people)
+    wanted = Wanted(given, n, conditions=tuple(conditions), overlay=overlay, **more)
+    source = run if isinstance(run, Run) else Run.at(Path(run))
+    return carry_out_simulation(prepare_simulation(source, load_plugins(), wanted, Path(out), budget), Silent())
