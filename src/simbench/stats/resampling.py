@@ -127,8 +127,15 @@ def bootstrap_weights(
         clusters: (n,) person of each row; None = each row is its own.
     """
     scheme = resampling_scheme(n, strata, clusters)
-    drawn = _draw(scheme.pools, scheme.size, resamples, rng)
-    return np.vstack([np.ones((1, n)), drawn[:, scheme.units]])
+    weights = np.zeros((resamples + 1, n))  # filled in place: for many people it is large
+    weights[0] = 1
+    if scheme.size == n:  # every row is a unit, of its own number
+        _draw(scheme.pools, rng, weights[1:])
+    else:
+        drawn = np.zeros((resamples, scheme.size))
+        _draw(scheme.pools, rng, drawn)
+        np.take(drawn, scheme.units, axis=1, out=weights[1:])
+    return weights
 
 
 def bootstrap_pair(
@@ -195,14 +202,12 @@ def _coded(labels: ArrayLike | None, n: int, what: str) -> Ints:
     return np.unique(array, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _draw(pools: tuple[Ints, ...], n_units: int, resamples: int, rng: np.random.Generator) -> Floats:
-    """Draw, in each pool, as many units with replacement as it has: multiplicities (resamples, units)."""
-    result = np.zeros((resamples, n_units))
+def _draw(pools: tuple[Ints, ...], rng: np.random.Generator, result: Floats) -> None:
+    """Draw, in each pool, as many units with replacement as it has; multiplicities go to ``result`` (R, units)."""
     for pool in pools:
-        for rows in row_chunks(resamples, 3 * pool.size):
+        for rows in row_chunks(len(result), 3 * pool.size):
             count = rows.stop - rows.start
             picked = rng.integers(0, pool.size, size=(count, pool.size))
             picked += np.arange(count)[:, None] * pool.size
             flat = np.bincount(picked.reshape(-1), minlength=count * pool.size)
             result[rows, pool] = flat.reshape(count, pool.size)
-    return result

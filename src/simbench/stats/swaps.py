@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simbench.stats._arrays import Floats, Ints
+from simbench.stats._arrays import Floats, Ints, row_chunks
 
 __all__ = ["guarded", "step_down_p", "swap_p", "swap_roles", "swap_weights"]
 
@@ -51,8 +51,11 @@ def swap_weights(roles: Ints, units: ArrayLike, sets: ArrayLike) -> tuple[Floats
         units: (n,) unit of each row.
         sets: (n,) which of its unit's sets a row belongs to; 0: the first side's, as observed.
     """
-    first = roles[:, np.asarray(units, dtype=np.int64)] == np.asarray(sets, dtype=np.int64)
-    return first.astype(np.float64), (~first).astype(np.float64)
+    unit, place = np.asarray(units, dtype=np.int64), np.asarray(sets, dtype=np.int64)
+    first = np.empty((len(roles), unit.size))
+    for rows in row_chunks(len(roles), 3 * unit.size):
+        first[rows] = roles[rows][:, unit] == place
+    return first, 1.0 - first
 
 
 def swap_p(values: ArrayLike) -> Floats:

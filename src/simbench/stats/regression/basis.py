@@ -47,9 +47,9 @@ class Basis:
         """Weighted cross products ``q' diag(w_r) q``: (R, n) -> (R, p, p)."""
         return np.asarray((weights @ self.pairs)[:, self.spread])
 
-    def deficient(self, weights: Floats) -> Bools:
+    def deficient(self, weights: Floats, cross: Floats | None = None) -> Bools:
         """(R,) where the weighted design has not full rank (a level is absent, say)."""
-        eigenvalues = np.linalg.eigvalsh(self.cross(weights))
+        eigenvalues = np.linalg.eigvalsh(self.cross(weights) if cross is None else cross)
         return np.asarray(eigenvalues[:, 0] <= SINGULAR * np.maximum(eigenvalues[:, -1], 1e-300))
 
     def estimates(self, coordinates: Floats) -> Floats:

@@ -155,15 +155,15 @@ def collinear(result: Fit, culprits: tuple[str, ...], rows: int, columns: int) -
     return replace(result, culprits=culprits)
 
 
-def screen(y: Floats, p: int, basis: Basis, weights: Floats) -> Ints:
-    """Give each row of weights the status that shows before any fitting: (R,)."""
+def screen(y: Floats, p: int, basis: Basis, weights: Floats, cross: Floats | None = None) -> Ints:
+    """The status (R,) that shows before any fitting. ``cross``: ``basis.cross(weights)``, where it is known."""
     total = weights.sum(axis=1)
     distinct = (weights > 0).sum(axis=1)
     centred = y - y.mean() if y.size else y
     square = weights @ centred**2
     scatter = square - (weights @ centred) ** 2 / np.maximum(total, 1e-300)
     status = np.full(total.size, int(Status.OK), dtype=np.int64)
-    status[basis.deficient(weights)] = Status.RANK_DEFICIENT
+    status[basis.deficient(weights, cross)] = Status.RANK_DEFICIENT
     status[scatter <= 1e-12 * square] = Status.CONSTANT_OUTCOME
     status[(distinct <= p) | (total <= p)] = Status.TOO_FEW
     return status
@@ -180,9 +180,10 @@ def _fit_rows(
 ) -> Floats | None:
     """Fit one chunk and write it into ``result``; return the last step of row 0 if it ran away."""
     total = robust.drawn(weights).sum(axis=1)
-    status = screen(y, basis.q.shape[1], basis, weights)
+    cross = basis.cross(weights)
+    status = screen(y, basis.q.shape[1], basis, weights, cross)
     good = np.flatnonzero(status == Status.OK)
-    trace = _solve(kind, y, basis, weights[good])
+    trace = _solve(kind, y, basis, weights[good], cross[good])
     status[good] = trace.status
     first = rows.start == 0 and status[0] == Status.SEPARATION
     done = np.flatnonzero(trace.status == Status.OK)
@@ -220,14 +221,14 @@ def _variance(
     return bread, df
 
 
-def _solve(kind: Family, y: Floats, basis: Basis, weights: Floats) -> Trace:
+def _solve(kind: Family, y: Floats, basis: Basis, weights: Floats, cross: Floats) -> Trace:
     """Maximise the likelihood; least squares needs one step."""
     if kind.name == "ols":
         score = (weights * y) @ basis.q
-        solution = solve(basis.cross(weights), score)
+        solution = solve(cross, score)
         # One refinement removes the rounding of the normal equations.
         rest = (weights * (y - solution @ basis.q.T)) @ basis.q
-        solution = solution + solve(basis.cross(weights), rest)
+        solution = solution + solve(cross, rest)
         status = np.zeros(weights.shape[0], dtype=np.int64)
         return Trace(solution, np.zeros_like(solution), status)
 
@@ -244,5 +245,5 @@ def _solve(kind: Family, y: Floats, basis: Basis, weights: Floats) -> Trace:
     if kind.name == "poisson":
         # Least squares on log counts; the Newton iteration from 0 can overflow where counts are large.
         score = (weights * np.log(y + 0.5)) @ basis.q
-        start = solve(basis.cross(weights), score)
+        start = solve(cross, score)
     return maximise(start, log_likelihood, derivatives)
