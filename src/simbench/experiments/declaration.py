@@ -11,6 +11,7 @@ from typing import Any
 
 from simbench.design import Design, Factor, Profile, Regression, Value
 from simbench.errors import ConfigError, PluginError, closest
+from simbench.experiments.earlier import read_earlier, worded
 from simbench.experiments.expressions import Rule
 from simbench.experiments.labels import labelled
 from simbench.experiments.questions import Computed, check_scores, expanded, read_cuts, read_items, read_scores
@@ -73,6 +74,7 @@ def read_declaration(path: Path, given: str = "") -> Declaration:
         "cluster": top.take("cluster", str, "") or None,
         "weight": top.take("weight", str, "") or None,
     }
+    parts["profile"] = worded(top, parts["profile"], parts["items"], more.earlier)
     columns = words(top, "columns", top.take("columns", dict, {}))
     introductions = _introductions(top)
     vignettes = top.any("vignettes") if parts["factors"] else top.content.get("vignettes", "")
@@ -157,6 +159,7 @@ def _profile(top: Section, more: Computed) -> tuple[Profile, ...]:
         if cut is not None:
             more.cuts[name] = read_cuts(section, cut, None, given["levels"] or {})
         more.take(section, name)
+        more.earlier.update(read_earlier(section, name))
         section.done()
         try:
             variables.append(Profile(name, **given))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from simbench.design import PARTICIPANT, Design, Value
 from simbench.design.numbers import as_number, spelled
 from simbench.errors import DataError, Problem
+from simbench.experiments.earlier import earlier_answers
 from simbench.experiments.questions import Computed
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def prepare(
     if PARTICIPANT not in columns and PARTICIPANT not in frame.columns:
         frame = frame.assign(**{PARTICIPANT: [str(row) for row in range(1, len(frame) + 1)]})
         notes.append(f"{name} has no {PARTICIPANT}: every row is taken for one, named by its number")
-    ours = _read(frame, {each: theirs[each] for each in theirs if each not in computed.amounts}, name)
+    made = {*computed.amounts, *computed.earlier}
+    ours = _read(frame, {each: theirs[each] for each in theirs if each not in made}, name)
     used = {each for amount in computed.amounts.values() for each in amount.columns if each in frame.columns}
     clean = frame.assign(**{each: _without(frame[each], computed.missing[""]) for each in used})
     ours |= {each: amount.value(clean) for each, amount in computed.amounts.items()}
@@ -57,6 +59,10 @@ def prepare(
             numbers[each] = [as_number(value) for value in ours[each].astype(object)]
             notes += bins.loss(each, ours[each])
         ours[each] = bins.cut(ours[each])
+    for each, told in computed.earlier.items():
+        by = ours[told.by] if told.by in ours else _read(frame, {told.by: told.by}, name)[told.by]
+        ours[each], note = earlier_answers(ours[told.answer], ours[str(design.person)], by, told, name)
+        notes.append(f"{each}: {note}")
     return Prepared(frame[[]].assign(**ours), notes, numbers)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from simbench.design import Design, Item, Value
 from simbench.errors import ConfigError, closest
 from simbench.experiments.bins import Bins, Cuts
+from simbench.experiments.earlier import Earlier
 from simbench.experiments.expressions import Amount
 from simbench.experiments.sections import MOST_WORDS, Section, kind_of, number_of, words
 
@@ -24,7 +25,8 @@ class Computed:
     """What stands between the table and the people, by the name of the variable or item.
 
     ``amounts`` are computed from the table's columns; ``missing`` holds the values, as they are spelled, that stand
-    for no answer, those under "" for every column; ``recodes`` the table's values, as they are spelled, and ours.
+    for no answer, those under "" for every column; ``recodes`` the table's values, as they are spelled, and ours;
+    ``earlier`` are answers of the person's row before.
     """
 
     amounts: dict[str, Amount] = field(default_factory=dict)
@@ -33,6 +35,7 @@ class Computed:
     cuts: dict[str, Cuts] = field(default_factory=dict)
     recodes: dict[str, dict[str, Value]] = field(default_factory=dict)
     rounds: dict[str, int] = field(default_factory=dict)
+    earlier: dict[str, Earlier] = field(default_factory=dict)
 
     def take(self, section: Section, name: str) -> None:
         """Read ``from``, ``missing``, ``recode`` and ``round`` of a variable or item."""
