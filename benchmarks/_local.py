@@ -79,6 +79,10 @@ class Unshared:
         ).logits
         return out
 
+    def states(self, *given: Any, at: int = 0, **kwargs: Any) -> tuple[torch.Tensor, None]:
+        """As :meth:`Loaded.states`, of a model that is not watched."""
+        return self.logits(*given[:3], **kwargs), None
+
 
 def choose_unshared(loaded: Loaded, interviews: Interviews, batch: int) -> int:
     """This project's scoring of items and options, without the shared prefix."""
@@ -89,7 +93,8 @@ def choose_unshared(loaded: Loaded, interviews: Interviews, batch: int) -> int:
     distinct = {request.prompt: request for request in requests}
     ordered = sorted(distinct.values(), key=lambda request: len(request.prompt))
 
-    def choose(request: Request, position: int, logprobs: Any) -> int:
+    def choose(request: Request, position: int, logprobs: Any, hidden: Any) -> int:
+        del hidden
         return draw(probabilities(logprobs), float(points[request][position]))
 
     with loaded.plain(), mock.patch.object(scoring, "run_prompts", whole_prompts):

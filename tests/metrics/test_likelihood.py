@@ -14,9 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from simbench.backends.base import Backend, Workspace
+from simbench.backends.logits import PENALTIES
 from simbench.backends.majority import Majority
 from simbench.backends.resample import Resample
-from simbench.backends.tabular import PENALTIES, Tabular, TabularConfig
+from simbench.backends.tabular import Tabular, TabularConfig
 from simbench.backends.uniform import Uniform
 from simbench.design import People
 from simbench.harness.likelihood import likelihood_frame, tables_of

@@ -12,7 +12,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from simbench.backends.base import Model, Workspace
-from simbench.backends.tabular import PENALTIES, Tabular, TabularConfig
+from simbench.backends.logits import PENALTIES
+from simbench.backends.tabular import Tabular, TabularConfig
 from simbench.design import Design, Factor, Item, People, Profile
 from simbench.harness.progress import Silent
 from simbench.interview import Script, Style

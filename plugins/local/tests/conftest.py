@@ -152,7 +152,7 @@ def told() -> Told:
     return Told()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def study() -> Callable[..., list[Transcript]]:
     """Makes transcripts."""
     return people

@@ -23,7 +23,7 @@ from simbench_local.config import LocalConfig
 from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded, load, place
 from simbench_local.plain import score_plainly
-from simbench_local.scoring import Request, prefix_length, run_prefix, score
+from simbench_local.scoring import Choose, Request, prefix_length, run_prefix, score
 from simbench_local.store import DEFAULT, resolve
 from simbench_local.tree import Forest, ancestors
 
@@ -34,9 +34,9 @@ def requests_of(encoder: Encoder, interviews: Sequence[Interview]) -> list[Reque
     return [Request(tuple(encoder.interview(each)), each) for each in interviews]
 
 
-def fixed(options: np.ndarray) -> Callable[[Request, int, np.ndarray], int]:
+def fixed(options: np.ndarray) -> Choose:
     """Take options that were drawn beforehand, by participant and item."""
-    return lambda request, position, logprobs: (
+    return lambda request, position, logprobs, _: (
         int(options[int(request.key.participant_id[1:]), position]) % len(logprobs)  # type: ignore[attr-defined, index]
     )
 

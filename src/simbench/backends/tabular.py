@@ -7,20 +7,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from simbench.arrays import Floats
 from simbench.backends.base import Answer, Backend, Model, Workspace
+from simbench.backends.logits import all_options, fit_logit, folds_of, offered, predict_logit
 from simbench.design import Item, Value
 from simbench.errors import ConfigError
 from simbench.interview import Interview, Transcript
 from simbench.settings import setting
 from simbench.stats.rng import generator
 
-__all__ = ["Tabular", "TabularConfig"]
-
-PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-"""Inverse strengths of the penalty (scikit-learn's C) that cross-validation chooses from."""
+__all__ = ["Tabular", "TabularConfig", "chances_of"]
 
 
 @dataclass(frozen=True)
@@ -72,16 +69,15 @@ class Tabular(Backend[TabularConfig]):
 
     def _fitted(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
         columns = _profile_columns([each.interview for each in pilot])
-        rng = generator(workspace.seed, "tabular", "folds")
-        folds = rng.permutation(len(pilot)) % self.config.folds
+        folds = folds_of(pilot, self.config.folds, generator(workspace.seed, "tabular", "folds"))
         fitted = {}
         interviews = [each.interview for each in pilot]
         answers = {item.name: [each.answers[item.name] for each in pilot] for item in interviews[0].items}
-        items = _all_options([each.items for each in interviews])
+        items = all_options([each.items for each in interviews])
         for item in items:
             design = _design(columns, interviews, answers)
             codes = np.array([item.code(value) for value in answers[item.name]])
-            fitted[item.name] = _fit_item(design, codes, len(item.values), folds) | {
+            fitted[item.name] = fit_logit(design, codes, len(item.values), folds) | {
                 "columns": [asdict(column) for column in columns],
                 "values": list(item.values),
             }
@@ -95,13 +91,13 @@ class Tabular(Backend[TabularConfig]):
         draws = np.stack([_uniform_draws(workspace, each) for each in interviews])
         answers: dict[str, list[Value]] = {}
         chances: dict[str, Floats] = {}
-        for position, item in enumerate(_all_options([each.items for each in interviews])):
+        for position, item in enumerate(all_options([each.items for each in interviews])):
             table = _chances(model, item, position, interviews, answers)
             reached = table.cumsum(axis=1) > draws[:, position : position + 1]
             codes = np.where(reached.any(axis=1), reached.argmax(axis=1), (table > 0).cumsum(axis=1).argmax(axis=1))
             answers[item.name] = [item.values[code] for code in codes]
             chances[item.name] = table
-        items = _all_options([each.items for each in interviews])
+        items = all_options([each.items for each in interviews])
         for row, interview in enumerate(interviews):
             given = {item.name: answers[item.name][row] for item in interview.items}
             yield Answer(*interview.key, "ok", given, _as_asked(chances, row, items, interview))
@@ -111,22 +107,29 @@ class Tabular(Backend[TabularConfig]):
         if not transcripts:
             return
         interviews = [each.interview for each in transcripts]
-        items = _all_options([each.items for each in interviews])
+        items = all_options([each.items for each in interviews])
         answers = {item.name: [each.answers[item.name] for each in transcripts] for item in items}
         chances = {item.name: _chances(model, item, at, interviews, answers) for at, item in enumerate(items)}
         for row, each in enumerate(transcripts):
             yield Answer(*each.interview.key, "ok", each.answers, _as_asked(chances, row, items, each.interview))
 
 
+def chances_of(
+    model: Model, name: str, interviews: Sequence[Interview], answers: Mapping[str, Sequence[Value]]
+) -> Floats:
+    """Probabilities (n, K) of all options that the pilot was offered, given the answers to the items before."""
+    known = model.parameters["items"][name]
+    columns = [_Column(**column) for column in known["columns"]]
+    return predict_logit(known, _design(columns, interviews, answers), model.parameters["pilot"])
+
+
 def _chances(
     model: Model, item: Item, position: int, interviews: Sequence[Interview], answers: Mapping[str, Sequence[Value]]
 ) -> Floats:
-    """Probabilities (n, K) of an item's options, given the answers to the items before; 0 where not offered."""
-    known = model.parameters["items"][item.name]
-    columns = [_Column(**column) for column in known["columns"]]
-    table = _predict(known, _design(columns, interviews, answers), model.parameters["pilot"])
-    at = {value: code for code, value in enumerate(known["values"])}
-    table = table[:, [at[value] for value in item.values]] * _offered(item, position, interviews)
+    """The same (n, K) of the options asked; 0 where not offered."""
+    at = {value: code for code, value in enumerate(model.parameters["items"][item.name]["values"])}
+    table = chances_of(model, item.name, interviews, answers)
+    table = table[:, [at[value] for value in item.values]] * offered(item, position, interviews)
     return np.asarray(table / table.sum(axis=1, keepdims=True))
 
 
@@ -143,31 +146,6 @@ def _as_asked(
 
 def _uniform_draws(workspace: Workspace, interview: Interview) -> Floats:
     return generator(workspace.seed, "tabular", *interview.key).random(len(interview.items))
-
-
-def _all_options(asked: Sequence[tuple[Item, ...]]) -> list[Item]:
-    """The items in order, each with every option that any treatment group is offered."""
-    first = asked[0]
-    found = []
-    for position, item in enumerate(first):
-        options = {option.value: option for items in asked for option in items[position].options}
-        full = max((items[position] for items in asked), key=lambda each: len(each.options))
-        order = [option for option in full.options if option.value in options]
-        order += [option for value, option in options.items() if value not in full.values]
-        found.append(Item(item.name, item.role, item.text, order, item.ordered))
-    return found
-
-
-def _offered(item: Item, position: int, interviews: Sequence[Interview]) -> Floats:
-    """Which options (n, K) each interview offers."""
-    masks: dict[tuple[Value, ...], Floats] = {}
-    rows = []
-    for interview in interviews:
-        values = interview.items[position].values
-        if values not in masks:
-            masks[values] = np.array([float(value in values) for value in item.values])
-        rows.append(masks[values])
-    return np.stack(rows)
 
 
 def _profile_columns(interviews: Sequence[Interview]) -> list[_Column]:
@@ -224,53 +202,3 @@ def _values(
     if column.source == "condition":
         return [each.condition for each in interviews]
     return [getattr(each, column.source).get(column.name) for each in interviews]
-
-
-def _fit_item(design: Floats, codes: NDArray[np.int64], options: int, folds: NDArray[np.int64]) -> dict[str, Any]:
-    """Choose the penalty by cross-validation, then fit everybody."""
-    numbers = np.unique(folds)
-    chosen = PENALTIES[0]
-    if len(codes) >= 2 * len(numbers) and len(np.unique(codes)) > 1 and design.shape[1]:
-        losses = np.zeros(len(PENALTIES))
-        for number in numbers:
-            train, test = folds != number, folds == number
-            for at, known in enumerate(_logits(design[train], codes[train], options, PENALTIES)):
-                table = _predict(known, design[test], int(train.sum()))
-                losses[at] -= np.log(table[np.arange(len(table)), codes[test]]).sum()
-        chosen = PENALTIES[int(losses.argmin())]
-    return next(_logits(design, codes, options, (chosen,)))
-
-
-def _logits(
-    design: Floats, codes: NDArray[np.int64], options: int, penalties: Sequence[float]
-) -> Iterator[dict[str, Any]]:
-    """Coefficients (K, columns) and intercepts (K,) per penalty; None stands for options that nobody gave."""
-    from sklearn.linear_model import LogisticRegression
-
-    seen = np.unique(codes)
-    model = LogisticRegression(max_iter=2000, tol=1e-5, warm_start=True)
-    for penalty in penalties:
-        weights = np.zeros((options, design.shape[1]))
-        shares = np.bincount(codes, minlength=options) / len(codes)
-        constants = np.log(shares[seen])
-        if len(seen) > 1 and design.shape[1]:
-            fitted = model.set_params(C=penalty).fit(design, codes)
-            # With two options scikit-learn keeps one row: the second against the first.
-            pair = len(seen) == 2
-            weights[seen] = np.vstack([0 * fitted.coef_, fitted.coef_]) if pair else fitted.coef_
-            constants = np.array([0.0, fitted.intercept_[0]]) if pair else fitted.intercept_
-        intercepts: list[float | None] = [None] * options
-        for at, constant in zip(seen, constants, strict=True):
-            intercepts[at] = float(constant)
-        yield {"penalty": penalty, "weights": weights.tolist(), "intercepts": intercepts}
-
-
-def _predict(known: Mapping[str, Any], design: Floats, people: int) -> Floats:
-    """Option probabilities (n, K), with one made-up person who answers uniformly among the people."""
-    from scipy.special import softmax
-
-    weights = np.array(known["weights"], dtype=np.float64).reshape(len(known["intercepts"]), design.shape[1])
-    constants = np.array([-np.inf if each is None else each for each in known["intercepts"]])
-    table: Floats = softmax(design @ weights.T + constants, axis=1)
-    blended: Floats = (people * table + 1 / table.shape[1]) / (people + 1)
-    return blended

@@ -19,7 +19,8 @@ class Interview:
     first in every prompt, so that prompt caches and shared-prefix inference can use it; ``persona`` is what
     is told of this one participant. ``replicate`` counts independent draws for the same participant.
     ``profile`` holds the profile values that the persona tells, ``treatment`` the factor values behind the
-    vignette: what a model that reads numbers instead of words goes by.
+    vignette: what a model that reads numbers instead of words goes by. ``person`` is the
+    human behind it, of whom a pilot may hold several rows (empty: nobody else's row is of the same human).
     """
 
     participant_id: str
@@ -30,11 +31,17 @@ class Interview:
     replicate: int = 0
     profile: Mapping[str, Value] = field(default_factory=dict)
     treatment: Mapping[str, Value] = field(default_factory=dict)
+    person: str = ""
 
     @property
     def key(self) -> tuple[str, int]:
         """What identifies this interview within a run."""
         return (self.participant_id, self.replicate)
+
+    @property
+    def human(self) -> str:
+        """Whose it is: all interviews of one human have the same."""
+        return self.person or self.participant_id
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,7 @@ class Script:
                 items,
                 profile={variable.name: row[variable.name] for variable in self._told(row)},
                 treatment=self.design.treatment(row),
+                person=str(row[self.design.person]) if self.design.person else "",
             )
             yield first
             for replicate in range(1, replicates):

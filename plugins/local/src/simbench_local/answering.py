@@ -10,7 +10,7 @@ import numpy as np
 
 from simbench.arrays import Floats
 from simbench.backends.base import Answer, Workspace
-from simbench.design import Value
+from simbench.design import Item, Value
 from simbench.errors import ModelError
 from simbench.interview import Interview, Message
 from simbench.stats.rng import generator
@@ -18,38 +18,55 @@ from simbench_local.batches import fitting, halving
 from simbench_local.encode import Encoder, ItemPlan
 from simbench_local.loading import Loaded
 from simbench_local.plain import score_plainly
-from simbench_local.scoring import Request, Scored, prefix_length, run_prefix, score
+from simbench_local.scoring import Choose, Request, Scored, prefix_length, run_prefix, score
 
-__all__ = ["Before", "Chooser", "answer_by_choice", "check_lengths", "probabilities"]
+__all__ = ["Before", "Chooser", "Moment", "answer_by_choice", "check_lengths", "probabilities"]
 
 Before = Callable[[Interview], Sequence[Message]]
-Calibration = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is known when an item is about to be answered.
+
+    ``answered`` holds the answers before, ``logprobs`` (k,) what the model says of the options that are offered, and
+    ``hidden`` (layers, d) the watched layers' states at the token before the answer, where any are watched.
+    """
+
+    interview: Interview
+    position: int
+    answered: Mapping[str, Value]
+    logprobs: Floats
+    hidden: Floats | None = None
+
+    @property
+    def item(self) -> Item:
+        """The item to be answered."""
+        return self.interview.items[self.position]
 
 
 @dataclass(frozen=True)
 class Chooser:
-    """Draws options: from the model's probabilities, calibrated where a calibration is given.
+    """Draws options: from the model's own probabilities, or from those that ``forecast`` makes of a moment.
 
-    A draw depends on the seed, the participant, the replicate and the item's position alone.
+    ``forecast`` returns log-probabilities (k,), up to a constant. A draw depends on the seed, the participant, the
+    replicate and the item's position alone.
     """
 
     seed: int
     temperature: float = 1.0
-    calibration: Calibration | None = None
+    forecast: Callable[[Moment], Floats] | None = None
 
-    def distribution(self, plan: ItemPlan, logprobs: Floats) -> Floats:
+    def distribution(self, moment: Moment) -> Floats:
         """Probabilities (k,) that an option is drawn with. ModelError where the model gives none."""
+        logprobs = moment.logprobs
         if np.isnan(logprobs).any() or not np.isfinite(logprobs.max()):
             raise ModelError(
-                f"the model gives no probabilities for {plan.item.name!r} (no numbers, or all 0): its weights are "
+                f"the model gives no probabilities for {moment.item.name!r} (no numbers, or all 0): its weights are "
                 "damaged or too large for this number format; try backend.dtype=fp32, or a lower "
                 "backend.learning_rate"
             )
-        fitted = (self.calibration or {}).get(plan.item.name)
-        if fitted is not None:
-            bias = dict(zip(fitted["values"], fitted["bias"], strict=True))
-            logprobs = fitted["scale"] * logprobs + np.array([bias.get(v, 0.0) for v in plan.item.values])
-        return probabilities(logprobs, self.temperature)
+        return probabilities(self.forecast(moment) if self.forecast else logprobs, self.temperature)
 
     def points(self, interview: Interview) -> Floats:
         """Numbers (items,) in [0, 1), one per item, that decide the draws of one interview."""
@@ -90,14 +107,22 @@ def answer_by_choice(
     requests = [Request(tuple(encoder.interview(each, before(each))), each) for each in interviews]
     check_lengths(loaded, encoder, requests)
     points = {request: chooser.points(_interview(request)) for request in requests}
+    told: dict[Request, list[Floats]] = {}
+    said: dict[Request, dict[str, Value]] = {}
 
-    def choose(request: Request, position: int, logprobs: Floats) -> int:
+    def choose(request: Request, position: int, logprobs: Floats, hidden: Floats | None) -> int:
         interview = _interview(request)
+        if position == 0:  # also where a batch that was too large is begun anew
+            told[request], said[request] = [], {}
+        moment = Moment(interview, position, said[request], logprobs, hidden)
+        told[request].append(chooser.distribution(moment))
+        item = moment.item
         if own is not None:
-            item = interview.items[position]
-            return item.code(own[interview.key][item.name])
-        plan = encoder.plan(interview.items)[position]
-        return draw(chooser.distribution(plan, logprobs), float(points[request][position]))
+            code = item.code(own[interview.key][item.name])
+        else:
+            code = draw(told[request][-1], float(points[request][position]))
+        said[request][item.name] = item.values[code]
+        return code
 
     title = "answering" if own is None else "looking up real answers"
     with workspace.progress.task(title, len(interviews), "participants") as task:
@@ -105,14 +130,14 @@ def answer_by_choice(
             for shared, batch in score_group(loaded, plans, group, choose, batch_size):
                 task.advance(len(batch))
                 task.note(f"batch of {len(batch)}")
-                yield from (_answer(one, plans, chooser, shared) for one in batch)
+                yield from (_answer(one, plans, told.pop(one.request), shared) for one in batch)
 
 
 def score_group(
     loaded: Loaded,
     plans: tuple[ItemPlan, ...],
     requests: Sequence[Request],
-    choose: Callable[[Request, int, Floats], int],
+    choose: Choose,
     batch_size: int = 0,
 ) -> Iterator[tuple[int, list[Scored]]]:
     """Score requests that ask the same items; yields the number of shared tokens and a scored batch."""
@@ -164,7 +189,7 @@ def _groups(encoder: Encoder, requests: Sequence[Request]) -> Iterator[tuple[tup
         yield encoder.plan(items), members
 
 
-def _answer(one: Scored, plans: Sequence[ItemPlan], chooser: Chooser, shared: int) -> Answer:
+def _answer(one: Scored, plans: Sequence[ItemPlan], chances: Sequence[Floats], shared: int) -> Answer:
     interview = _interview(one.request)
     parts = list(zip(plans, one.logprobs, one.chosen, strict=True))
     said = sum(len(plan.forced) + int(plan.tree.lengths[chosen]) for plan, _, chosen in parts)
@@ -173,9 +198,7 @@ def _answer(one: Scored, plans: Sequence[ItemPlan], chooser: Chooser, shared: in
         interview.replicate,
         "ok",
         answers={plan.item.name: plan.item.values[chosen] for plan, _, chosen in parts},
-        probabilities={
-            plan.item.name: [float(p) for p in chooser.distribution(plan, logprobs)] for plan, logprobs, _ in parts
-        },
+        probabilities={plan.item.name: [float(p) for p in each] for plan, each in zip(plans, chances, strict=True)},
         valid_mass={
             plan.item.name: float(min(1.0, np.exp(np.logaddexp.reduce(logprobs)))) for plan, logprobs, _ in parts
         },

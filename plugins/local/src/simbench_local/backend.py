@@ -48,6 +48,10 @@ class Local(Backend[LocalConfig]):
         check_name(self.config.model, self.config.revision or None)
         if self.config.adapter:
             self._own_adapter()
+        if pilot and self.config.adapt in ("head", "blend"):
+            from simbench_local.voices import check_pilot
+
+            check_pilot(pilot, interviews)
 
     def adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
         """Finetune, calibrate, or choose examples; an empty pilot gives the unadapted model."""
@@ -86,6 +90,8 @@ class Local(Backend[LocalConfig]):
             parameters |= self._finetune(source, pilot, workspace)
         elif how == "calibrate":
             parameters["calibration"] = self._calibrate(source, adapter, pilot, workspace)
+        elif how in ("head", "blend"):
+            parameters |= self._learn(source, adapter, pilot, workspace, how)
         elif how == "few_shot":
             from simbench_local.shots import Shots
 
@@ -105,6 +111,7 @@ class Local(Backend[LocalConfig]):
         from simbench_local.answering import Chooser, answer_by_choice
         from simbench_local.encode import Encoder
         from simbench_local.shots import Shots
+        from simbench_local.voices import voice_of
 
         how = model.parameters["adapt"]
         shots = (
@@ -113,7 +120,9 @@ class Local(Backend[LocalConfig]):
         before = shots.before if shots else lambda _: ()
         self._place()
         source = self._source(model.base, model.parameters["revision"], workspace)
+        voice = voice_of(model, workspace.folder)
         loaded = self._load(source, self._pinned_adapter(model, workspace), workspace)
+        loaded = replace(loaded, watched=voice.watched)
         encoder = Encoder(loaded.tokenizer)
         if not self._announced or own is not None:
             self._announce(loaded, encoder, (), interviews, workspace, before=before, looked_up=own is not None)
@@ -122,7 +131,7 @@ class Local(Backend[LocalConfig]):
 
             yield from answer_by_writing(loaded, encoder, interviews, self.config, workspace, before)
             return
-        chooser = Chooser(workspace.seed, self.config.temperature, model.parameters.get("calibration"))
+        chooser = Chooser(workspace.seed, self.config.temperature, voice.forecast)
         size = self.config.batch_size
         yield from answer_by_choice(loaded, encoder, interviews, chooser, workspace, before, size, own)
 
@@ -225,6 +234,17 @@ class Local(Backend[LocalConfig]):
             "learned_from": log["learned_from"],
             "adapter_files": adapter_files(folder),
         }
+
+    def _learn(
+        self, source: Source, adapter: str | None, pilot: Sequence[Transcript], workspace: Workspace, how: str
+    ) -> dict[str, Any]:
+        from simbench_local.encode import Encoder
+        from simbench_local.voices import learn
+
+        loaded = self._load(source, Path(adapter) if adapter else None, workspace)
+        encoder = Encoder(loaded.tokenizer)
+        self._announce(loaded, encoder, pilot, self._asked, workspace)
+        return learn(loaded, encoder, pilot, workspace, how, adapter is not None, self.config.batch_size)
 
     def _calibrate(
         self, source: Source, adapter: str | None, pilot: Sequence[Transcript], workspace: Workspace

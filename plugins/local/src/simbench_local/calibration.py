@@ -8,7 +8,7 @@ the pilot chose keeps a chance. Whatever the model knows beyond the pilot's freq
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,14 @@ from simbench.arrays import Floats
 from simbench.backends.base import Workspace
 from simbench.design import Item
 from simbench.interview import Transcript
-from simbench_local.answering import check_lengths, score_group
 from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded
-from simbench_local.scoring import Request
+from simbench_local.lookup import look_up
+from simbench_local.scoring import Scored
 
-__all__ = ["calibrate", "fit"]
+__all__ = ["calibrate", "fit", "fit_item", "told_by"]
+
+Row = tuple[Item, Floats, int]
 
 PRIOR = 0.1  # precision of the biases' normal prior: a bias of 4.5 costs one nat
 
@@ -32,32 +34,20 @@ def calibrate(
     loaded: Loaded, encoder: Encoder, pilot: Sequence[Transcript], workspace: Workspace, batch_size: int = 0
 ) -> dict[str, dict[str, Any]]:
     """Fit every item to the pilot. Returns ``{item: {"values": [k], "scale": float, "bias": [k floats]}}``."""
-    groups: dict[tuple[str, Any], list[Request]] = {}
-    answers: dict[Request, Mapping[str, Any]] = {}
-    for transcript in pilot:
-        interview = transcript.interview
-        request = Request(tuple(encoder.interview(interview)), interview)
-        groups.setdefault((interview.shared, interview.items), []).append(request)
-        answers[request] = transcript.answers
-    check_lengths(loaded, encoder, list(answers))
-    seen: dict[str, list[tuple[Item, Floats, int]]] = {}
-    with workspace.progress.task("calibrating", len(pilot), "transcripts") as task:
-        for (_, items), requests in groups.items():
-            plans = encoder.plan(items)
-
-            def said(request: Request, position: int, _: Floats, items: Any = items) -> int:
-                item = items[position]
-                return int(item.code(answers[request][item.name]))
-
-            for _, batch in score_group(loaded, plans, requests, said, batch_size):
-                task.advance(len(batch))
-                for one in batch:
-                    for item, logprobs, chosen in zip(items, one.logprobs, one.chosen, strict=True):
-                        seen.setdefault(item.name, []).append((item, logprobs, chosen))
-    return {name: _fit_item(rows) for name, rows in seen.items()}
+    said = look_up(loaded, encoder, pilot, workspace, "calibrating", batch_size)
+    return {name: fit_item(rows) for name, rows in told_by(pilot, said).items()}
 
 
-def _fit_item(rows: Sequence[tuple[Item, Floats, int]]) -> dict[str, Any]:
+def told_by(pilot: Sequence[Transcript], said: Sequence[Scored]) -> dict[str, list[Row]]:
+    """Per item, for everybody: the item as asked, log-probabilities (k,) of its options, and which was chosen."""
+    rows: dict[str, list[Row]] = {}
+    for one, transcript in zip(said, pilot, strict=True):
+        for item, logprobs, chosen in zip(transcript.interview.items, one.logprobs, one.chosen, strict=True):
+            rows.setdefault(item.name, []).append((item, logprobs, chosen))
+    return rows
+
+
+def fit_item(rows: Sequence[Row]) -> dict[str, Any]:
     """Fit one item over all who were asked it, whichever of its options they were offered."""
     values = list(dict.fromkeys(value for item, _, _ in rows for value in item.values))
     logprobs = np.full((len(rows), len(values)), -np.inf)

@@ -10,7 +10,7 @@ from simbench.settings import one_of, setting
 
 __all__ = ["ADAPT", "LocalConfig"]
 
-ADAPT = ("finetune", "few_shot", "calibrate", "none")
+ADAPT = ("finetune", "few_shot", "calibrate", "head", "blend", "none")
 BOUNDS = {
     "shots": (1, 1000),
     "rank": (1, 1024),
@@ -84,8 +84,8 @@ class LocalConfig:
         for name in ("dropout", "validation"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"backend.{name}: expected in [0, 1), found {getattr(self, name)}")
-        if self.decoding == "generate" and self.adapt == "calibrate":
-            raise ConfigError("backend.adapt=calibrate needs backend.decoding=choice")
+        if self.decoding == "generate" and self.adapt in ("calibrate", "head", "blend"):
+            raise ConfigError(f"backend.adapt={self.adapt} needs backend.decoding=choice")
 
     @property
     def target_names(self) -> tuple[str, ...]:

@@ -63,7 +63,10 @@ class Work:
         """Count them. ``epochs``: those still ahead. ``shared``: whether the model can look at a shared prefix."""
         how = settings.adapt if pilot and not (settings.adapter and settings.adapt == "finetune") else "none"
         recipe = recipe_for(len(pilot), settings)
-        passes = {"finetune": recipe.epochs if epochs is None else epochs, "calibrate": 1}.get(how, 0)
+        passes = {
+            "finetune": recipe.epochs if epochs is None else epochs,
+            **dict.fromkeys(("calibrate", "head", "blend"), 1),
+        }.get(how, 0)
         batch = {"finetune": recipe.batch_size}.get(how, len(pilot)) if shared else 1
         learned = passes * _tokens(encoder, [t.interview for t in pilot], batch)
         together = shared and settings.decoding == "choice"
@@ -121,8 +124,8 @@ def ahead(loaded: Loaded, work: Work) -> list[str]:
     parts = []
     if work.how == "finetune":
         parts.append(f"learning from {work.people} transcripts, {work.epochs} passes, {_spoken(learning)}")
-    elif work.how == "calibrate":
-        parts.append(f"calibrating on {work.people} transcripts, {_spoken(learning)}")
+    elif work.epochs:
+        parts.append(f"reading the pilot's {work.people} transcripts, {_spoken(learning)}")
     doing = "looking up the real answers of {} people" if work.looked_up else "answering {} interviews"
     parts.append(f"{doing.format(work.interviews)}, {_spoken(answering)}")
     where = f"{loaded.placement.device}, {loaded.placement.dtype}"

@@ -49,6 +49,7 @@ class Loaded:
     placement: Placement
     source: Source
     shared: bool  # whether its attention can look at a shared prefix
+    watched: tuple[int, ...] = ()  # layers whose hidden states are wanted beside the logits (0: the embedding)
 
     @property
     def device(self) -> torch.device:
@@ -78,6 +79,32 @@ class Loaded:
         out = self.model(input_ids=tokens, position_ids=positions, use_cache=False, logits_to_keep=keep, **kwargs)
         logits: Tensor = out.logits
         return logits
+
+    def states(
+        self, tokens: Tensor, positions: Tensor, keep: Tensor, at: int, **kwargs: Any
+    ) -> tuple[Tensor, Tensor | None]:
+        """As :meth:`logits`, and the watched layers' hidden states (B, layers, d) of token ``at``, in fp32."""
+        if not self.watched:
+            return self.logits(tokens, positions, keep, **kwargs), None
+        out = self.model(
+            input_ids=tokens,
+            position_ids=positions,
+            use_cache=False,
+            logits_to_keep=keep,
+            output_hidden_states=True,
+            **kwargs,
+        )
+        return out.logits, self.hidden(out, at)
+
+    def hidden(self, out: Any, at: int) -> Tensor:
+        """The watched layers' hidden states (B, layers, d) of token ``at`` in what a pass gave, in fp32."""
+        states = getattr(out, "hidden_states", None)
+        if not states or len(states) <= max(self.watched):
+            raise ModelError(
+                f"{self.source.name} does not give the hidden states of its layers, which backend.adapt=head and "
+                "blend learn from; use backend.adapt=calibrate or finetune"
+            )
+        return torch.stack([states[layer][:, at] for layer in self.watched], dim=1).float()
 
 
 def place(device: str = "auto", dtype: str = "auto", four_bit: bool = False) -> Placement:

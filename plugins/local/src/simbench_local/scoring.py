@@ -24,7 +24,7 @@ from simbench_local.tree import Forest, OptionTree, ancestors
 
 __all__ = ["Choose", "Request", "Scored", "edge_logprobs", "option_logprobs", "prefix_length", "score"]
 
-Choose = Callable[["Request", int, Floats], int]
+Choose = Callable[["Request", int, Floats, Floats | None], int]
 FOREST = {"cpu": 512, "cuda": 1024}  # distinct prompt tokens in one pass, each of which looks at all others
 
 
@@ -41,12 +41,21 @@ class Scored:
     """What came of one request: per item, log-probabilities (k,) of its options and which was chosen.
 
     The log-probabilities are the model's own, of exactly the option's text and nothing else; they sum to
-    the valid mass, not to one.
+    the valid mass, not to one. ``hidden`` are the watched layers' states (layers, d) at the token before the answer,
+    where any are watched.
     """
 
     request: Request
     logprobs: list[Floats] = field(default_factory=list)
     chosen: list[int] = field(default_factory=list)
+    hidden: list[Floats] = field(default_factory=list)
+
+    def take(self, choose: Choose, logprobs: Floats, hidden: Floats | None) -> None:
+        """Note what the model said of the next item, and choose."""
+        if hidden is not None:
+            self.hidden.append(hidden)
+        self.logprobs.append(logprobs)
+        self.chosen.append(choose(self.request, len(self.chosen), logprobs, hidden))
 
 
 def prefix_length(prompts: Sequence[Sequence[int]]) -> int:
@@ -75,15 +84,14 @@ def score(
 ) -> list[Scored]:
     """Score and choose every item for requests whose first ``shared`` tokens are those of ``prefix``.
 
-    ``choose(request, item position, logprobs (k,))`` says which option is taken.
+    ``choose(request, item position, logprobs (k,), hidden (layers, d) or None)`` says which option is taken.
     """
     state = _State(loaded, prefix, shared, requests)
     scored = [Scored(request) for request in requests]
     for position, plan in enumerate(plans):
-        logprobs = state.ask(plan)
+        logprobs, hidden = state.ask(plan)
         for one, row in zip(scored, state.row_of, strict=True):
-            one.logprobs.append(logprobs[row])
-            one.chosen.append(choose(one.request, position, logprobs[row]))
+            one.take(choose, logprobs[row], None if hidden is None else hidden[row])
         if position + 1 < len(plans):
             state.settle(plan.tree, [one.chosen[-1] for one in scored])
     return scored
@@ -142,8 +150,8 @@ class _State:
         self.seen = np.arange(lengths.max())[None] < lengths[:, None]
         self.place = shared + lengths
 
-    def ask(self, plan: ItemPlan) -> Floats:
-        """Log-probabilities (R, k) of an item's options."""
+    def ask(self, plan: ItemPlan) -> tuple[Floats, Floats | None]:
+        """Log-probabilities (R, k) of an item's options, and hidden states (R, layers, d) where they are watched."""
         rows, start = self.pending.shape
         chain = start + len(plan.forced)
         tail = np.array([*plan.forced, *plan.tree.nodes], dtype=np.int64)
@@ -155,12 +163,13 @@ class _State:
         self.cache.see(self._tensor(np.concatenate((before, within), axis=2)))
         scoring = [chain - 1, *range(chain, chain + len(plan.tree.nodes))]
         positions = self.place[:, None] + ahead[None]
-        logits = self.loaded.logits(
-            self._tensor(tokens), self._tensor(positions), self._tensor(np.array(scoring)), shared=self.cache
+        keep = self._tensor(np.array(scoring))
+        logits, hidden = self.loaded.states(
+            self._tensor(tokens), self._tensor(positions), keep, chain - 1, shared=self.cache
         )
         self.seen = np.concatenate((self.seen, np.ones((rows, chain), dtype=np.bool_)), axis=1)
         self.place = self.place + chain
-        return option_logprobs(logits, plan.tree)
+        return option_logprobs(logits, plan.tree), None if hidden is None else hidden.double().cpu().numpy()
 
     def settle(self, tree: OptionTree, chosen: Sequence[int]) -> None:
         """Go on from the chosen options: requests that no longer agree get rows of their own."""

@@ -1,0 +1,168 @@
+"""What is made of a model's words and states: calibrated probabilities, a head's, a blend's with the pilot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simbench.arrays import Floats
+from simbench.backends.base import Model, Workspace
+from simbench.backends.blend import FOLDS, Blend, answers_of, pilot_folds
+from simbench.design import Item
+from simbench.errors import ConfigError
+from simbench.interview import Interview, Transcript
+from simbench_local.answering import Moment
+from simbench_local.calibration import Row, fit_item, told_by
+from simbench_local.encode import Encoder
+from simbench_local.head import Codes, Head, candidates, fit_head
+from simbench_local.loading import Loaded
+from simbench_local.lookup import look_up
+
+__all__ = ["Voice", "check_pilot", "learn", "voice_of"]
+
+HEAD = "head.safetensors"
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How log-probabilities (k,) of a moment's options come about, and which layers that needs."""
+
+    forecast: Callable[[Moment], Floats] | None = None
+    watched: tuple[int, ...] = ()
+
+
+def voice_of(model: Model, folder: Path) -> Voice:
+    """The voice that a handle was made with; its files are in ``folder`` and must be what the handle says."""
+    told = model.parameters
+    if told["adapt"] == "calibrate":
+        return Voice(lambda moment: _calibrated(told["calibration"], moment))
+    if told["adapt"] not in ("head", "blend"):
+        return Voice()
+    head = Head.load(folder / HEAD, told["head"]["sha256"])
+    if told["adapt"] == "head":
+        return Voice(lambda moment: np.log(_offered(moment, head.items, _headed(head, moment))), (head.layer,))
+    blend, own = Blend(told["blend"]), told.get("calibration")
+    return Voice(lambda moment: _blended(blend, head, own, moment), (head.layer,))
+
+
+def check_pilot(pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> None:
+    """ConfigError where people are to be asked what nobody in the pilot was."""
+    known = {item.name: set(item.values) for item in answers_of(pilot)[0]}
+    for interview in interviews:
+        for item in interview.items:
+            new = [
+                label
+                for value, label in zip(item.values, item.labels, strict=True)
+                if value not in known.get(item.name, ())
+            ]
+            if new:
+                raise ConfigError(
+                    f"backend.adapt=head and blend learn every item's options from the pilot, and nobody in it was "
+                    f"offered {', '.join(map(repr, new[:3]))} of item {item.name!r}, as participant "
+                    f"{interview.participant_id!r} is; draw the pilot from all treatment groups, or use "
+                    "backend.adapt=calibrate or finetune"
+                )
+
+
+def learn(
+    loaded: Loaded,
+    encoder: Encoder,
+    pilot: Sequence[Transcript],
+    workspace: Workspace,
+    how: str,
+    own: bool,
+    batch: int,
+) -> dict[str, Any]:
+    """Fit a head to the pilot, with ``how`` blend also the pool; what a handle should hold of it.
+
+    ``own``: the model's own option probabilities, calibrated, are in the pool, too.
+    """
+    layers = candidates(int(loaded.model.config.get_text_config().num_hidden_layers))
+    said = look_up(replace(loaded, watched=layers), encoder, pilot, workspace, "reading the pilot", batch)
+    items, codes = answers_of(pilot)
+    folds = pilot_folds(pilot, workspace.seed)
+    hidden = np.stack([np.stack(one.hidden) for one in said])
+    for words in _weak_points(loaded, pilot, hidden, folds):
+        workspace.progress.say(words)
+    head, out_of_fold, facts = fit_head(layers, hidden, items, codes, folds)
+    found: dict[str, Any] = {"head": facts | {"sha256": head.save(workspace.folder / HEAD)}}
+    if how == "head":
+        return found
+    voices = {"head": out_of_fold}
+    if own:
+        told = told_by(pilot, said)
+        found["calibration"] = {name: fit_item(rows) for name, rows in told.items()}
+        voices["own words"] = _own_out_of_fold(told, items, folds)
+    blend = Blend.fit(pilot, voices, workspace)
+    workspace.progress.say(blend.in_words())
+    return found | {"blend": dict(blend.known)}
+
+
+def _weak_points(loaded: Loaded, pilot: Sequence[Transcript], hidden: Floats, folds: Codes) -> Iterator[str]:
+    """What is said of a pilot that a head can learn only part of."""
+    if not folds.any():
+        yield (
+            f"a pilot of {len(pilot)} is too small to choose a layer and penalties in it: the middle layer and the "
+            f"strongest penalty are taken (cross-validation takes {2 * FOLDS} people)"
+        )
+    if lost := float((~np.isfinite(hidden)).mean()):
+        yield f"{lost:.2%} of the model's hidden states are too large for {loaded.placement.dtype} and are left out"
+    for item, given in zip(*answers_of(pilot), strict=True):
+        if len(np.unique(given)) == 1:
+            yield f"everybody in the pilot answers {item.name!r} alike: whoever is asked, the head says the same"
+
+
+def _own_out_of_fold(told: Mapping[str, Sequence[Row]], items: Sequence[Item], folds: Codes) -> list[Floats]:
+    """Per item (n, K): the model's own probabilities, calibrated on the other folds."""
+    found = []
+    for item in items:
+        rows, table = told[item.name], np.zeros((len(folds), len(item.values)))
+        for number in np.unique(folds):
+            fitted = fit_item([row for row, fold in zip(rows, folds, strict=True) if fold != number])
+            for at in map(int, np.flatnonzero(folds == number)):
+                asked, logprobs, _ = rows[at]
+                scores = _scaled(fitted, asked, logprobs)
+                columns = [item.values.index(value) for value in asked.values]
+                table[at, columns] = np.exp(scores - np.logaddexp.reduce(scores))
+        found.append(table)
+    return found
+
+
+def _scaled(fitted: Mapping[str, Any], item: Item, logprobs: Floats) -> Floats:
+    bias = dict(zip(fitted["values"], fitted["bias"], strict=True))
+    return np.asarray(fitted["scale"] * logprobs + np.array([bias.get(value, 0.0) for value in item.values]))
+
+
+def _calibrated(calibration: Mapping[str, Any], moment: Moment) -> Floats:
+    fitted = calibration.get(moment.item.name)
+    return moment.logprobs if fitted is None else _scaled(fitted, moment.item, moment.logprobs)
+
+
+def _headed(head: Head, moment: Moment) -> Floats:
+    """(K,) of all options that the pilot was offered."""
+    if moment.hidden is None:
+        raise AssertionError("a head was asked without the states that it reads")
+    return np.asarray(head.chances(moment.item.name, moment.hidden[:1])[0])
+
+
+def _offered(moment: Moment, items: Mapping[str, Any], chances: Floats) -> Floats:
+    """(k,) of the options that are offered at this moment."""
+    values = list(items[moment.item.name]["values"])
+    return np.asarray(chances[[values.index(value) for value in moment.item.values]])
+
+
+def _blended(blend: Blend, head: Head, own: Mapping[str, Any] | None, moment: Moment) -> Floats:
+    voices = {"head": _headed(head, moment)[None]}
+    if own is not None:
+        scores = _calibrated(own, moment)
+        chances = np.exp(scores - np.logaddexp.reduce(scores))
+        by_value = dict(zip(moment.item.values, chances, strict=True))
+        values = head.items[moment.item.name]["values"]
+        voices["own words"] = np.array([[by_value.get(value, 0.0) for value in values]])
+    answers = {name: [value] for name, value in moment.answered.items()}
+    table = blend.chances(moment.position, [moment.interview], answers, voices)[0]
+    return np.asarray(np.log(_offered(moment, head.items, table)))
