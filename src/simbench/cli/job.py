@@ -53,7 +53,7 @@ def run_job(config: Mapping[str, Any], job: str = "", begun: Callable[[RunFolder
                 return Outcome(0, None, job, f"left out: {words}")
             done = run(plan, bars, opened)
         if config.get("report") is not False:
-            print(f"report: {_report(done)}")
+            _report(done)
         show(run_table(done, registry))
         lost = useless(done.manifest)
         if lost:

@@ -12,7 +12,7 @@ from simbench.metrics.score_table import Figure, ScoreTable, title
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["against_the_pilot", "answers_said", "likelihood_said", "verdicts"]
+__all__ = ["against_the_pilot", "answers_said", "likelihood_said", "plainly", "verdicts"]
 
 RIVALS = {"shares": "the pilot's shares", "tabular": "the tabular model"}
 
@@ -78,6 +78,41 @@ def answers_said(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[str]
         "; ".join(part for part in (f"{purpose}: {answer}", power_words(found.get(purpose, ()))) if part)
         for purpose, (answer, _) in verdicts(manifest, scores).items()
     ]
+
+
+WORTH = (("equivalent_n", "mean", "answers"), ("equivalent_n_effects", None, "treatment effects"))
+
+
+def plainly(manifest: Mapping[str, Any], scores: pd.DataFrame) -> str:
+    """What a colleague would say: as good as asking how many people, learned from how many, and for what (not).
+
+    The empty string where neither ``equivalent_n`` nor ``verdict`` was among the metrics.
+    """
+    table = ScoreTable(scores)
+    worth = [f"for {words} {said}" for metric, item, words in WORTH if (said := _people(table.one(metric, item)))]
+    sentences = []
+    if worth:
+        pilot = manifest["humans"]["n_pilot"]
+        learned = f"it learned from {pilot}" if pilot else "it learned from nobody"
+        sentences.append(f"The simulation is, {', and '.join(worth)}; {learned}.")
+    answers: dict[str, list[str]] = {}
+    for purpose, (answer, _) in verdicts(manifest, scores).items():
+        answers.setdefault(answer, []).append(purpose)
+    words = {YES: "It may be used for {}.", NO: "Do not use it for {}.", NOT_SHOWN: "Not shown, either way: {}."}
+    return " ".join(
+        sentences + [each.format(", ".join(answers[key])) for key, each in words.items() if key in answers]
+    )
+
+
+def _people(row: Mapping[str, Any] | None) -> str:
+    """An equivalent n with its interval, in words."""
+    if row is None or math.isnan(row["value"]):
+        return ""
+    value, low, high = (row[name] for name in ("value", "ci_low", "ci_high"))
+    if math.isnan(low):
+        return f"as good as asking {value:.0f} people" if math.isfinite(value) else ""
+    ends = f"{low:.0f} to {high:.0f}" if math.isfinite(high) else f"{low:.0f} or more"
+    return f"as good as asking {value:.0f} people ({ends})" if math.isfinite(value) else f"as good as people ({ends})"
 
 
 def verdicts(manifest: Mapping[str, Any], scores: pd.DataFrame) -> dict[str, tuple[str, str]]:

@@ -14,6 +14,7 @@ from typing import Any
 import simbench
 from simbench.errors import ConfigError
 from simbench.files import write_whole
+from simbench.harness.conclusions import plainly
 from simbench.harness.kept import name_of, study_of
 from simbench.harness.library import Runs
 from simbench.harness.run import Run
@@ -140,6 +141,7 @@ def _run_view(run: Run, name: str, registry: Registry) -> dict[str, Any]:
         "id": run.run_id,
         "label": name,
         "facts": [*content.facts(manifest), *content.whose_words(experiment)],
+        "plainly": plainly(manifest, scores),
         "verdict": statements,
         "marked": marked,
         "headlines": content.headlines(scores, registry),

@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.table import Table
 
 from simbench.harness.baselines import BASELINES
-from simbench.harness.conclusions import against_the_pilot, answers_said, likelihood_said
+from simbench.harness.conclusions import against_the_pilot, answers_said, likelihood_said, plainly
 from simbench.harness.config import RunSettings
 from simbench.harness.kept import name_of
 from simbench.metrics.alignment import ALL_ITEMS
@@ -53,7 +53,7 @@ SYNTHETIC = "SYNTHETIC reference population, not real people"
 
 
 def run_table(run: Run, registry: Registry) -> RenderableType:
-    """Headline figures beside floor and ceiling, outcome counts, warnings, and the run's folder last."""
+    """What a colleague would say; headline figures beside floor and ceiling; outcomes; warnings; where it all is."""
     manifest = run.manifest
     humans = manifest["humans"]
     marked = "humans (SYNTHETIC)" if humans["synthetic"] else "humans"
@@ -73,7 +73,8 @@ def run_table(run: Run, registry: Registry) -> RenderableType:
         table.add_row(*map(plain, _cells(row)))
     ended = [_outcome_table(manifest)] if troubled(manifest) else []
     footer = (plain(line) for line in _footer(run, manifest, registry))
-    return Group(*(plain(line) for line in lines), table, *ended, *footer)
+    said = [plain(f"{words}\n") for words in [plainly(manifest, run.scores)] if words]
+    return Group(*said, *(plain(line) for line in lines), table, *ended, *footer)
 
 
 def _outcome_table(manifest: dict[str, Any]) -> Table:
@@ -212,6 +213,8 @@ def _footer(run: Run, manifest: dict[str, Any], registry: Registry) -> list[str]
     lines += _conclusions(scores, manifest, registry)
     partly = scores[scores["reason"].notna() & scores["metric"].isin(["f1_sign"])]
     lines += [f"note: {row['metric']} ({row['item'] or 'all'}): {row['reason']}" for row in partly.to_dict("records")]
+    page = run.folder.path / "report.html"
+    lines += [f"report: {page}"] if page.exists() else []
     return [*lines, f"run folder: {run.folder.path}"]
 
 
