@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from simbench.backends.base import Answer, Backend, Model, Workspace
 from simbench.design import Item, Value
@@ -49,20 +51,44 @@ class Resample(Backend[NoConfig]):
 
         share(option) = (c(option) + 1/2) / (c() + options / 2).
         """
-        pools: dict[tuple[Item, ...], tuple[list[Mapping[str, Value]], dict[str, list[float]]]] = {}
+        pools: dict[tuple[Item, ...], _Pool] = {}
         for each in transcripts:
             items = each.interview.items
             if items not in pools:
-                fitting = [row for row in model.parameters["rows"] if _fits(row, items)]
-                pools[items] = fitting, {item.name: _shares(fitting, item) for item in items}
-            alike, shares = pools[items]
-            chances = {}
-            for item in items:
-                counts = Counter(row[item.name] for row in alike)
-                told = zip(item.values, shares[item.name], strict=True)
-                chances[item.name] = [(counts[value] + share) / (len(alike) + 1) for value, share in told]
-                alike = [row for row in alike if row[item.name] == each.answers[item.name]]
-            yield Answer(*each.interview.key, "ok", each.answers, chances)
+                pools[items] = _Pool(items, [row for row in model.parameters["rows"] if _fits(row, items)])
+            yield Answer(*each.interview.key, "ok", each.answers, pools[items].chances(each.answers))
+
+
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """Rows to draw from in one treatment group; what follows some first answers is worked out once."""
+
+    items: tuple[Item, ...]
+    rows: Sequence[Mapping[str, Value]]
+    known: dict[tuple[Value, ...], tuple[Sequence[Mapping[str, Value]], list[float]]] = field(default_factory=dict)
+
+    @cached_property
+    def shares(self) -> dict[str, list[float]]:
+        """What the made-up person answers, by item."""
+        return {item.name: _shares(self.rows, item) for item in self.items}
+
+    def chances(self, answers: Mapping[str, Value]) -> dict[str, list[float]]:
+        """Probabilities of every item's options, given these answers to the items before."""
+        given = tuple(answers[item.name] for item in self.items)
+        return {item.name: list(self._after(given[:at])[1]) for at, item in enumerate(self.items)}
+
+    def _after(self, before: tuple[Value, ...]) -> tuple[Sequence[Mapping[str, Value]], list[float]]:
+        """The rows with these first answers, and the chances of the next item's options."""
+        if before not in self.known:
+            rows = self.rows
+            if before:
+                last = self.items[len(before) - 1].name
+                rows = [row for row in self._after(before[:-1])[0] if row[last] == before[-1]]
+            item = self.items[len(before)]
+            counts = Counter(row[item.name] for row in rows)
+            told = zip(item.values, self.shares[item.name], strict=True)
+            self.known[before] = rows, [(counts[value] + share) / (len(rows) + 1) for value, share in told]
+        return self.known[before]
 
 
 def _shares(rows: Sequence[Mapping[str, Value]], item: Item) -> list[float]:
