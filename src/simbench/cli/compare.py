@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simbench.files import as_path, storage
 from simbench.harness.library import load_runs
 from simbench.metrics.score_table import title
 from simbench.plugin.manager import load_plugins
+from simbench.report.drawing import save
+from simbench.report.fit import fit_against_effect
 from simbench.report.formats import FORMATS, as_csv, as_latex, as_markdown, as_table, number
 from simbench.report.leaderboard import Standing, compare_runs
 
@@ -16,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["main"]
+
+TOGETHER = "simbench-compare"
 
 
 def main(words: Sequence[str]) -> int:
@@ -34,6 +41,12 @@ def main(words: Sequence[str]) -> int:
         action="store_true",
         help="side by side as they were scored, unpaired, rather than on the people in common",
     )
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=as_path,
+        help=f"folder for the figure of fit against effect (default: {TOGETHER} with --format table, else none)",
+    )
     asked = parser.parse_args(words)
     standing = compare_runs(
         load_runs(*asked.runs),
@@ -44,7 +57,23 @@ def main(words: Sequence[str]) -> int:
         apart=asked.apart,
     )
     _print(standing, asked.format, asked.part)
+    folder = asked.out or (Path(TOGETHER) if asked.format == "table" and not asked.part else None)
+    if folder is not None:
+        _draw(standing, folder)
     return 0
+
+
+def _draw(standing: Standing, folder: Path) -> None:
+    """Save the figure, and say where it is; or why there is none. On stderr, so that tables can be piped."""
+    chart = fit_against_effect(standing)
+    if chart is None:
+        print(
+            "no figure of fit against effect: no run has both equivalent_n and equivalent_n_effects", file=sys.stderr
+        )
+        return
+    with storage(folder):
+        paths = save(chart, folder)
+    print(f"fit against effect: {paths[2]} (and svg, pdf, csv)", file=sys.stderr)
 
 
 def _print(standing: Standing, form: str, part: str | None) -> None:

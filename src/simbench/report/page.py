@@ -25,6 +25,7 @@ from simbench.report import content
 from simbench.report.curves import enough, learning_curve, sizes_of, standings
 from simbench.report.drawing import Chart, save, svg
 from simbench.report.figures import run_charts
+from simbench.report.fit import fit_against_effect
 from simbench.report.formats import as_csv, number
 from simbench.report.leaderboard import compare_runs
 from simbench.report.outcomes import outcomes, pilot_size
@@ -168,9 +169,9 @@ def _study_view(runs: Runs, registry: Registry) -> dict[str, Any]:
     charts = ([curve] if curve else []) + standings(runs, registry)
     reached = enough(runs, registry, SHARE)
     table = paper_table(runs)
-    board, notes, differences = _compared(runs, registry)
+    board, notes, differences, together = _compared(runs, registry)
     return {
-        "charts": _drawn(charts, "study"),
+        "charts": _drawn([*together, *charts], "study"),
         "verdicts": _verdicts(runs),
         "paper": None if table is None else {"head": list(table.columns), "rows": table.to_numpy().tolist()},
         "paper_note": PUBLISHED_NOTE,
@@ -195,15 +196,14 @@ def _verdicts(runs: Runs) -> dict[str, list[Any]]:
     return {"head": topics, "rows": rows}
 
 
-def _compared(runs: Runs, registry: Registry) -> tuple[list[list[str]], list[str], list[list[str]]]:
-    """Leaderboard and differences as cells; where the people differ, the reason why there are no differences."""
-    notes: list[str] = []
+def _compared(runs: Runs, registry: Registry) -> tuple[list[list[str]], list[str], list[list[str]], list[Chart]]:
+    """Leaderboard and differences as cells, what is drawn of them; where runs cannot be compared, the reason."""
     try:
         standing = compare_runs(runs, registry)
     except ConfigError as refused:
-        notes = [line.strip() for line in str(refused).splitlines()[:-1]]
-        notes.append("Figures stand beside each other below, without ranks or tests.")
-        return [], notes, []
+        notes = [line.strip() for line in str(refused).splitlines()]
+        return [], [*notes, "Figures stand beside each other below, without ranks or tests."], [], []
+    chart = fit_against_effect(standing)
     board = [
         [
             title(row),
@@ -225,7 +225,7 @@ def _compared(runs: Runs, registry: Registry) -> tuple[list[list[str]], list[str
         ]
         for row in standing.differences.to_dict("records")
     ]
-    return board, list(standing.notes), differences
+    return board, list(standing.notes), differences, [chart] if chart else []
 
 
 def _drawn(charts: Sequence[Chart], prefix: str) -> list[Drawn]:
