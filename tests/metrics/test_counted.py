@@ -28,7 +28,7 @@ def test_distinct_rows_are_those_of_numpy(rows: list[tuple[int, float]], most: i
     """Every row equals the one it is said to equal, none stands twice; None where they are more than asked."""
     table = np.array(rows, dtype=float).reshape(-1, 2)
     wanted = len(np.unique(table, axis=0))
-    found = distinct_rows(table, most)
+    found = distinct_rows(list(table.T), most)
     assert (found is None) == (wanted > most)
     if found is not None:
         first, place = found

@@ -185,7 +185,7 @@ def _counted(side: Side, items: Sequence[Item]) -> tuple[Floats, Floats]:
 
     table = _numbers(side, items)
     known = np.flatnonzero(~np.isnan(table).any(axis=1))
-    found = distinct_rows(table[known], len(known))
+    found = distinct_rows(list(table[known].T), len(known))
     if found is None:
         return table, side.weights
     codes = np.full(len(side), -1, dtype=np.int64)

@@ -157,7 +157,7 @@ def _alike(design: Design, side: Side) -> tuple[Design, Floats] | None:
     """
     from simbench.stats import distinct_rows
 
-    found = distinct_rows(np.column_stack([design.outcome, design.matrix]), len(design.rows) // FEW)
+    found = distinct_rows([design.outcome, *design.matrix.T], len(design.rows) // FEW)
     if found is None:
         return None
     first, place = found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,17 +63,20 @@ def as_codes(codes: ArrayLike, n_codes: int, what: str = "codes") -> Ints:
     return array
 
 
-def distinct_rows(table: ArrayLike, most: int) -> tuple[Ints, Ints] | None:
-    """Where every different row first stands (u,), and which of these each row (n,) equals; None where u > ``most``.
+def distinct_rows(columns: Sequence[Floats], most: int) -> tuple[Ints, Ints] | None:
+    """Where every different row of some columns (n,) first stands (u,), and which of these each row (n,) equals.
+
+    None where u > ``most``.
 
     Rows are told apart by a random combination of their columns and then compared: the answer is exact, but equal
     rows may count as different.
     """
-    rows = np.ascontiguousarray(table, dtype=np.float64)
-    keys = (rows * np.random.default_rng(0).random(rows.shape[1])).sum(axis=1)
+    keys = np.zeros(len(columns[0]))
+    for column, factor in zip(columns, np.random.default_rng(0).random(len(columns)), strict=True):
+        keys += factor * column
     _, first, place = np.unique(keys, return_index=True, return_inverse=True)
     place = place.reshape(-1)
-    if len(first) > most or not np.array_equal(rows[first[place]], rows):
+    if len(first) > most or not all(np.array_equal(column[first][place], column) for column in columns):
         return None
     return first.astype(np.int64), place.astype(np.int64)
 
