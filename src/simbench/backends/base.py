@@ -57,7 +57,8 @@ class Answer:
     items to the options' probabilities in the order of ``interview.items[...].options``, given the answers
     before; ``valid_mass`` is the share of the model's own probability that lies on valid answers, per item.
     ``usage`` counts tokens (``input``, ``output``, ``cached``, ``training``); ``cost`` is in US dollars where
-    known. ``attempts`` logs what was asked again and why.
+    known. ``attempts`` logs what was asked again and why. ``numbers`` holds the numbers themselves of items that were
+    asked for in digits (``Item.digits``), whose ``answers`` are the bins.
     """
 
     participant_id: str
@@ -71,6 +72,7 @@ class Answer:
     usage: Mapping[str, int] = field(default_factory=dict)
     cost: float | None = None
     attempts: Sequence[Mapping[str, Any]] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -96,6 +98,7 @@ class Answer:
             "usage": dict(self.usage),
             "cost": self.cost,
             "attempts": [dict(attempt) for attempt in self.attempts],
+            "numbers": dict(self.numbers),
         }
         return always | {name: value for name, value in known.items() if value not in (None, "", {}, [])}
 
@@ -183,6 +186,11 @@ class Backend(Part[C]):
 
     needs_pilot: ClassVar[bool] = False
     scores_for_money: ClassVar[bool] = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether answers are written as text, so that a number can be asked for in digits."""
+        return False
 
     def check(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> None:
         """Refuse what cannot work, before anything is spent. The default accepts everything.

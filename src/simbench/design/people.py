@@ -16,7 +16,10 @@ from simbench.design.design import PARTICIPANT, Design
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["People"]
+__all__ = ["RAW", "People"]
+
+RAW = "__raw"
+"""End of the name of a column that holds the number itself behind a binned answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +92,28 @@ class People:
         """Answers (n,) to an item as positions among its options; -1 where missing."""
         return self.design.item(item).codes(self.frame[item])
 
+    def numbers(self, item: str) -> NDArray[np.float64]:
+        """The numbers themselves (n,) that were given to a binned item; NaN where only the bin is known."""
+        if f"{item}{RAW}" not in self.frame:
+            return np.full(len(self), np.nan)
+        return self.frame[f"{item}{RAW}"].to_numpy(dtype=np.float64, na_value=np.nan)
+
+    def without_numbers(self, but: Iterable[str] = ()) -> People:
+        """The same participants, of whom only the bins are known, but for some items."""
+        kept = {f"{item}{RAW}" for item in but}
+        gone = [name for name in self.frame if str(name).endswith(RAW) and name not in kept]
+        return People(self.design, self.frame.drop(columns=gone)) if gone else self
+
+    def formula_frame(self) -> pd.DataFrame:
+        """The frame as formulas see it: a binned answer is the number given, or the middle of its bin."""
+        numbers = {}
+        for item in self.design.items:
+            if item.spans:
+                middles = np.array([*(item.numbers or ()), np.nan])[self.codes(item.name)]
+                given = self.numbers(item.name)
+                numbers[item.name] = np.where(np.isnan(given), middles, given)
+        return self.frame.assign(**numbers) if numbers else self.frame
+
     def offered(self, item: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which of an item's options (n, K) each participant is offered in its treatment group."""
         options = self.design.item(item).options
@@ -107,10 +132,16 @@ class People:
         return self.at(np.flatnonzero(np.asarray(keep, dtype=bool)))
 
     def answering(self, codes: Mapping[str, NDArray[np.int64]]) -> People:
-        """The same participants with other answers: option positions (n,) by item, -1 for a missing one."""
+        """The same participants with other answers: option positions (n,) by item, -1 for a missing one.
+
+        The number behind a binned answer stays where the bin does.
+        """
         import pandas as pd
 
         frame = self.frame.copy()
+        for name, positions in codes.items():
+            if f"{name}{RAW}" in frame:
+                frame[f"{name}{RAW}"] = np.where(positions == self.codes(name), self.numbers(name), np.nan)
         for name, positions in codes.items():
             values = self.design.item(name).values
             kind = "Int64" if all(isinstance(value, int) for value in values) else object

@@ -61,7 +61,8 @@ class Item:
     ``options`` may be given as values, as ``{value: label}``, or as :class:`Option`. ``ordered`` says
     whether the order of the options carries meaning (a scale), as opposed to mere names. ``only`` restricts
     options to treatment groups: ``{"leave": {"participation": ("voluntary",)}}``. ``spans`` makes the item a
-    number that is asked in bins: the lowest and highest number of every option.
+    number that is asked in bins: the lowest and highest number of every option. ``digits``: it is asked for in digits
+    instead, as interviews may; its answers are bins all the same, and the number itself is kept beside them.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Item:
     options: tuple[Option, ...]
     ordered: bool = True
     spans: tuple[tuple[float, float], ...] = ()
+    digits: bool = False
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class Item:
         ordered: bool = True,
         only: Mapping[Value, Mapping[str, Sequence[Value]]] | None = None,
         spans: Sequence[Sequence[float]] = (),
+        digits: bool = False,
     ) -> None:
         for key, value in {
             "name": name,
@@ -88,6 +91,7 @@ class Item:
             "options": _restricted(name, _options(options), only or {}),
             "ordered": ordered,
             "spans": tuple((float(low), float(high)) for low, high in spans),
+            "digits": digits,
         }.items():
             object.__setattr__(self, key, value)
         if role not in ROLES:
@@ -100,6 +104,8 @@ class Item:
             raise ConfigError(f"item {name!r}: values are all text or all whole numbers; found {self.values}")
         if self.spans and not (len(self.spans) == len(self.options) and self._rise()):
             raise ConfigError(f"item {name!r}: spans are (low, high) for every option, rising; found {self.spans}")
+        if digits and not self.spans:
+            raise ConfigError(f"item {name!r}: only a number, an item with spans, can be asked for in digits")
         spoken = [label.casefold() for label in self.labels]
         for what, words in (("values", self.values), ("labels", tuple(spoken))):
             if len(set(words)) != len(words):
@@ -125,6 +131,18 @@ class Item:
         return None
 
     @cached_property
+    def ends(self) -> tuple[float, float]:
+        """Lowest and highest number that the answer to an item with spans can be."""
+        return self.spans[0][0], self.spans[-1][1]
+
+    def bin_of(self, number: float) -> Value | None:
+        """The option of an item with spans that a number falls into; None outside."""
+        low, high = self.ends
+        if not low <= number <= high:
+            return None
+        return self.values[sum(start <= number for start, _ in self.spans) - 1]
+
+    @cached_property
     def values(self) -> tuple[Value, ...]:
         """The options' values, in order."""
         return tuple(option.value for option in self.options)
@@ -140,7 +158,7 @@ class Item:
         if len(offered) == len(self.options):
             return self
         spans = [span for option, span in zip(self.options, self.spans, strict=False) if option in offered]
-        return Item(self.name, self.role, self.text, offered, self.ordered, spans=spans)
+        return Item(self.name, self.role, self.text, offered, self.ordered, spans=spans, digits=self.digits)
 
     def code(self, value: Any) -> int:
         """Position of a value among the options; -1 for a missing or unknown one."""

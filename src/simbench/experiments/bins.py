@@ -80,13 +80,13 @@ class Bins:
         if not given.size:
             return []
         at = np.searchsorted(np.asarray(self.edges, dtype=float), given, side="right") - 1
-        counted, lows = np.array([*self.midpoints.values()])[at], np.asarray(self.edges)[at]
+        counted = np.array([*self.midpoints.values()])[at]
         if np.array_equal(given, counted):
             return []
         return [
-            f"{name}: binned; a bin counts as its middle, and the mean of {given.mean():.4g} becomes "
-            f"{counted.mean():.4g}; in formulas and rules it is its lower edge, with a mean of {lows.mean():.4g} "
-            "(the family interval takes bins for what they are)"
+            f"{name}: binned; where a simulation answers in bins, a bin counts as its middle, in formulas too, and "
+            f"the mean of {given.mean():.4g} becomes {counted.mean():.4g} (the family interval takes bins for what "
+            "they are)"
         ]
 
     def _values(self, positions: Iterable[Any]) -> list[int]:

@@ -191,7 +191,7 @@ def uniform(plan: ScoringPlan, people: People, pilot: People | None = None) -> C
 
     draws, n = plan.settings.scoring.floors, len(people)
     rng = generator(plan.settings.scoring.seed, "floor", people.digest)
-    frame = pd.concat([people.frame] * draws, ignore_index=True)
+    frame = pd.concat([people.without_numbers().frame] * draws, ignore_index=True)
     block = np.repeat(np.arange(draws), n)
     for name in people.design.ids:
         frame[name] = [f"{number}:{who}" for number, who in zip(block, frame[name], strict=True)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbench.design import Design, People
+from simbench.design.people import RAW
 from simbench.errors import ConfigError, PluginError, SimbenchError, StorageError
 from simbench.experiments.base import Experiment
 from simbench.experiments.recorded import Recorded, record, verdicts
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DESIGN",
+    "GIVEN",
     "VERDICTS",
     "keep_verdicts",
     "kept_study",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 DESIGN = "design.json"
+GIVEN = "__given"
 VERDICTS = "coherence.parquet"
 
 
@@ -123,7 +126,8 @@ def pilots_study_of(folder: RunFolder) -> Experiment[Any] | None:
 
 def people_of(design: Design, frame: pd.DataFrame) -> People:
     """The people of a run's Parquet file, in the types that validation gives them."""
-    clean = frame[list(design.columns)].copy()
+    given = {f"{item.name}{GIVEN}": f"{item.name}{RAW}" for item in design.items if f"{item.name}{GIVEN}" in frame}
+    clean = frame[[*design.columns, *given]].rename(columns=given)
     for name in clean:
         if clean[name].dtype == "str":
             clean[name] = clean[name].astype(object).where(clean[name].notna(), None)

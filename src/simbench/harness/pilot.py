@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from simbench.design import People, Profile
-from simbench.errors import PilotError, PluginError
+from simbench.errors import ConfigError, PilotError, PluginError
+from simbench.experiments.base import Experiment
 from simbench.harness.config import Plan, ScoringPlan
 from simbench.interview import Script, Style
 from simbench.plugin.blame import blamed
 from simbench.samplers.base import Draw
+from simbench.samplers.none import NoPilot
 from simbench.stats.rng import generator
 
 __all__ = ["SEEN", "asking_script", "draw_pilot", "evaluated", "style_without", "training_script"]
@@ -91,12 +94,40 @@ def training_script(plan: Plan) -> Script:
     kept = [item.name for item in experiment.design.items if item.role not in roles]
     if not kept:
         raise PilotError("train_without leaves no question in the training transcripts")
-    return experiment.script(style_without(plan.settings.interview, without), kept if roles else ())
+    script = experiment.script(style_without(plan.settings.interview, without), kept if roles else ())
+    return replace(script, digits=in_digits(plan, experiment))
 
 
 def asking_script(plan: ScoringPlan) -> Script:
     """What writes the interviews of simulated participants."""
-    return plan.experiment.script(style_without(plan.settings.interview, plan.settings.ask_without))
+    script = plan.experiment.script(style_without(plan.settings.interview, plan.settings.ask_without))
+    return replace(script, digits=in_digits(plan, plan.experiment)) if isinstance(plan, Plan) else script
+
+
+def in_digits(plan: Plan, experiment: Experiment[Any]) -> frozenset[str]:
+    """The items that are asked for in digits, as ``interview.numbers`` says.
+
+    Where it is left open, those are the numbers of which the study has what people gave, if the backend writes its
+    answers and nobody wants the probabilities of options. ConfigError where digits are wanted and cannot be.
+    """
+    how, items = plan.settings.interview.numbers, {item.name for item in experiment.design.items if item.spans}
+    if how == "bins" or not items:
+        return frozenset()
+    if how == "digits" and not plan.backend.writes:
+        raise ConfigError(
+            f"interview.numbers=digits: backend {plan.backend.name!r} chooses among options as it is set, and writes "
+            "no digits; leave it out, or set backend.decoding=generate (local), backend.logprobs=false (APIs)"
+        )
+    given = experiment.given()
+    known = items & set([] if given is None else given.columns)
+    if how == "digits":
+        if plan.sampler.name != NoPilot.name and (lacking := sorted(items - known)):
+            raise ConfigError(
+                f"interview.numbers=digits: the study has no numbers of {', '.join(lacking)}, only bins, so "
+                "nobody's answers can be learned from in digits; leave it out, or set sampler=none"
+            )
+        return frozenset(items)
+    return frozenset(known if plan.backend.writes and not plan.settings.likelihood else ())
 
 
 def style_without(given: Style, without: Collection[str]) -> Style:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import STATUSES, Answer, Model, Workspace
 from simbench.design import PARTICIPANT, Design, Item, People
+from simbench.design.people import RAW
 from simbench.errors import PluginError
 from simbench.harness.config import Plan
 from simbench.harness.journal import Journal
@@ -95,6 +96,7 @@ def checked(answer: Answer, interview: Interview) -> Answer:
             probabilities={name: _chances(name, p, interview) for name, p in answer.probabilities.items()},
             valid_mass={name: _share(name, mass) for name, mass in answer.valid_mass.items()},
             cost=None if answer.cost is None else _amount("cost", answer.cost),
+            numbers={name: _number(name, number, answer, interview) for name, number in answer.numbers.items()},
             usage={kind: int(_amount(f"usage of {kind}", count)) for kind, count in answer.usage.items()},
         )
         json.dumps(plain.to_json(), allow_nan=False)
@@ -133,6 +135,14 @@ def _share(name: str, mass: float) -> float:
     return share
 
 
+def _number(name: str, number: float, answer: Answer, interview: Interview) -> float:
+    """A number as it was given; ValueError where the answer is not the bin it falls into."""
+    item = next((each for each in interview.items if each.name == name and each.digits), None)
+    if item is None or item.bin_of(float(number)) != answer.answers.get(name):
+        raise ValueError(f"the number {number!r:.80} is not of the answer to {name!r}")
+    return float(number)
+
+
 def _amount(what: str, value: Any) -> float:
     """A number of 0 or more, plain and finite; ValueError elsewhere."""
     number = float(value)
@@ -148,7 +158,8 @@ def response_frame(
 
     Columns: ``participant_id``, ``replicate``, (person, cluster), profile, factors, items, ``status``, ``error``, and
     ``<item>__p`` (option probabilities in the design's order of options) and ``<item>__valid_mass`` where
-    any answer has them. Items of rows that are not ok are missing.
+    any answer has them; ``<item>__raw`` is the number itself where it was asked for in digits. Items of rows that are
+    not ok are missing.
     """
     import numpy as np
     import pandas as pd
@@ -156,7 +167,8 @@ def response_frame(
     design = people.design
     keys = [each.key for each in interviews]
     shown = [{item.name: item for item in each.items} for each in interviews]
-    rows = people.frame.set_index(PARTICIPANT, drop=False).loc[[key[0] for key in keys]].reset_index(drop=True)
+    table = people.without_numbers().frame
+    rows = table.set_index(PARTICIPANT, drop=False).loc[[key[0] for key in keys]].reset_index(drop=True)
     rows.insert(1, "replicate", [key[1] for key in keys])
     given = [answers[key] for key in keys]
     codes = {
@@ -173,6 +185,9 @@ def response_frame(
         ]
         if any(chance is not None for chance in chances):
             rows[f"{item.name}__p"] = pd.Series(chances, dtype=object)
+        numbers = [a.numbers.get(item.name) if a.status == "ok" else None for a in given]
+        if any(number is not None for number in numbers):
+            rows[f"{item.name}{RAW}"] = pd.Series(numbers, dtype=float)
         mass = [a.valid_mass.get(item.name) for a in given]
         if any(share is not None for share in mass):
             rows[f"{item.name}__valid_mass"] = pd.Series(mass, dtype=float)

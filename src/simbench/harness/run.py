@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from simbench import errors
 from simbench.backends.base import Model, Progress, Workspace
 from simbench.design import People
+from simbench.design.people import RAW
 from simbench.errors import FailedBeforeError, PluginError
 from simbench.experiments.base import Experiment
 from simbench.files import digest, storage
 from simbench.harness.cache import ResponseCache
 from simbench.harness.config import Plan
 from simbench.harness.damage import accept_loss, answered, damage
-from simbench.harness.kept import DESIGN, keep_verdicts, kept_study
+from simbench.harness.kept import DESIGN, GIVEN, keep_verdicts, kept_study
 from simbench.harness.likelihood import LIKELIHOODS, Likelihoods, kept_likelihoods, look_up
 from simbench.harness.pilot import asking_script, draw_pilot, evaluated, training_script
 from simbench.harness.provenance import environment, interviews_digest
@@ -165,8 +166,8 @@ def carry_out(ready: Prepared, folder: RunFolder, progress: Progress, answers_st
     study = kept_study(plan, ready.humans, ready.asked, ready.pilot)
     with folder.recording(facts(ready, study)):
         folder.write_json(DESIGN, study)
-        folder.write_frame("pilot.parquet", with_given(plan.pilot_from or plan.experiment, ready.pilot))
-        folder.write_frame("people.parquet", with_given(plan.experiment, ready.asked))
+        folder.write_frame("pilot.parquet", with_given(ready.pilot))
+        folder.write_frame("people.parquet", with_given(ready.asked))
         model = adapt(ready, folder, progress)
         if answers_stand:
             responses = folder.read_frame("responses.parquet")
@@ -192,12 +193,10 @@ def _unused(ready: Prepared) -> Iterator[str]:
         yield f"pilot of {drawn}: {used} are learned from, since {drawn - used} left questions unanswered"
 
 
-def with_given(experiment: Experiment[Any], people: People) -> pd.DataFrame:
+def with_given(people: People) -> pd.DataFrame:
     """The people, and beside every binned answer the number that was given, as ``<item>__given``."""
-    given = experiment.given()
-    if given is None:
-        return people.frame
-    return people.frame.join(given.reindex(people.ids).add_suffix("__given").reset_index(drop=True))
+    names = {f"{item.name}{RAW}": f"{item.name}{GIVEN}" for item in people.design.items}
+    return people.frame.rename(columns=names)
 
 
 def prepare(plan: Plan) -> Prepared:
@@ -222,6 +221,9 @@ def prepare(plan: Plan) -> Prepared:
         "interviews": interviews_digest([*(each.interview for each in transcripts), *interviews]),
         "plugins": dict(plan.plugins),
     }
+    if written := sorted(asking_script(plan).digits):
+        told = [repr(asked.numbers(name).tolist()) for name in written]
+        identity["numbers"] = digest([told, [dict(each.numbers) for each in transcripts]])
     run_id = f"{slug(people.design.name)}-{plan.backend.name}-{plan.sampler.name}-{digest(identity)[:12]}"
     return Prepared(plan, people, learned_from, pilot.notes, asked, transcripts, interviews, run_id, sample)
 
@@ -237,7 +239,10 @@ def _people(experiment: Experiment[Any]) -> People:
         found = experiment.people()
         if not isinstance(found, People):
             raise PluginError(f"people returns simbench.People; found {type(found).__name__}")
+        given = experiment.given()
+    if given is None:
         return found
+    return People(found.design, found.frame.join(given.reindex(found.ids).add_suffix(RAW).reset_index(drop=True)))
 
 
 def is_done(folder: RunFolder, plan: Plan) -> bool:
@@ -285,6 +290,7 @@ def facts(ready: Prepared, study: Mapping[str, Any]) -> dict[str, Any]:
         },
         "seed": plan.settings.seed,
         "evaluated": plan.settings.evaluate,
+        "in_digits": sorted(asking_script(plan).digits),
         "humans": {
             "source": plan.experiment.source,
             "notes": list(plan.experiment.notes),

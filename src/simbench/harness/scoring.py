@@ -31,6 +31,7 @@ import numpy as np
 
 from simbench.backends.base import Progress
 from simbench.design import People
+from simbench.design.people import RAW
 from simbench.harness.baselines import BASELINES, baselines
 from simbench.harness.comparisons import (
     against_humans,
@@ -142,6 +143,14 @@ def scored(
         return _scored(plan, people, responses, pilot, likelihoods or Likelihoods(), progress or Silent())
 
 
+def _as_told(people: People, responses: pd.DataFrame) -> People:
+    """The people with the numbers they gave where the simulated ones gave numbers, too; elsewhere with bins."""
+    ok = responses[responses["status"] == "ok"]
+    names = (item.name for item in people.design.items if item.spans)
+    told = [name for name in names if f"{name}{RAW}" in ok and ok[f"{name}{RAW}"].notna().all()]
+    return people.without_numbers(but=told)
+
+
 def _scored(
     plan: ScoringPlan,
     people: People,
@@ -153,6 +162,7 @@ def _scored(
     import pandas as pd
 
     settings = plan.settings.scoring
+    people = _as_told(people, responses)
     weights = human_weights(plan, people)
     known = any(each.needs_likelihood for each in plan.metrics)
     learned = baselines(plan, people, pilot, known)

@@ -79,7 +79,7 @@ def _pooled(people: People, simulated: People, rows: Ints, sets: Ints) -> People
     """The humans and the simulated participants in one frame; who answers once there is a person of their own."""
     import pandas as pd
 
-    frame = pd.concat([people.frame, simulated.frame[people.frame.columns]], ignore_index=True)
+    frame = pd.concat([people.frame, simulated.frame.reindex(columns=people.frame.columns)], ignore_index=True)
     frame = frame.iloc[rows].reset_index(drop=True)
     if sets.max() == 1 and not people.design.person:
         frame[PARTICIPANT] = [f"{number}:{who}" for number, who in zip(sets, frame[PARTICIPANT], strict=True)]

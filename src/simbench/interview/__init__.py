@@ -9,8 +9,11 @@ from simbench.interview.elicitation import (
     line_cue,
     messages,
     read,
+    read_answer,
     read_option,
     transcript_messages,
+    unbounded,
+    wanted,
 )
 from simbench.interview.interview import Interview, Transcript
 from simbench.interview.script import Script, Style
@@ -28,6 +31,9 @@ __all__ = [
     "line_cue",
     "messages",
     "read",
+    "read_answer",
     "read_option",
     "transcript_messages",
+    "unbounded",
+    "wanted",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from simbench.design import Item, Value
 from simbench.errors import DataError, Problem
+from simbench.interview.numerals import say_number
 
 __all__ = ["Interview", "Transcript"]
 
@@ -48,11 +49,13 @@ class Interview:
 class Transcript:
     """An interview with a real person's answers: a training example, and a few-shot example.
 
-    ``answers`` maps every item's name to one of its option values.
+    ``answers`` maps every item's name to one of its option values; ``numbers`` holds the numbers themselves of those
+    that are asked for in digits.
     """
 
     interview: Interview
     answers: Mapping[str, Value]
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         wrong = [
@@ -60,9 +63,16 @@ class Transcript:
             for item in self.interview.items
             if self.answers.get(item.name) not in item.values
         ]
+        wrong += [
+            Problem(item.name, "the number that was given", "none")
+            for item in self.interview.items
+            if item.digits and item.name not in self.numbers
+        ]
         if wrong:
             raise DataError(f"transcript of {self.interview.participant_id}", wrong)
 
     def label(self, item: Item) -> str:
-        """This person's answer to an item, in words."""
+        """This person's answer to an item, in words, or in digits where it is asked for in digits."""
+        if item.digits:
+            return say_number(self.numbers[item.name])
         return item.labels[item.code(self.answers[item.name])]

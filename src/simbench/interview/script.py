@@ -11,14 +11,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from simbench.design import PARTICIPANT, Design, Item, People, Profile, Value
 from simbench.interview.interview import Interview, Transcript
+from simbench.interview.numerals import say_number
 from simbench.settings import one_of, setting
 
 __all__ = ["Script", "Style"]
 
 PERSONAS = ("list", "prose", "none")
 ORDERS = ("given", "reversed")
+NUMBERS = ("auto", "bins", "digits")
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,17 @@ class Style:
 
     persona: str = setting("list", "how the profile is told: list, prose or none (no demographics)")
     options: str = setting("given", "order in which options are shown: given or reversed")
+    numbers: str = setting(
+        "auto",
+        "how a number is asked for: bins (options), digits, or auto: in digits where the backend writes its answers "
+        "and the study has the numbers that people gave",
+    )
     wording: int = setting(0, "which wording of the introduction, where an experiment has several (0: first)")
 
     def __post_init__(self) -> None:
         one_of("interview.persona", self.persona, PERSONAS)
         one_of("interview.options", self.options, ORDERS)
+        one_of("interview.numbers", self.numbers, NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,7 @@ class Script:
     """Writes the interviews of one experiment.
 
     ``introduction`` opens every interview; ``vignette`` turns a treatment (factor name to value) into text.
+    ``digits`` names the items that are asked for in digits.
     """
 
     design: Design
@@ -46,13 +57,15 @@ class Script:
     vignette: Callable[[Mapping[str, Value]], str]
     style: Style = Style()
     ask: tuple[str, ...] = ()
+    digits: frozenset[str] = frozenset()
 
     @property
     def items(self) -> tuple[Item, ...]:
         """The items asked, in order, with their options in the order shown. ``ask`` empty: all items."""
         kept = [item for item in self.design.items if not self.ask or item.name in self.ask]
+        kept = [_in_digits(item) if item.name in self.digits else item for item in kept]
         if self.style.options == "reversed":
-            return tuple(_reversed(item) for item in kept)
+            return tuple(item if item.digits else _reversed(item) for item in kept)
         return tuple(kept)
 
     def items_in(self, treatment: Mapping[str, Value]) -> tuple[Item, ...]:
@@ -82,12 +95,18 @@ class Script:
                 yield replace(first, replicate=replicate)
 
     def transcripts(self, people: People) -> Iterator[Transcript]:
-        """Yield a transcript of every person who answered every item asked."""
+        """Yield a transcript of every person who answered every item asked, and with a number where it is one."""
         names = [item.name for item in self.items]
-        complete = people.where(people.frame[names].notna().all(axis=1))
+        written = [item.name for item in self.items if item.digits]
+        known = people.frame[names].notna().all(axis=1)
+        for name in written:
+            known &= np.isfinite(people.numbers(name))
+        complete = people.where(known)
+        numbers = {name: complete.numbers(name) for name in written}
         answers = complete.frame[names].to_dict("records")
-        for interview, given in zip(self.interviews(complete), answers, strict=True):
-            yield Transcript(interview, {str(name): _plain(value) for name, value in given.items()})
+        for row, (interview, given) in enumerate(zip(self.interviews(complete), answers, strict=True)):
+            plain = {str(name): _plain(value) for name, value in given.items()}
+            yield Transcript(interview, plain, {name: float(numbers[name][row]) for name in written})
 
     def shared(self, treatment: Mapping[str, Value]) -> str:
         """The part of an interview that a whole treatment group has in common."""
@@ -113,7 +132,14 @@ class Script:
 
 
 def _question(item: Item) -> str:
+    if item.digits:
+        low, high = map(say_number, item.ends)
+        return f"{item.name}: {item.text} Answer: a number from {low} to {high}."
     return f"{item.name}: {item.text} Options: {' | '.join(item.labels)}"
+
+
+def _in_digits(item: Item) -> Item:
+    return Item(item.name, item.role, item.text, item.options, item.ordered, spans=item.spans, digits=True)
 
 
 def _reversed(item: Item) -> Item:

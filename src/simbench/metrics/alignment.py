@@ -274,7 +274,8 @@ class Wasserstein(Distance[NoConfig]):
     average answer has to be moved; lower is closer; with equally spaced options 1 minus it is OpinionQA's
     representativeness. Per item, subgroup level, mean over ordered beliefs, and from option probabilities
     (``wasserstein_expected``). ``mean_difference`` of items that are numbers: simulated minus human mean, in their
-    own units, a bin counting as its middle; 0 = the same mean.
+    own units; 0 = the same mean. Where both sides gave numbers these count, else a bin counts as its middle; the same
+    for distances per item, whose scale is then from the lowest to the highest number that can be.
 
     Failure modes: not defined for items without order (they say so); positive by chance alone, so read it
     beside its ceiling; takes the spacing of options at face value; small where both sides crowd in the middle.
@@ -300,15 +301,36 @@ class Wasserstein(Distance[NoConfig]):
         reason = self.refuses(item) or too_few(*counts)
         if reason:
             return Score.missing("mean_difference", reason, comparison.resamples, **where)
+        given = _given(comparison, item)
         human, simulated = (
             ratio(counted @ positions(item), counted.sum(axis=1))
             for counted in (side.counts(item.name) for side in comparison.sides)
         )
+        if given is not None:
+            human, simulated = (
+                ratio(side.weights @ np.nan_to_num(each), side.weights @ ~np.isnan(each))
+                for side, each in zip(comparison.sides, given, strict=True)
+            )
         return Score("mean_difference", simulated - human, human, simulated, **where)
 
     def refuses(self, item: Item) -> str | None:
         """Only ordered items have a distance along their scale."""
         return super().refuses(item) or (None if item.ordered else "the options have no order")
+
+    def _whole(self, comparison: Comparison, item: Item, expected: bool) -> Floats | None:
+        numbers = None if expected or self.refuses(item) else _given(comparison, item)
+        if numbers is None:
+            return super()._whole(comparison, item, expected)
+        values = np.unique(np.concatenate([each[~np.isnan(each)] for each in numbers]))
+        if len(values) < 2:
+            return np.zeros(comparison.resamples)
+        from simbench.stats.divergences import wasserstein_ordered
+
+        human, simulated = (
+            side.code_counts(np.where(np.isnan(each), -1, np.searchsorted(values, each)), len(values))
+            for side, each in zip(comparison.sides, numbers, strict=True)
+        )
+        return wasserstein_ordered(human, simulated, values) * float(np.ptp(values) / np.ptp(item.ends))
 
     def distance(self, human: Floats, simulated: Floats, item: Item | None) -> Floats:
         """Normalised Wasserstein-1 distance."""
@@ -353,6 +375,13 @@ class KLDivergence(Distance[KLConfig]):
         from simbench.stats.divergences import kl_divergence
 
         return kl_divergence(human, simulated, self.config.smoothing)
+
+
+def _given(comparison: Comparison, item: Item) -> list[Floats] | None:
+    """The numbers (n,) of both sides, where the people's are known as such; None elsewhere."""
+    if not item.spans or np.isnan(comparison.human.people.numbers(item.name)).all():
+        return None
+    return [side.numbers(item) for side in comparison.sides]
 
 
 def _human_counts(comparison: Comparison, part: Score) -> Floats:

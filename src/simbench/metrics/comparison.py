@@ -92,9 +92,13 @@ class Side(_Remembering):
         return self.once(("codes", item), lambda: self.people.codes(item))
 
     def numbers(self, item: Item) -> Floats:
-        """Answers (n,) as numbers, NaN where missing: see :func:`positions`."""
+        """Answers (n,) as numbers, NaN where missing: the number given where known, else as :func:`positions`."""
         codes = self.codes(item.name)
-        return np.where(codes >= 0, positions(item)[codes], np.nan)
+        counted = np.where(codes >= 0, positions(item)[codes], np.nan)
+        if not item.spans:
+            return counted
+        given = self.people.numbers(item.name)
+        return np.where(np.isnan(given), counted, given)
 
     def members(self, variable: str, level: str) -> Bools:
         """Who (n,) belongs to a level of a profile variable (or of ``"condition"``)."""
@@ -274,7 +278,9 @@ class Comparison(_Remembering):
     def _build(self, formula: str) -> tuple[RegressionDesign, RegressionDesign] | str:
         from simbench.stats.regression import formula_columns, formula_designs
 
-        frames = [side.people.frame for side in self.sides]
+        frames = [self.human.people.formula_frame()]
+        same = self.simulated.people is self.human.people
+        frames.append(frames[0] if same else self.simulated.people.formula_frame())
         columns = list(formula_columns(formula))
         for who, frame in zip(("human", "ok simulated"), frames, strict=True):
             if set(columns) <= set(frame.columns) and not frame[columns].notna().all(axis=1).any():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simbench.design import Regression
-from simbench.metrics.comparison import UNWEIGHTED, Comparison, Floats, Side
+from simbench.metrics.comparison import UNWEIGHTED, Comparison, Floats, Ints, Side
 
 if TYPE_CHECKING:
     from simbench.stats.regression import Design, Fit
@@ -172,15 +172,15 @@ def _fitted(family: str, design: Design, weights: Floats, levels: Floats | None,
 
     if family == "ordered_logit":
         bare = design.without_intercept()
-        codes = np.searchsorted(_sorted(levels), design.outcome)
+        codes = _bins(_sorted(levels), design.outcome)
         return fit_ordered(codes, bare.matrix, weights, names=bare.names, levels=list(_sorted(levels)), **robust)
     if family == "interval":
         edges = _sorted(levels)
-        codes = np.searchsorted(edges, design.outcome)
+        codes = _bins(edges, design.outcome)
         return fit_interval(codes, edges[1:], design.matrix, weights, names=design.names, **robust)
     if family == "multinomial":
         return fit_multinomial(
-            np.searchsorted(_sorted(levels), design.outcome),
+            _bins(_sorted(levels), design.outcome),
             design.matrix,
             weights,
             names=design.names,
@@ -220,6 +220,11 @@ def _levels(designs: tuple[Design, ...], values: tuple[object, ...] | None) -> F
     if values is None or not all(isinstance(value, (int, float)) for value in values):
         return occurring
     return np.array(sorted(float(str(value)) for value in values))
+
+
+def _bins(levels: Floats, outcome: Floats) -> Ints:
+    """Which level (n,) each outcome is, or which bin a number falls into whose lowest numbers are the levels (K,)."""
+    return np.searchsorted(levels, outcome, side="right") - 1
 
 
 def _sorted(levels: Floats | None) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +45,7 @@ def weak_regressions(people: People) -> tuple[str, ...]:
 def _sample(people: People, regression: Regression) -> Sample:
     from simbench.stats.regression import formula_designs
 
-    return formula_designs(regression.formula, people.frame, orders=people.design.orders)[0]
+    return formula_designs(regression.formula, people.formula_frame(), orders=people.design.orders)[0]
 
 
 def _unfit(people: People, regression: Regression) -> str | None:
@@ -123,6 +124,7 @@ def _weak(people: People, regression: Regression) -> str | None:
     sample = _sample(people, regression)
     if not len(sample.rows):
         return "no row is complete and finite"
+    sample = _binned(people, regression, sample)
     if regression.family == "ordered_logit":
         plain, codes = sample.without_intercept(), np.unique(sample.outcome, return_inverse=True)[1]
         return fit_ordered(codes, plain.matrix, names=plain.names).reason()
@@ -136,6 +138,15 @@ def _weak(people: People, regression: Regression) -> str | None:
             return "everyone gave the same answer to the outcome"
         return fit_multinomial(codes.reshape(-1), sample.matrix, names=sample.names).reason()
     return fit_glm(regression.family, sample.outcome, sample.matrix, names=sample.names).reason()
+
+
+def _binned(people: People, regression: Regression, sample: Sample) -> Sample:
+    """The sample, a number as its bin where the family takes levels."""
+    item = next((each for each in people.design.items if each.name == sample.outcome_name), None)
+    if regression.family not in CODED or item is None or not item.spans:
+        return sample
+    edges = np.array([float(value) for value in item.values])
+    return replace(sample, outcome=edges[np.searchsorted(edges, sample.outcome, side="right") - 1])
 
 
 def _columns(design: Design, regression: Regression) -> list[str]:

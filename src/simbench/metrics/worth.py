@@ -131,7 +131,9 @@ def _means(comparison: Comparison, table: Matched, split: _Split) -> Iterator[Sc
     for item in comparison.design.items:
         columns: dict[str, tuple[Floats, Floats]] = {}
         if item.ordered:
-            columns[item.name] = (comparison.human.numbers(item), _expected(comparison, item, positions(item)))
+            known = item.name in comparison.simulated.probabilities
+            guess = _expected(comparison, item, positions(item)) if known else comparison.simulated.numbers(item)
+            columns[item.name] = (comparison.human.numbers(item), guess)
         else:
             for code, value in enumerate(item.values):
                 is_it = np.arange(len(item.values)) == code
@@ -163,7 +165,7 @@ def _outcome(comparison: Comparison, drawn: Design) -> Floats:
         return drawn.outcome
     import pandas as pd
 
-    options = pd.DataFrame({item.name: list(item.values)})
+    options = pd.DataFrame({item.name: list(positions(item)) if item.spans else list(item.values)})
     (each,) = formula_designs(f"{drawn.outcome_name} ~ 1", options, orders=comparison.design.orders)
     codes = comparison.simulated.codes(item.name)[drawn.rows]
     # What learns from the data it is given (center, standardize) is another outcome on the options alone.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from simbench.design import PARTICIPANT, Design, Item
+from simbench.design.numbers import as_number
 from simbench.experiments.base import Experiment
 from simbench.experiments.recorded import Recorded
 from simbench.harness.journal import Journal
@@ -15,6 +16,7 @@ from simbench.harness.kept import name_of, people_of
 from simbench.harness.pilot import style_without
 from simbench.harness.run import Run
 from simbench.interview import Interview, Style
+from simbench.interview.numerals import say_number
 from simbench.metrics.score_table import ScoreTable, title
 from simbench.plugin.manager import Registry
 from simbench.report.formats import number
@@ -161,20 +163,24 @@ def pairs(run: Run, experiment: Experiment[Any] | None) -> list[Pair]:
     first = first.at(range(min(SAMPLES, len(first))))
     config = run.manifest["config"]
     style = style_without(Style(**config["interview"]), config.get("ask_without") or ())
-    interviews = experiment.script(style).interviews(first)
+    script = replace(experiment.script(style), digits=frozenset(run.manifest.get("in_digits", ())))
+    interviews = script.interviews(first)
     said = Journal(run.folder / "responses.jsonl").read()
     return [
         _pair(interview, row, said.get((interview.participant_id, 0)))
-        for interview, row in zip(interviews, first.frame.to_dict("records"), strict=True)
+        for interview, row in zip(interviews, first.formula_frame().to_dict("records"), strict=True)
     ]
 
 
 def _pair(interview: Interview, row: Mapping[Any, Any], answer: Any) -> Pair:
     def label(item: Item, value: Any) -> str:
-        code = item.code(value)
+        number = as_number(value)
+        if item.digits and number == number:
+            return say_number(number)
+        code = item.code(item.bin_of(number) if item.spans and number == number else value)
         return item.labels[code] if code >= 0 else "(no answer)"
 
-    given = answer.answers if answer is not None else {}
+    given = {} if answer is None else {**answer.answers, **answer.numbers}
     return Pair(
         str(row[PARTICIPANT]),
         interview.condition,

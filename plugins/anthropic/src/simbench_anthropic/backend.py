@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simbench.errors import ConfigError
+from simbench.interview import unbounded
 from simbench.settings import setting
 from simbench_api import ApiBackend, ApiConfig, Ask, Declared, Provider
 
@@ -100,7 +101,7 @@ class Anthropic(ApiBackend[AnthropicConfig]):
             _mark_shared(body, ask.shared - len(system))
         body |= ask.settings
         if ask.schema is not None:
-            body["output_config"] = {"format": {"type": "json_schema", "schema": ask.schema}}
+            body["output_config"] = {"format": {"type": "json_schema", "schema": unbounded(ask.schema)}}
         return body
 
 

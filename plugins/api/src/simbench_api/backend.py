@@ -63,6 +63,11 @@ class ApiBackend(Backend[A]):
         """The JSON body of a request. Needs no library of the provider's."""
 
     @property
+    def writes(self) -> bool:
+        """Answers are text; with probabilities of their tokens they are options."""
+        return not self.config.logprobs
+
+    @property
     def terms(self) -> Terms:
         """What is known before anything is sent."""
         config, found = self.config, self._found_out

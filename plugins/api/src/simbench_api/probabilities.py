@@ -37,7 +37,7 @@ def option_chances(tokens: Sequence[Token], items: Sequence[Item], form: str) ->
     found = {}
     for item in items:
         labels = [_written(label, form) for label in item.labels]
-        start = _start(text, item, form)
+        start = None if item.digits else _start(text, item, form)
         if start is None or not _distinct(labels):
             continue
         chances = _at(tokens, start, labels, "" if form == "turns" else {"json": '"', "lines": "\n"}[form])

@@ -15,7 +15,7 @@ from typing import Any
 
 from simbench.backends.base import Answer
 from simbench.design import Item, Value
-from simbench.interview import Interview, Message, json_schema, messages, read, read_option
+from simbench.interview import Interview, Message, json_schema, messages, read, read_answer, wanted
 from simbench_api.fewshot import with_examples
 from simbench_api.probabilities import option_chances
 from simbench_api.wire import Ask, Reply
@@ -80,6 +80,7 @@ class _Log:
     attempts: list[dict[str, Any]] = field(default_factory=list)
     chances: dict[str, Any] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
+    numbers: dict[str, float] = field(default_factory=dict)
 
     def hear(self, reply: Reply) -> None:
         self.usage.update(reply.usage)
@@ -108,6 +109,7 @@ class _Log:
             +self.usage,
             sum(known) if len(known) == len(self.costs) else None,
             self.attempts if notable else (),
+            dict(self.numbers) if status == "ok" else {},
         )
 
 
@@ -149,6 +151,7 @@ def _at_once(interview: Interview, manner: Manner) -> Conversation:
         reading = read(reply.text, interview.items, manner.form)
         answers, error = reading.answers, "; ".join(reading.problems)
         if reading.ok:
+            log.numbers |= reading.numbers
             log.texts.append(reply.text)
             return log.answer(interview, "ok", answers, None)
         log.invalid(error, reply.text)
@@ -160,19 +163,21 @@ def _turns(interview: Interview, manner: Manner) -> Conversation:
     log = _Log()
     answers: dict[str, Value] = {}
     for item in interview.items:
-        said = messages(interview, "turns", answers)
+        said = messages(interview, "turns", answers, log.numbers)
         for attempt in range(manner.reask + 1):
             reply = yield manner.ask(interview, (item,), said, attempt), attempt
             log.hear(reply)
-            value = read_option(reply.text, item) if reply.status == "ok" else None
-            if value is not None or reply.status != "ok":
+            found = read_answer(reply.text, item) if reply.status == "ok" else None
+            if found is not None or reply.status != "ok":
                 break
-            log.invalid(f"{item.name}: expected one of its options, found {reply.text[:80]!r}", reply.text)
+            log.invalid(f"{item.name}: expected {wanted(item)}, found {reply.text[:80]!r}", reply.text)
         log.texts.append(reply.text)
-        if value is None:
+        if found is None:
             status = "invalid" if reply.status == "ok" else reply.status
             return log.answer(interview, status, answers, log.attempts[-1].get("error"))
-        answers[item.name] = value
+        answers[item.name] = found[0]
+        if found[1] is not None:
+            log.numbers[item.name] = found[1]
     return log.answer(interview, "ok", answers, None)
 
 

@@ -40,6 +40,11 @@ class Local(Backend[LocalConfig]):
         self._asked: Sequence[Interview] = ()
         self._announced = False
 
+    @property
+    def writes(self) -> bool:
+        """Whether answers are generated text, and not choices among options."""
+        return self.config.decoding == "generate"
+
     def check(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> None:
         """Refuse a model's name or an adapter that cannot be, before anything is imported or loaded."""
         from simbench_local.store import check_name

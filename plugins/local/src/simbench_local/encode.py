@@ -57,6 +57,9 @@ class Encoder:
         """Tokens of the assistant's turn of a transcript, with the token that ends it."""
         tokens: list[int] = []
         for plan in self.plan(transcript.interview.items):
+            if plan.item.digits:
+                tokens += self._behind_line(f"{line_cue(plan.item)}{transcript.label(plan.item)}\n")
+                continue
             tokens += plan.forced
             tokens += plan.tree.options[plan.item.code(transcript.answers[plan.item.name])]
         return [*tokens, self.end]

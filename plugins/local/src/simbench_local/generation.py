@@ -111,6 +111,7 @@ class _Writer:
             interview.replicate,
             status,
             answers=reading.answers,
+            numbers=reading.numbers if reading.ok else {},
             text=text,
             error="; ".join(reading.problems) or None,
             usage={"input": len(request.prompt), "output": len(written[:stop])},

@@ -8,7 +8,7 @@ from typing import Any
 
 from simbench.backends.base import Estimate, Model, Workspace
 from simbench.errors import DataError, Problem
-from simbench.interview import Interview, Transcript
+from simbench.interview import Interview, Transcript, unbounded
 from simbench_api import ApiBackend, Ask, Declared, Provider
 from simbench_openai.config import HOST, OpenAIConfig, deploys
 
@@ -100,7 +100,9 @@ class OpenAI(ApiBackend[OpenAIConfig]):
         if self.config.reasoning_effort is not None:
             body["reasoning_effort"] = self.config.reasoning_effort
         if ask.schema is not None:
-            named = {"name": "answers", "strict": True, "schema": ask.schema}
+            bounded = self.config.host == HOST and not ask.model.startswith("ft:")  # others take no ends of numbers
+            schema = ask.schema if bounded else unbounded(ask.schema)
+            named = {"name": "answers", "strict": True, "schema": schema}
             body["response_format"] = {"type": "json_schema", "json_schema": named}
         return body
 

@@ -22,6 +22,7 @@ __all__ = ["Knowledge", "Piece", "Reply", "compose", "count_tokens", "flatten", 
 
 BASE_WEIGHT = 4.0  # how many examples the unadapted answer counts for
 _QUESTION = re.compile(r"^([^\s:]+): .*Options: (.+)$", re.MULTILINE)  # as simbench writes questions
+_IN_DIGITS = re.compile(r"^([^\s:]+): .*Answer: a number from (\d+) to (\d+)\.$", re.MULTILINE)
 _ASKED = re.compile(r"([^\s:]+)\?\s*$")  # one question in a conversation: its name and a question mark
 _TOKEN = re.compile(r"\s?\w+|[^\w\s]+|\s+")
 
@@ -151,7 +152,8 @@ def compose(
 ) -> Reply:
     """The answer to a conversation: JSON under ``schema``, else to the questions found in the text.
 
-    A question is a line ``name: words Options: a | b | c``. If the last turn ends in ``name?``, that one is
+    A question is a line ``name: words Options: a | b | c``, or
+    ``name: words Answer: a number from 0 to 9.``. If the last turn ends in ``name?``, that one is
     answered with the bare option; otherwise all are, one line each.
     """
     shown = Knowledge()
@@ -168,6 +170,9 @@ def compose(
         for message in messages
         for name, options in _QUESTION.findall(flatten(message.get("content")))
     }
+    for message in messages:
+        for name, low, high in _IN_DIGITS.findall(flatten(message.get("content"))):
+            questions[name] = [str(number) for number in range(int(low), int(high) + 1)]
     asked = _ASKED.search(last)
     if asked and asked.group(1) in questions:
         return Reply((voice.choose(questions[asked.group(1)], asked.group(1)),))
