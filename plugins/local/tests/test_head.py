@@ -282,7 +282,7 @@ def test_rows_of_one_human_are_in_one_fold(study: Study) -> None:
     folds = pilot_folds(people, 0)
     assert len(set(folds.tolist())) == 5
     assert all(len(set(folds[at : at + 3].tolist())) == 1 for at in range(0, 60, 3))
-    assert not pilot_folds(people[:27], 0).any()  # nine humans
+    assert not pilot_folds(people[:12], 0).any()  # four humans
 
 
 def test_what_a_blend_says_in_words_is_what_its_gain_says(study: Study, workspace: Workspace) -> None:

@@ -25,22 +25,23 @@ from simbench.interview import Interview, Transcript
 from simbench.stats.pooling import Stack, Weights, fit_weights, pooled
 from simbench.stats.rng import generator
 
-__all__ = ["Blend", "Voices", "answers_of", "pilot_folds"]
+__all__ = ["TOO_SMALL", "Blend", "Voices", "answers_of", "pilot_folds"]
 
 Voices = Mapping[str, Sequence[Floats]]
 """By name: per item the probabilities (n, K) of all its options, 0 for those that a person is not offered."""
 
 TABLE = "tabular"
 FOLDS = 5
-COMMON, OWN = 10.0, 100.0
+COMMON, OWN = 20.0, 100.0
 SEEN = 0.5  # made-up people per option
 Z = 1.959964
+TOO_SMALL = f"cross-validation takes {2 * FOLDS} transcripts of {FOLDS} people or more"
 
 
 def pilot_folds(pilot: Sequence[Transcript], seed: int) -> NDArray[np.int64]:
-    """Which fold (n,) each transcript of a pilot is in, humans whole; all 0 for fewer than two humans per fold."""
+    """Which fold (n,) each transcript of a pilot is in, humans whole; all 0 where it is :data:`TOO_SMALL`."""
     humans = len({each.interview.human for each in pilot})
-    if humans < 2 * FOLDS:
+    if humans < FOLDS or len(pilot) < 2 * FOLDS:
         return np.zeros(len(pilot), dtype=np.int64)
     return folds_of(pilot, FOLDS, generator(seed, "blend", "folds"))
 
@@ -57,7 +58,7 @@ class Blend:
 
     ``items`` (per item ``values``, ``counts`` of the pilot, and by member ``weights`` and ``deviations``),
     ``members``, ``tabular`` (a handle), ``pilot`` and ``folds`` (numbers of people and folds), ``gain``: bits per
-    answer that the pool foretold the pilot's people better, out of fold, than the pool of the table alone, with a 95 %
+    answer by which the pool beats the pool of the table alone on the pilot's own people, out of fold, with a 95 %
     interval.
     """
 
@@ -116,7 +117,7 @@ class Blend:
         if gain is None:
             return (
                 f"a pilot of {self.known['pilot']} is too small to tell what the model adds to its frequencies: "
-                f"these alone are used (a blend takes {2 * FOLDS} people or more)"
+                f"these alone are used ({TOO_SMALL})"
             )
         adds = "adds" if gain["low"] > 0 else "is not shown to add anything" if gain["high"] > 0 else "does not add"
         return (

@@ -11,7 +11,7 @@ import numpy as np
 
 from simbench.arrays import Floats
 from simbench.backends.base import Model, Workspace
-from simbench.backends.blend import FOLDS, Blend, answers_of, pilot_folds
+from simbench.backends.blend import TOO_SMALL, Blend, answers_of, pilot_folds
 from simbench.design import Item
 from simbench.errors import ConfigError
 from simbench.interview import Interview, Transcript
@@ -107,7 +107,7 @@ def _weak_points(loaded: Loaded, pilot: Sequence[Transcript], hidden: Floats, fo
     if not folds.any():
         yield (
             f"a pilot of {len(pilot)} is too small to choose a layer and penalties in it: the middle layer and the "
-            f"strongest penalty are taken (cross-validation takes {2 * FOLDS} people)"
+            f"strongest penalty are taken ({TOO_SMALL})"
         )
     if lost := float((~np.isfinite(hidden)).mean()):
         yield f"{lost:.2%} of the model's hidden states are too large for {loaded.placement.dtype} and are left out"
