@@ -27,6 +27,7 @@ from simbench.metrics.diversity import Diversity
 from simbench.metrics.equivalent import EquivalentN
 from simbench.metrics.individual import Individual
 from simbench.metrics.worth import Worth
+from simbench.report.figures import distributions
 from simbench.stats.rectified import Sample, rectified_glm
 from simbench.stats.rng import generator
 
@@ -251,3 +252,17 @@ def test_weights_written_as_text_are_numbers(study: Any, weighted: Any) -> None:
     assert resampled(People.of(weighted.design, human))["words"].endswith(
         "weighted (w): for a mean as good as 10 rows of equal weight"
     )
+
+
+def test_the_figure_of_answers_is_weighted(study: Any, weighted: Any) -> None:
+    """Shares by weight, and whiskers of as many answers as these are worth."""
+    human = drawn(study, 1, 300)
+    design = weighted.design
+    frame = People.of(design, human).frame
+    data, plain = (distributions(each, frame, frame, "humans").data for each in (design, study.design))
+    rows, without = (table[table["item"] == "harm"] for table in (data, plain))
+    shares = human.groupby("harm")["w"].sum() / human["w"].sum()
+    assert rows["human"].to_numpy() == pytest.approx(shares.to_numpy())
+    assert (rows["n_human"] == 300).all()
+    width, other = ((table["human_high"] - table["human_low"]).sum() for table in (rows, without))
+    assert width > other

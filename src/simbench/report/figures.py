@@ -45,7 +45,7 @@ def distributions(design: Design, people: pd.DataFrame, ok: pd.DataFrame, marked
     import pandas as pd
 
     unit = design.cluster or design.person or PARTICIPANT
-    data = pd.concat([_shares(item, unit, people, ok) for item in design.items], ignore_index=True)
+    data = pd.concat([_shares(item, unit, design.weight, people, ok) for item in design.items], ignore_index=True)
     together = any(unit in frame and frame[unit].duplicated().any() for frame in (people, ok))
     if not len(ok):
         return None
@@ -69,27 +69,38 @@ def distributions(design: Design, people: pd.DataFrame, ok: pd.DataFrame, marked
         data,
         draw,
         (WIDTH, 0.4 + 2.1 * math.ceil(len(design.items) / 2)),
-        "Share of each option among the answers to an item; whiskers are 95 % Wilson intervals"
+        f"{'Weighted share' if design.weight else 'Share'} of each option among the answers to an item; whiskers are "
+        "95 % Wilson intervals"
         + (", of as many answers as these are worth where persons or clusters have several." if together else "."),
     )
 
 
-def _shares(item: Item, unit: str, people: pd.DataFrame, ok: pd.DataFrame) -> pd.DataFrame:
+def _shares(item: Item, unit: str, weight: str | None, people: pd.DataFrame, ok: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     columns: dict[str, Any] = {"item": item.name, "option": [str(v) for v in item.values], "label": list(item.labels)}
     for side, frame in (("human", people), ("simulated", ok)):
         codes = item.codes(frame[item.name])
-        counts = np.bincount(codes[codes >= 0], minlength=len(item.options)).astype(float)
-        n = counts.sum()
-        share = counts / n if n else np.full(len(counts), np.nan)
-        low, high = _wilson(share, _worth(codes, share, frame[unit]) if unit in frame else n)
-        columns |= {side: share, f"{side}_low": low, f"{side}_high": high, f"n_{side}": int(n)}
+        known = codes >= 0
+        heavy = np.ones(len(codes)) if weight is None else frame[weight].to_numpy(dtype=float)
+        counts, n = np.bincount(codes[known], heavy[known], minlength=len(item.options)), int(known.sum())
+        share = counts / counts.sum() if n else np.full(len(counts), np.nan)
+        alone = unit not in frame or not n
+        low, high = _wilson(share, n if alone else _worth(codes, share, frame[unit], heavy, weight is not None))
+        columns |= {side: share, f"{side}_low": low, f"{side}_high": high, f"n_{side}": n}
     return pd.DataFrame(columns)
 
 
-def _worth(codes: np.ndarray[Any, Any], share: np.ndarray[Any, Any], units: pd.Series) -> Any:
-    """How many independent answers (K,) the answers (n,) to each option are worth: n, fewer where units have several.
+def _worth(
+    codes: np.ndarray[Any, Any],
+    share: np.ndarray[Any, Any],
+    units: pd.Series,
+    heavy: np.ndarray[Any, Any],
+    weighted: bool,
+) -> Any:
+    """How many independent answers (K,) the answers (n,) to each option are worth.
+
+    n; fewer where units have several, and where answers have unequal weights ``heavy`` (n,).
 
     The effective sample size: share (1 - share) over the variance of the share between units, as in Dean and Pagano
     (2015, Statistics in Medicine 34); the number of units where an answer is everybody's or nobody's.
@@ -97,12 +108,12 @@ def _worth(codes: np.ndarray[Any, Any], share: np.ndarray[Any, Any], units: pd.S
     known = codes >= 0
     unit = np.unique(units.to_numpy(str)[known], return_inverse=True)[1].reshape(-1)
     n, groups = int(known.sum()), int(unit.max(initial=-1)) + 1
-    if groups in (n, 0, 1):
+    if groups in (0, 1) or (groups == n and not weighted):
         return np.full(share.shape, float(groups))
-    off = (codes[known][:, None] == np.arange(len(share))) - share
+    off = ((codes[known][:, None] == np.arange(len(share))) - share) * heavy[known][:, None]
     sums = np.zeros((groups, len(share)))
     np.add.at(sums, unit, off)
-    variance = groups / (groups - 1) * (sums**2).sum(axis=0) / n**2
+    variance = groups / (groups - 1) * (sums**2).sum(axis=0) / heavy[known].sum() ** 2
     spread = share * (1 - share)
     return np.where(spread > 0, np.clip(spread / np.where(variance > 0, variance, np.inf), 1, n), groups)
 
