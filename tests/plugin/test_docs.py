@@ -25,7 +25,7 @@ def test_the_trust_game_runs_as_written(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / f"{INLINE}.py").write_text("\n\n".join(examples))
     shutil.copy(DOCS / "examples" / "trust.csv", tmp_path)
     monkeypatch.chdir(tmp_path)
-    done = simbench.run("trust_game", "uniform", scoring=FEW)
+    done = simbench.run("stake_game", "uniform", scoring=FEW)
     assert done.manifest["humans"]["n"] == 120
     assert done.manifest["humans"]["synthetic"] is True
     assert not done.manifest["metric_faults"]

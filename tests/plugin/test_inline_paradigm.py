@@ -28,7 +28,7 @@ class TrustGameConfig:
 class TrustGame(Experiment[TrustGameConfig]):
     """Trust game with a low and a high stake; toy people."""
 
-    name = "trust_game"
+    name = "stake_game"
     Config = TrustGameConfig
     factors = (Factor("stake", ("low", "high")),)
     profile = (Profile("age", bins=(30, 50)), Profile("gender", levels=("woman", "man")))
@@ -69,11 +69,11 @@ def test_a_paradigm_in_one_short_file(command: Command, tmp_path: Path) -> None:
     assert len(PARADIGM.strip().splitlines()) < 60
     (tmp_path / "simbench_plugins.py").write_text(PARADIGM)
     done = command(
-        "experiment=trust_game", "experiment.people=80", "backend=uniform", "sampler.n=20", "scoring.resamples=50"
+        "experiment=stake_game", "experiment.people=80", "backend=uniform", "sampler.n=20", "scoring.resamples=50"
     )
     assert done.returncode == 0, done.stderr
     assert "SYNTHETIC" in done.stdout
-    (folder,) = (tmp_path / "runs").glob("trust_game-*")
+    (folder,) = (tmp_path / "runs").glob("stake_game-*")
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["status"] == "done"
     assert manifest["humans"]["n"] == 80
@@ -82,5 +82,5 @@ def test_a_paradigm_in_one_short_file(command: Command, tmp_path: Path) -> None:
     scores = pd.read_parquet(folder / "scores.parquet")
     assert {"js_distance", "value_action_gap", "unique_structures", "f1_sign"} <= set(scores["metric"])
     assert len(pd.read_parquet(folder / "responses.parquet")) == 60
-    shown = command("show", "experiment", "trust_game")
+    shown = command("show", "experiment", "stake_game")
     assert "how many people the toy data hold" in shown.stdout
