@@ -97,11 +97,10 @@ def test_runs_of_different_studies_are_refused_or_stand_side_by_side(home: Path,
 def test_p_values_of_exchanges_grow_with_what_they_claim(runs: Runs) -> None:
     """That models do not answer alike, that they are not equally close, that this holds in a table of tests."""
     table = compare_runs(runs, load_plugins()).differences
-    tested = table.dropna(subset="p_swaps")
+    tested = table[table["exchanged"]]
     assert len(tested) > 30
-    assert (tested["p_models"] >= tested["p_swaps"]).all()
-    assert (tested["p_step"] >= tested["p_models"] - 1e-9).all()
-    assert (tested["p"] == tested["p_models"]).all()
+    assert (tested["p_closer"] >= tested["p"]).all()
+    assert (tested["p_step"] >= tested["p"] - 1e-9).all()
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +206,7 @@ def test_formats(form: str, runs: Runs, capsys: pytest.CaptureFixture[str]) -> N
         assert "js_distance" not in printed  # underscores are escaped
     if form == "markdown":
         bars = {line.count("|") for line in printed.splitlines() if line.startswith("| js_distance (mean) |")}
-        assert bars <= {8, 9, 11}
+        assert bars <= {8, 11}
 
 
 def test_runs_that_differ_in_one_setting_are_told_apart_by_it(runs: Runs) -> None:

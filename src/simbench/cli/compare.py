@@ -135,8 +135,7 @@ def _short_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     if pairs.empty:
         return pairs
     short = pairs.assign(metric=_figure(pairs), difference=_with_interval(pairs, "difference"))
-    models = ["p_models"] if (pairs["p_models"].notna() & (pairs["p_models"] != pairs["p"])).any() else []
-    return short[["metric", "a", "b", "difference", "p", *models, "p_step", "p_bh"]].rename(
+    return short[["metric", "a", "b", "difference", "p", "p_step", "p_closer"]].rename(
         columns={"difference": "a - b [95 %]"}
     )
 

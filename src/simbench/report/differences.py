@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["MOST_PAIRS_OF", "Losses", "differences"]
 
 MOST_PAIRS_OF = 8
-PS = ("p", "p_models", "p_swaps", "p_step")
 PER_PAIR = 40
 """Exchanges per pair, so that p-values corrected for all pairs can reach half of 0.05."""
 
@@ -37,12 +36,12 @@ def differences(
     """One row per figure and pair, and what the reader must know of them.
 
     Columns: ``difference`` of losses a - b (below 0: a is closer to human), its interval for other people and, of
-    several pilots, other pilots; ``p``, two-sided, of the same. ``p_swaps``: exact, that the two models do not differ
-    in anything, by exchanging their answers for a person and looking at this figure. ``p_models``: the same as a test
-    that these very models are equally close (:func:`simbench.stats.swaps.guarded`), never below ``p_swaps``;
-    ``p_step``: corrected for all figures of a pair (step-down max-T) and for all pairs (Bonferroni). ``p_holm``,
-    ``p_bh``: ``p`` adjusted over all rows. With one pilot on either side ``p`` is ``p_models``; where nothing can be
-    exchanged, that of the bootstrap.
+    several pilots, other pilots; ``p``: exact, that the models do not differ, by exchanging their answers for a
+    person and looking at this figure; ``p_step``: the same corrected for all figures of a pair (step-down max-T) and
+    for all pairs (Bonferroni); ``p_holm``, ``p_bh``: adjusted over all rows; ``p_closer``: that both are equally
+    close, which models that differ may be. It is never below ``p`` with one pilot
+    (:func:`simbench.stats.swaps.guarded`), and is for other pilots, too, with several
+    (:func:`simbench.stats.pilots.p_over_pilots`). Where nothing can be ``exchanged`` ``p`` is that of the bootstrap.
 
     ``drawn``: units and pools behind the resamples.
     """
@@ -65,7 +64,7 @@ def differences(
         ]
         found += _stepped(rows, swaps, len(pairs))
     length = min((len(each) for own in losses.values() for runs in own.values() for each in runs.values()), default=1)
-    least = any(row["p_swaps"] != row["p_swaps"] and row["p"] < 2 / length for row in found)
+    least = any(not row["exchanged"] and row["p"] < 2 / length for row in found)
     order = {figure: place for place, figure in enumerate(losses)}
     found.sort(key=lambda row: order[row["metric"], row["item"]])
     if not found and reference is None and len(who) > MOST_PAIRS_OF:
@@ -104,7 +103,7 @@ def _row(
     drawn: tuple[int, int],
     swaps: dict[Figure, NDArray[np.float64]],
 ) -> list[dict[str, Any]]:
-    """The row of one figure, none where there are no resamples; what is exchanged in ``swaps`` is made its test."""
+    """The row of one figure; none without resamples. What no exchange changes is taken out of ``swaps``."""
     from simbench.stats.intervals import paired_difference
     from simbench.stats.pilots import p_over_pilots, with_pilots
     from simbench.stats.swaps import guarded, swap_p
@@ -115,19 +114,19 @@ def _row(
     with np.errstate(invalid="ignore"):
         drawn_apart = one.mean(axis=0) - other.mean(axis=0)
     found = paired_difference(one.mean(axis=0), other.mean(axis=0), units=drawn[0], pools=drawn[1])
-    estimate, ps = float(found.estimate), {"p": float(found.p)}
+    estimate, p = float(found.estimate), float(found.p)
+    error, free = _between(pair, one[:, 0], other[:, 0])
+    closer = p_over_pilots(estimate, drawn_apart, error, free) if free else p
     if figure in swaps and not swaps[figure].any() and estimate != 0:
         del swaps[figure]  # known by theory, and not for every row of weights
     if figure in swaps:
-        ps["p_swaps"] = float(swap_p(np.abs(swaps[figure])))
-        swaps[figure] = guarded(swaps[figure], _deviation(drawn_apart[1:]))
-        ps["p"] = ps["p_models"] = float(swap_p(np.abs(swaps[figure])))
-    error, free = _between(pair, one[:, 0], other[:, 0])
+        p = float(swap_p(np.abs(swaps[figure])))
+        apart = guarded(swaps[figure], _deviation(drawn_apart[1:]))
+        closer = closer if free else float(swap_p(np.abs(apart)))
     ends = with_pilots(estimate, float(found.low), float(found.high), error, free)
-    if free:
-        ps["p"] = p_over_pilots(estimate, swaps.get(figure, drawn_apart), error, free)
     row = {"metric": figure[0], "item": figure[1], "a": pair[0].name, "b": pair[1].name, "difference": estimate}
-    return [row | {"ci_low": ends[0], "ci_high": ends[1]} | dict.fromkeys(PS, float("nan")) | ps]
+    row |= {"ci_low": ends[0], "ci_high": ends[1], "p": p, "p_step": float("nan"), "p_closer": closer}
+    return [row | {"exchanged": figure in swaps}]
 
 
 def _deviation(values: NDArray[np.float64]) -> float:

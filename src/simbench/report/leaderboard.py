@@ -193,8 +193,8 @@ def _of_pilots(who: Sequence[Contestant]) -> list[str]:
     found = []
     if several:
         found.append(
-            "of several pilots: means over them; intervals and p are for other people and other pilots (t with one "
-            "less than the pilots), p_models and p_step are for these very models"
+            "of several pilots: means over them; intervals and p_closer are for other people and other pilots (t "
+            "with one less than the pilots), p and p_step are about these very models"
         )
     if several and single:
         alone = ", ".join(each.name for each in single)
