@@ -125,7 +125,9 @@ def test_a_mean_has_the_interval_of_survey_statistics(
         {"y": human["harm"].astype(float).tolist(), **{n: human[n].tolist() for n in ("w", "village")}}
     )
     sample = svy.Sample(table, svy.Design(wgt="w", psu=cluster))
-    (wanted,) = sample.estimation.mean("y").to_dicts()
+    estimate = sample.estimation.mean("y")
+    assert isinstance(estimate, svy.Estimate)
+    (wanted,) = estimate.to_dicts()
     row = rows.loc["harm"]
     assert row["human"] == pytest.approx(wanted["est"])
     assert row["human_ci_high"] - row["human_ci_low"] == pytest.approx(wanted["uci"] - wanted["lci"], rel=0.1)
@@ -183,7 +185,9 @@ def test_people_of_equal_chances_are_what_n_star_counts(study: Any, weighted: An
             people = People.of(weighted.design, drawn(study, each, 400))
             assert people.survey is not None
             sides.append(Side(people, np.tile(people.survey, (2, 1)), survey=people.survey))
-        scores = study.scores(EquivalentN, Comparison(*sides, study.rule, generator=partial(generator, 0)))
+        scores = study.scores(
+            EquivalentN, Comparison(sides[0], sides[1], study.rule, generator=partial(generator, 0))
+        )
         found.append(1 / scores["equivalent_n", "mean", None, None].value[0])
         words = scores["equivalent_n", "mean", None, None].reason
     human = drawn(study, 22, 400)
