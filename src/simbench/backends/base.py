@@ -230,7 +230,18 @@ class Backend(Part[C]):
         instance, after a kill for what is open, and what cannot be had is yielded with its status. The default, and
         whoever has no such probabilities, raises UnsupportedError with the reason before anything is yielded.
         """
-        raise UnsupportedError(f"backend {self.name!r} does not say how likely it finds an answer")
+        raise UnsupportedError(
+            self.cannot_score() or f"backend {self.name!r} does not say how likely it finds answers"
+        )
+
+    def cannot_score(self) -> str:
+        """Why :meth:`score` will refuse, as far as the settings say; empty where they do not. Free, asks nobody.
+
+        ``simbench estimate`` counts the scoring of real answers where this is empty.
+        """
+        if type(self).score is Backend.score:
+            return f"backend {self.name!r} does not say how likely it finds an answer"
+        return ""
 
     def record(self) -> Mapping[str, Any]:
         """What the manifest should hold of how this backend worked (device, sent parameters, ...)."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from simbench.backends.base import Estimate
+from simbench.backends.base import Backend, Estimate
 from simbench.cli.terminal import show
 from simbench.errors import ConfigError
 from simbench.harness.config import assemble
+from simbench.harness.likelihood import looked_up, wanted
 from simbench.harness.run import notes_before, prepare
+from simbench.interview import Interview, Transcript
 from simbench.metrics.trial import refuse_unfit
 from simbench.plugin.manager import load_plugins
 
@@ -37,13 +39,38 @@ def main(words: Sequence[str]) -> int:
     config: Mapping[str, Any] = compose(list(words))
     ready = prepare(assemble(config, load_plugins()))
     refuse_unfit(ready.humans)
-    found = ready.plan.backend.estimate(ready.transcripts, ready.interviews)
+    backend = ready.plan.backend
+    real = (
+        looked_up(ready.plan, ready.asked, ready.pilot) if wanted(ready.plan) and not backend.cannot_score() else []
+    )
+    found = backend.estimate(ready.transcripts, ready.interviews + [each.interview for each in real])
     people = f"pilot of {len(ready.transcripts)}, {len(ready.interviews)} interviews"
+    people += f", and looking up what {len(real)} people outside the pilot really answered" if real else ""
     print(f"{ready.plan.title}: {people}")
     show(_table(found))
+    for note in _of_looking_up(backend, ready.transcripts, ready.interviews, real, found):
+        print(note)
     for note in (*found.notes, *(f"note: {words}" for words in notes_before(ready))):
         print(note)
     return 0
+
+
+def _of_looking_up(
+    backend: Backend[Any],
+    pilot: list[Transcript],
+    interviews: list[Interview],
+    real: list[Transcript],
+    whole: Estimate,
+) -> Iterator[str]:
+    """How much of the estimate is for the likelihood of real answers."""
+    if not real:
+        return
+    alone = backend.estimate(pilot, interviews)
+    low, high = (whole.input_tokens[end] - alone.input_tokens[end] for end in (0, 1))
+    parts = [f"{sum(len(each.answers) for each in real):,} answers", f"{low:,} to {high:,} input tokens"]
+    if whole.cost is not None and alone.cost is not None and whole.cost[1]:
+        parts.append(f"{whole.cost[0] - alone.cost[0]:.4f} to {whole.cost[1] - alone.cost[1]:.4f} US dollars")
+    yield f"of this for looking up real answers (likelihood=false leaves it out): {', '.join(parts)}"
 
 
 def _table(found: Estimate) -> Table:

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
     from simbench.interview import Transcript
 
-__all__ = ["JOURNAL", "LIKELIHOODS", "Likelihoods", "heldout", "kept_likelihoods", "look_up", "tables_of", "wanted"]
+__all__ = [
+    "JOURNAL",
+    "LIKELIHOODS",
+    "Likelihoods",
+    "heldout",
+    "kept_likelihoods",
+    "look_up",
+    "looked_up",
+    "tables_of",
+    "wanted",
+]
 
 LIKELIHOODS = "likelihoods.parquet"
 JOURNAL = "likelihoods.jsonl"
@@ -57,6 +67,11 @@ def heldout(plan: ScoringPlan, people: People, pilot: People | None) -> People:
     return people.where(complete)
 
 
+def looked_up(plan: Plan, people: People, pilot: People | None) -> list[Transcript]:
+    """Whose answers would be looked up, with what they answered."""
+    return list(asking_script(plan).transcripts(heldout(plan, people, pilot)))
+
+
 def look_up(
     plan: Plan, backend: Backend[Any], folder: RunFolder, model: Model, who: tuple[People, People], lent: Workspace
 ) -> tuple[Likelihoods, dict[str, Any]]:
@@ -69,7 +84,7 @@ def look_up(
         reason = f"{NOT_ASKED}{costs or ' (likelihood=true asks)'}"
         return Likelihoods(reason=reason), {"asked": False, "reason": reason}
     people = heldout(plan, *who)
-    own = {each.interview.key: each for each in asking_script(plan).transcripts(people)}
+    own = {each.interview.key: each for each in looked_up(plan, *who)}
     interviews = [each.interview for each in own.values()]
     try:
         said = journaled(

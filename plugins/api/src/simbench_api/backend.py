@@ -28,6 +28,10 @@ __all__ = ["ApiBackend"]
 A = TypeVar("A", bound=ApiConfig)
 EXAMPLES = "few_shot.json"
 PROBED = "probed.json"
+ITEM_BY_ITEM = (
+    "how likely the model finds real answers can be asked item by item only: it takes "
+    "backend.elicitation=turns and backend.logprobs=true, and a model that gives probabilities"
+)
 
 
 class ApiBackend(Backend[A]):
@@ -203,12 +207,13 @@ class ApiBackend(Backend[A]):
         """Asked item by item behind the person's own answers, as participants are with ``elicitation=turns``."""
         self.find_out(workspace)
         sent = self.terms.settled(self.called(model)).sent
-        if self.config.elicitation != "turns" or "logprobs" not in sent:
-            raise UnsupportedError(
-                "how likely the model finds real answers can be asked item by item only: it takes "
-                "backend.elicitation=turns and backend.logprobs=true, and a model that gives probabilities"
-            )
+        if self.cannot_score() or "logprobs" not in sent:
+            raise UnsupportedError(ITEM_BY_ITEM)
         return self._likelihoods(self._session(model, workspace), transcripts)
+
+    def cannot_score(self) -> str:
+        """What the settings lack; whether the model gives probabilities shows when it is asked."""
+        return "" if self.config.elicitation == "turns" and self.config.logprobs else ITEM_BY_ITEM
 
     def _session(self, model: Model, workspace: Workspace) -> Session:
         from simbench_api.session import Session

@@ -69,13 +69,19 @@ class Local(Backend[LocalConfig]):
 
     def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
         """The very probabilities that answers are drawn from, calibration and temperature included."""
-        if self.config.decoding != "choice":
-            raise UnsupportedError(
-                "with backend.decoding=generate answers are parsed from free text, whose probabilities are not "
-                "known; decoding=choice knows them"
-            )
+        if refused := self.cannot_score():
+            raise UnsupportedError(refused)
         own = {each.interview.key: each.answers for each in transcripts}
         return quietly(self._respond(model, [each.interview for each in transcripts], workspace, own))
+
+    def cannot_score(self) -> str:
+        """Only answers that are chosen among the options have probabilities."""
+        if self.config.decoding == "choice":
+            return ""
+        return (
+            "with backend.decoding=generate answers are parsed from free text, whose probabilities are not "
+            "known; decoding=choice knows them"
+        )
 
     def _adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
         settings = self.config
