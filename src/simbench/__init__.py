@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from simbench.experiments.studies import Study as Study
     from simbench.experiments.studies import studies as studies
     from simbench.harness.api import infer as infer
+    from simbench.harness.api import plan as plan
     from simbench.harness.api import rescore as rescore
     from simbench.harness.api import run as run
     from simbench.harness.api import simulate as simulate
@@ -63,6 +64,7 @@ _HOME = {
     "hookimpl": "simbench.plugin.marker",
     "infer": "simbench.harness.api",
     "load_runs": "simbench.harness.library",
+    "plan": "simbench.harness.api",
     "rescore": "simbench.harness.api",
     "run": "simbench.harness.api",
     "setting": "simbench.settings",

@@ -10,6 +10,8 @@ from typing import Any
 from simbench.harness.config import assemble
 from simbench.harness.inferring import Inferred, prepare_inference
 from simbench.harness.inferring import carry_out as carry_out_inference
+from simbench.harness.planning import Goal, Planned
+from simbench.harness.planning import plan as make_plan
 from simbench.harness.progress import Silent
 from simbench.harness.rescoring import rescore as score_anew
 from simbench.harness.run import Run
@@ -18,7 +20,7 @@ from simbench.harness.simulating import Simulated, Wanted, prepare_simulation
 from simbench.harness.simulating import simulate as carry_out_simulation
 from simbench.plugin.manager import load_plugins
 
-__all__ = ["infer", "rescore", "run", "simulate"]
+__all__ = ["infer", "plan", "rescore", "run", "simulate"]
 
 
 def run(
@@ -110,3 +112,27 @@ def simulate(
     wanted = Wanted(given, n, conditions=tuple(conditions), overlay=overlay, **more)
     source = run if isinstance(run, Run) else Run.at(Path(run))
     return carry_out_simulation(prepare_simulation(source, load_plugins(), wanted, Path(out), budget), Silent())
+
+
+def plan(
+    runs: Run | str | Path | Sequence[Run | str | Path],
+    cost_human: float,
+    cost_simulated: float = 0.0,
+    width: float | None = None,
+    power: float | None = None,
+    effect: float | None = None,
+    estimand: str = "",
+    level: float = 0.95,
+) -> Planned:
+    """How many humans and simulated people a wished precision takes; ``.table`` and ``.curve`` are DataFrames.
+
+    ``runs`` are pilot runs of one study. Either ``width`` (of the interval, in the estimand's units) or ``power`` to
+    find an ``effect`` (None: the pilot's estimate of each). ``estimand``: only those with this text in their name.
+
+    Raises:
+        simbench.errors.UserError: runs that are not done or of several studies, a goal that cannot be.
+    """
+    given = [runs] if isinstance(runs, Run | str | Path) else runs
+    pilots = [each if isinstance(each, Run) else Run.at(Path(each)) for each in given]
+    goal = Goal(cost_human, cost_simulated, width, power, effect, level)
+    return make_plan(pilots, load_plugins(), goal, estimand)

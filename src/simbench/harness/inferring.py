@@ -107,14 +107,18 @@ class Inferred:
 
 
 def prepare_inference(
-    plan: Plan, folds: int = 5, people: Path | None = None, level: float = 0.95, randomised: bool | None = None
+    plan: Plan,
+    folds: int = 5,
+    people: Path | People | None = None,
+    level: float = 0.95,
+    randomised: bool | None = None,
 ) -> Inference:
     """Cut the people into folds and write all interviews. Spends nothing, writes nothing.
 
     Args:
         plan: of a run with no sampler; all people of its experiment are the labelled.
         folds: K.
-        people: a file of profiles without answers.
+        people: profiles without answers, or a file of them; answers of theirs are not looked at.
         level: of the intervals.
         randomised: whether arms were assigned by chance (None: yes, where there are factors and one row a person).
 
@@ -130,7 +134,7 @@ def prepare_inference(
         humans = plan.experiment.people()
     unit = np.unique(humans.unit.to_numpy(str), return_inverse=True)[1].reshape(-1).astype(np.int64)
     _refuse_too_few(plan, humans, unit, folds)
-    others = None if people is None else read_profiles(people, humans.design)
+    others = read_profiles(people, humans.design) if isinstance(people, Path) else people
     if others is not None and humans.design.weight:
         raise ConfigError("people: this study has survey weights, which the people without answers would need, too")
     shares = humans.condition.value_counts(normalize=True)
@@ -188,7 +192,7 @@ def carry_out(inference: Inference, progress: Progress) -> Inferred:
         folder.set_aside_damage()
         with folder.recording(_facts(inference)):
             parts = [foretold(inference, fold, number, progress) for number, fold in enumerate(inference.folds)]
-            frame = estimates(_material(inference, parts))
+            frame = estimates(material_of(inference, parts))
             folder.write_frame(ESTIMATES, frame)
             folder.update(status="done", finished=now(), usage=_usage(inference))
     return Inferred(folder)
@@ -285,7 +289,7 @@ def _renamed(frame: pd.DataFrame, before: str, condition: str) -> pd.DataFrame:
     return frame.assign(**{PARTICIPANT: before + frame[PARTICIPANT].astype(str) + "@" + condition})
 
 
-def _material(inference: Inference, parts: Sequence[pd.DataFrame]) -> Material:
+def material_of(inference: Inference, parts: Sequence[pd.DataFrame]) -> Material:
     """People and all predictions of them, as estimators take them."""
     told = [_told(inference, fold, part, True) for fold, part in zip(inference.folds, parts, strict=True)]
     others = None
