@@ -41,7 +41,14 @@ DEVELOPMENT = ("framing", "crop_insurance", "voluntary_collaboration", "job_trai
 MOST, LEAST_OUTSIDE = 400, 30
 PILOTS, SEEDS = (30, 66, 116), (0, 1, 2, 3, 4)
 WAYS = ("uniform", "frequencies", "copies", "tabular", "model", "calibrated", "head", "table only", "blend")
-PAIRS = (("blend", "frequencies"), ("blend", "tabular"), ("blend", "table only"), ("head", "tabular"))
+MEMBERS = ("copies", "tabular", "head")
+PAIRS = (
+    ("blend", "frequencies"),
+    ("blend", "copies"),
+    ("blend", "tabular"),
+    ("blend", "table only"),
+    ("head", "tabular"),
+)
 Z = 1.959964
 
 
@@ -194,8 +201,8 @@ def forecasts(
         _shared(chances_of(whole, item.name, asked, answers) * each) for item, each in zip(items, offers, strict=True)
     ]
     clock.lap("tabular")
-    tabular = blending._tabular_out_of_fold(table, known, folds, workspace) if folds.any() else []
-    clock.lap("tabular out of fold")
+    members = [*blending.table_out_of_fold(known, folds, workspace)] if folds.any() else []
+    clock.lap("table out of fold")
     logprobs = [_padded(items[at], at, study) for at in range(len(items))]
     found["model"] = [_softmax(each[~pilot]) for each in logprobs]
     found["calibrated"] = [
@@ -210,14 +217,12 @@ def forecasts(
     ]
     clock.lap("head, with the out-of-fold part")
     if not folds.any():  # too small for a pool
-        nothing = np.zeros((len(items), 2)).tolist()
+        nothing = np.zeros((len(items), len(MEMBERS))).tolist()
         facts |= {"weights": nothing, "deviations": nothing, "gain": None, "seconds": clock.laps}
         return found | dict.fromkeys(("table only", "blend"), found["frequencies"]), facts
-    for way, members, names in (
-        ("table only", [tabular], ["tabular"]),
-        ("blend", [tabular, heads], ["tabular", "head"]),
-    ):
-        stacks: list[Stack] = blending._stacks(known, items, inside, folds, members)
+    members.append(heads)
+    for way, names in (("table only", MEMBERS[:2]), ("blend", MEMBERS)):
+        stacks: list[Stack] = blending._stacks(known, items, inside, folds, members[: len(names)])
         weights = fit_weights(stacks, blending.COMMON, blending.OWN)
         found[way] = [
             pooled(found["frequencies"][at], np.stack([found[each][at] for each in names]), weights.value[at])
@@ -299,8 +304,8 @@ def show(out: Path) -> None:
         print("| --- | ---: |" + " ---: |" * len(PAIRS))
         for (name, n), runs in sorted(mine.items()):
             print(f"| {name} | {n} | " + " | ".join(difference(runs, *pair) for pair in PAIRS) + " |")
-    print("\n### Weights of the pool and processor seconds\n\n| study | pilot | tabular | head | seconds |")
-    print("| --- | ---: | ---: | ---: | ---: |")
+    print("\n### Weights of the pool and processor seconds\n\n| study | pilot | copies | tabular | head | seconds |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for (name, n), runs in sorted(cells.items()):
         weights = np.mean([np.mean(each["weights"], axis=0) for each in runs], axis=0)
         deviations = np.mean([np.mean(each["deviations"], axis=0) for each in runs], axis=0)

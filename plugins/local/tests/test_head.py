@@ -16,10 +16,12 @@ from sklearn.preprocessing import StandardScaler
 
 from simbench.backends.base import Answer, Model, Workspace
 from simbench.backends.blend import Blend, pilot_folds
+from simbench.backends.resample import Resample
 from simbench.backends.tabular import Tabular, TabularConfig
 from simbench.errors import ConfigError, ModelError
 from simbench.harness.progress import Silent
 from simbench.interview import Transcript
+from simbench.settings import NoConfig
 from simbench_local import Local, LocalConfig
 from simbench_local.encode import Encoder
 from simbench_local.head import fit_head
@@ -126,20 +128,25 @@ def test_one_seed_gives_one_head_and_one_blend(
 
 
 def test_a_blend_is_the_product_of_its_parts(tiny: Path, study: Study, learned: tuple[Model, Workspace]) -> None:
-    """f (t / f)^a (h / f)^b from the parts asked one by one: the pilot's shares, ``tabular``, and ``adapt=head``."""
+    """f (c / f)^a (t / f)^b (h / f)^d of the parts, asked one by one: shares, copies, ``tabular``, ``adapt=head``."""
     pilot, others, (model, workspace) = study(40), study(20, seed=5), learned
     told = scores(backend(tiny, "blend"), model, others, workspace)
     heads = scores(backend(tiny, "head"), alone(model), others, workspace)
     table = Tabular(TabularConfig())
-    rival = {a.participant_id: a for a in table.score(table.adapt(pilot, workspace), others, workspace)}
+    copies = Resample(NoConfig())
+    rivals = {
+        name: {a.participant_id: a for a in each.score(each.adapt(pilot, workspace), others, workspace)}
+        for name, each in (("tabular", table), ("resample", copies))
+    }
     for each in others:
         key = each.interview.participant_id
         for item in each.interview.items:
             weights = model.parameters["blend"]["items"][item.name]["weights"]
             counts = np.array([sum(t.answers[item.name] == v for t in pilot) for v in item.values]) + 0.5
             shares = counts / counts.sum()
-            product = shares * (np.array(rival[key].probabilities[item.name]) / shares) ** weights["tabular"]
-            product *= (np.array(heads[key].probabilities[item.name]) / shares) ** weights["head"]
+            product = shares * (np.array(heads[key].probabilities[item.name]) / shares) ** weights["head"]
+            for name, told_by in rivals.items():
+                product *= (np.array(told_by[key].probabilities[item.name]) / shares) ** weights[name]
             np.testing.assert_allclose(told[key].probabilities[item.name], product / product.sum(), atol=1e-9)
     assert any(each["weights"]["tabular"] > 0.3 for each in model.parameters["blend"]["items"].values())
 

@@ -1,16 +1,17 @@
 """A pool of what the pilot's table says by itself and of what a model says of the same people.
 
 The base is the pilot's frequencies; what departs from them is believed as far as it foretold the pilot's own
-people, out of fold: the tabular logit, and every *voice* of a model (its calibrated option probabilities, a head on
-its hidden states). The pool of each item is log-linear, see :mod:`simbench.stats.pooling`; its weights say how much
-the language model adds to what the pilot's table already says. What is here is for any backend that knows option
-probabilities.
+people, out of fold. That is what the table says of somebody with these answers and this profile (``resample``, the
+people of the pilot who answered alike, and ``tabular``), and every *voice* of a model (its calibrated option
+probabilities, a head on its hidden states). The pool of each item is log-linear, see :mod:`simbench.stats.pooling`;
+its weights say how much the language model adds to what the pilot's table already says. What is here is for any
+backend that knows option probabilities.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,21 +20,23 @@ from numpy.typing import NDArray
 from simbench.arrays import Floats
 from simbench.backends.base import Model, Workspace
 from simbench.backends.logits import all_options, folds_of, offered
+from simbench.backends.resample import Copies
 from simbench.backends.tabular import Tabular, TabularConfig, chances_of
 from simbench.design import Item, Value
 from simbench.interview import Interview, Transcript
 from simbench.stats.pooling import Stack, Weights, fit_weights, pooled
 from simbench.stats.rng import generator
 
-__all__ = ["TOO_SMALL", "Blend", "Voices", "answers_of", "pilot_folds"]
+__all__ = ["TOO_SMALL", "Blend", "Voices", "answers_of", "pilot_folds", "table_out_of_fold"]
 
 Voices = Mapping[str, Sequence[Floats]]
 """By name: per item the probabilities (n, K) of all its options, 0 for those that a person is not offered."""
 
-TABLE = "tabular"
+TABLE = ("resample", "tabular")
 FOLDS = 5
 COMMON, OWN = 20.0, 100.0
 SEEN = 0.5  # made-up people per option
+LEAST = 1e-6  # chance of an option that a member never heard of
 Z = 1.959964
 TOO_SMALL = f"cross-validation takes {2 * FOLDS} transcripts of {FOLDS} people or more"
 
@@ -57,26 +60,27 @@ class Blend:
     """A fitted pool. ``known`` is plain data, for a model's handle:
 
     ``items`` (per item ``values``, ``counts`` of the pilot, and by member ``weights`` and ``deviations``),
-    ``members``, ``tabular`` (a handle), ``pilot`` and ``folds`` (numbers of people and folds), ``gain``: bits per
-    answer by which the pool beats the pool of the table alone on the pilot's own people, out of fold, with a 95 %
-    interval.
+    ``members``, ``tabular`` (a handle), ``rows`` (the pilot's answers), ``pilot`` and ``folds`` (how many people and
+    folds), ``gain``: bits per answer by which the pool beats the pool of the table alone on the pilot's own people,
+    out of fold, with a 95 % interval. ``copies`` is worked out on the way.
     """
 
     known: Mapping[str, Any]
+    copies: dict[tuple[Item, ...], Copies] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, pilot: Sequence[Transcript], voices: Voices, workspace: Workspace) -> Blend:
         """Learn the weights. ``voices`` must be out of fold, by :func:`pilot_folds` with the workspace's seed."""
         items, codes = answers_of(pilot)
-        folds, names = pilot_folds(pilot, workspace.seed), [TABLE, *voices]
+        folds, names = pilot_folds(pilot, workspace.seed), [*TABLE, *voices]
         table = Tabular(TabularConfig())
         whole = table.adapt(pilot, workspace)
         known: dict[str, Any] = {"members": names, "pilot": len(pilot), "folds": int(folds.max()) + 1}
-        known |= {"tabular": whole.to_json(), "gain": None}
+        known |= {"tabular": whole.to_json(), "rows": [dict(each.answers) for each in pilot], "gain": None}
         counts = [np.bincount(own, minlength=len(item.values)) for item, own in zip(items, codes, strict=True)]
         weights = Weights(*np.zeros((2, len(items), len(names))))
         if folds.any():
-            members = [_tabular_out_of_fold(table, pilot, folds, workspace), *voices.values()]
+            members = [*table_out_of_fold(pilot, folds, workspace), *voices.values()]
             stacks = _stacks(pilot, items, codes, folds, members)
             weights = fit_weights(stacks, COMMON, OWN)
             known["gain"] = _gain(stacks, folds, [each.interview.human for each in pilot])
@@ -107,8 +111,12 @@ class Blend:
         offers = np.array([[float(v in each.items[position].values) for v in known["values"]] for each in interviews])
         base = _base(np.array(known["counts"]), offers)
         table = Model.from_json(self.known["tabular"])
-        given = {TABLE: chances_of(table, name, interviews, answers) * offers, **voices}
-        others = np.stack([_shared(given[member]) for member in self.known["members"]])
+        given = {"tabular": chances_of(table, name, interviews, answers), **voices}
+        for each in interviews:
+            if each.items not in self.copies:
+                self.copies[each.items] = Copies.of(self.known["rows"], each.items)
+        given["resample"] = _alike(self.copies, position, interviews, answers, known["values"])
+        others = np.stack([_forecast(given[member], offers) for member in self.known["members"]])
         return pooled(base, others, np.array([known["weights"][member] for member in self.known["members"]]))
 
     def in_words(self) -> str:
@@ -135,26 +143,51 @@ def _base(counts: NDArray[Any], offers: Floats) -> Floats:
     return _shared((counts + SEEN) * offers)
 
 
+def _forecast(table: Floats, offers: Floats) -> Floats:
+    """A member's probabilities (n, K) of the options that are offered, none of them impossible."""
+    return _shared(np.maximum(table, LEAST) * offers)
+
+
 def _shared(table: Floats) -> Floats:
     return np.asarray(table / table.sum(axis=1, keepdims=True))
 
 
-def _tabular_out_of_fold(
-    table: Tabular, pilot: Sequence[Transcript], folds: NDArray[np.int64], workspace: Workspace
-) -> list[Floats]:
-    """Per item, probabilities (n, K) of tabular models that learned from the other folds."""
+def _alike(
+    copies: dict[tuple[Item, ...], Copies],
+    position: int,
+    interviews: Sequence[Interview],
+    answers: Mapping[str, Sequence[Value]],
+    values: Sequence[Value],
+) -> Floats:
+    """What the pilot's people who answered alike so far say of an item: (n, K) of all its options."""
+    table = np.zeros((len(interviews), len(values)))
+    for at, interview in enumerate(interviews):
+        before = tuple(answers[item.name][at] for item in interview.items[:position])
+        columns = [values.index(value) for value in interview.items[position].values]
+        table[at, columns] = copies[interview.items].after(before)
+    return table
+
+
+def table_out_of_fold(
+    pilot: Sequence[Transcript], folds: NDArray[np.int64], workspace: Workspace
+) -> tuple[list[Floats], list[Floats]]:
+    """For ``resample`` and for ``tabular``: per item probabilities (n, K), learned from the other folds."""
     items, _ = answers_of(pilot)
-    found = [np.zeros((len(pilot), len(item.values))) for item in items]
+    table = Tabular(TabularConfig())
+    alike, found = ([np.zeros((len(pilot), len(item.values))) for item in items] for _ in TABLE)
     for number in np.unique(folds):
         out = [int(row) for row in np.flatnonzero(folds == number)]
-        model = table.adapt([each for each, fold in zip(pilot, folds, strict=True) if fold != number], workspace)
+        learned = [each for each, fold in zip(pilot, folds, strict=True) if fold != number]
+        model = table.adapt(learned, workspace)
         asked = [pilot[row].interview for row in out]
+        copies = {each.items: Copies.of([one.answers for one in learned], each.items) for each in asked}
         answers = {item.name: [pilot[row].answers[item.name] for row in out] for item in items}
         for at, item in enumerate(items):
             known = model.parameters["items"][item.name]["values"]
             columns = [item.values.index(value) for value in known]
             found[at][np.array(out)[:, None], columns] = chances_of(model, item.name, asked, answers)
-    return found
+            alike[at][out] = _alike(copies, at, asked, answers, item.values)
+    return alike, found
 
 
 def _stacks(
@@ -170,7 +203,7 @@ def _stacks(
     for at, (item, own) in enumerate(zip(items, codes, strict=True)):
         offers = offered(item, at, interviews)
         counts = np.stack([np.bincount(own[folds != fold], minlength=len(item.values)) for fold in folds])
-        made.append(Stack(_base(counts, offers), np.stack([_shared(each[at] * offers) for each in members]), own))
+        made.append(Stack(_base(counts, offers), np.stack([_forecast(each[at], offers) for each in members]), own))
     return made
 
 
@@ -179,7 +212,7 @@ def _gain(stacks: Sequence[Stack], folds: NDArray[np.int64], humans: Sequence[st
     bits = [np.zeros(len(folds)), np.zeros(len(folds))]
     for number in np.unique(folds):
         out = folds == number
-        for told, kept in zip(bits, (slice(1), slice(None)), strict=True):
+        for told, kept in zip(bits, (slice(len(TABLE)), slice(None)), strict=True):
             some = [Stack(each.base, each.others[kept], each.chosen) for each in stacks]
             weights = fit_weights([each.rows(~out) for each in some], COMMON, OWN)
             for each, weight in zip(some, weights.value, strict=True):

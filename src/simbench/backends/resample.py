@@ -13,7 +13,7 @@ from simbench.interview import Interview, Transcript
 from simbench.settings import NoConfig
 from simbench.stats.rng import generator
 
-__all__ = ["Resample"]
+__all__ = ["Copies", "Resample"]
 
 
 class Resample(Backend[NoConfig]):
@@ -51,21 +51,26 @@ class Resample(Backend[NoConfig]):
 
         share(option) = (c(option) + 1/2) / (c() + options / 2).
         """
-        pools: dict[tuple[Item, ...], _Pool] = {}
+        pools: dict[tuple[Item, ...], Copies] = {}
         for each in transcripts:
             items = each.interview.items
             if items not in pools:
-                pools[items] = _Pool(items, [row for row in model.parameters["rows"] if _fits(row, items)])
+                pools[items] = Copies.of(model.parameters["rows"], items)
             yield Answer(*each.interview.key, "ok", each.answers, pools[items].chances(each.answers))
 
 
 @dataclass(frozen=True, eq=False)
-class _Pool:
+class Copies:
     """Rows to draw from in one treatment group; what follows some first answers is worked out once."""
 
     items: tuple[Item, ...]
     rows: Sequence[Mapping[str, Value]]
     known: dict[tuple[Value, ...], tuple[Sequence[Mapping[str, Value]], list[float]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Value]], items: tuple[Item, ...]) -> Copies:
+        """Those of a pilot's answer rows that a group asked these items could have given."""
+        return cls(items, [row for row in rows if _fits(row, items)])
 
     @cached_property
     def shares(self) -> dict[str, list[float]]:
@@ -75,7 +80,11 @@ class _Pool:
     def chances(self, answers: Mapping[str, Value]) -> dict[str, list[float]]:
         """Probabilities of every item's options, given these answers to the items before."""
         given = tuple(answers[item.name] for item in self.items)
-        return {item.name: list(self._after(given[:at])[1]) for at, item in enumerate(self.items)}
+        return {item.name: self.after(given[:at]) for at, item in enumerate(self.items)}
+
+    def after(self, before: tuple[Value, ...]) -> list[float]:
+        """Chances of the next item's options, given these first answers."""
+        return list(self._after(before)[1])
 
     def _after(self, before: tuple[Value, ...]) -> tuple[Sequence[Mapping[str, Value]], list[float]]:
         """The rows with these first answers, and the chances of the next item's options."""
