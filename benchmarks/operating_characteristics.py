@@ -29,7 +29,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 
-from simbench.design import Design, People
+from simbench.design import PARTICIPANT, Design, People
 from simbench.experiments.reference_population import Parameters, reference_population
 from simbench.harness.inference import EQUIVALENCE
 from simbench.metrics.base import Comparison, Score, Side
@@ -43,6 +43,7 @@ from simbench.stats.regression import fit_glm, formula_designs
 from simbench.stats.rng import generator
 
 POPULATION = 120_000
+MANY = 3000
 SIZES = (100, 200, 500, 1000, 3000)
 KINDS = ("perfect", "half", "none", "margins", "pilot", "uniform")
 PURPOSES = ("pretesting", "distribution by subgroup", "effects", "inference")
@@ -111,6 +112,7 @@ class Population:
 
     people: People
     codes: dict[str, Any]
+    names: dict[str, tuple[str, ...]]
     levels: dict[str, Any]
     samples: dict[str, Sample]
     coherent: Any
@@ -118,14 +120,12 @@ class Population:
     def rows(self, rows: Any, answers: Any = None) -> tuple[Side, dict[str, Sample], Any]:
         """Some people, as a side of a comparison; ``answers``: rows whose answers they give instead of their own."""
         given = rows if answers is None else answers
-        people = self.people.at(rows)
-        if answers is not None:
-            names = [item.name for item in people.design.items]
-            own = self.people.frame[names].iloc[answers].reset_index(drop=True)
-            people = People(people.design, people.frame.assign(**{name: own[name] for name in names}))
+        people = People(self.people.design, self.people.frame[[PARTICIPANT]].iloc[rows].reset_index(drop=True))
         side = Side(people, np.ones((1, len(rows))))
         for name, codes in self.codes.items():
             side.once(("codes", name), partial(codes.__getitem__, given))
+        for variable in self.names:
+            side.once(("level", variable), lambda: None)
         for (variable, level), members in self.levels.items():
             side.once(("members", variable, level), partial(members.__getitem__, rows))
         samples = {formula: self._sample(sample, rows, given) for formula, sample in self.samples.items()}
@@ -143,16 +143,15 @@ def population(design: Design, frame: pd.DataFrame, coherent: Callable[[pd.DataF
     """What metrics ask of these people."""
     people = People(design, frame).answering({item.name: item.codes(frame[item.name]) for item in design.items})
     side = Side(people, np.ones((1, len(people))))
-    levels = {
-        (each.name, level): side.members(each.name, level)
-        for each in design.subgroups
-        for level in people.levels(each.name)
-    }
+    names = {each.name: tuple(people.levels(each.name)) for each in design.subgroups}
+    levels = {(name, level): side.members(name, level) for name, found in names.items() for level in found}
     samples = {
         each.formula: formula_designs(each.formula, frame, orders=design.orders)[0] for each in design.regressions
     }
     rule = coherent(people.frame).astype("Float64").to_numpy(dtype=float, na_value=np.nan)
-    return Population(people, {item.name: side.codes(item.name) for item in design.items}, levels, samples, rule)
+    return Population(
+        people, {item.name: side.codes(item.name) for item in design.items}, names, levels, samples, rule
+    )
 
 
 def populations(name: str, n: int) -> dict[str, Population]:
@@ -176,7 +175,7 @@ def judged(known: dict[str, Population], kind: str, n: int, seed: int, pilot: in
     of = people if kind == "pilot" else known[kind]
     copied = rng.choice(human[n:], n) if kind == "pilot" else None
     sides = people.rows(human[:n]), of.rows(_some(of, n, rng), copied)
-    frame = pd.DataFrame([_row(each) for each in figures(sides)] + [_pilot(pilot)])
+    frame = pd.DataFrame([_row(each) for each in figures(sides, people.names)] + [_pilot(pilot)])
     found = by_purpose(VERDICT.findings(frame))
     told = {
         purpose: {"answer": answer_of(found[purpose]), "power": power_of(found[purpose])[0]} for purpose in PURPOSES
@@ -184,10 +183,11 @@ def judged(known: dict[str, Population], kind: str, n: int, seed: int, pilot: in
     return told | {"figures": frame.set_index(["metric", "item", "subgroup", "level"])["value"]}
 
 
-def figures(sides: Any) -> list[Any]:
+def figures(sides: Any, levels: dict[str, tuple[str, ...]]) -> list[Any]:
     """Scores of the metrics, and the value-action gap with a normal interval, for two sides of unmatched people."""
     (human, first, own), (simulated, other, told) = sides
     comparison = Comparison(human, simulated, lambda frame: frame, 0.05, partial(generator, 0))
+    vars(comparison).update(levels=levels, structures=(np.zeros(len(human), int), np.zeros(len(simulated), int)))
     for formula in first:
         comparison.once(("designs", formula), partial(lambda a, b: (a, b), first[formula], other[formula]))
     scores = [each for metric in METRICS for each in metric.score(comparison)]
@@ -222,6 +222,7 @@ def main() -> None:
     """Draw studies, ask the verdict, print tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=200)
+    parser.add_argument("--most", type=int, default=200, help="studies of 3,000 people and more")
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES)
     parser.add_argument("--kinds", nargs="*", default=KINDS, choices=KINDS)
     parser.add_argument("--designs", nargs="*", default=("framing", "information_disclosure"))
@@ -247,7 +248,9 @@ def report(known: dict[str, Population], given: argparse.Namespace, pilot: int) 
         words = ", ".join(f"{label} {_at(truth['figures'], *which):.3f}" for label, which in SHOWN.items())
         _line(kind, "truth", [truth[purpose]["answer"] for purpose in PURPOSES], words)
         for n in given.sizes:
-            found = [judged(known, kind, n, 1 + seed, pilot) for seed in range(given.studies)]
+            found = [
+                judged(known, kind, n, 1 + seed, pilot) for seed in range(given.studies if n < MANY else given.most)
+            ]
             powers = [100 * np.mean([each[purpose]["power"] or 0 for each in found]) for purpose in PURPOSES]
             told = "power told " + ", ".join(f"{power:.0f}" for power in powers) if kind == "perfect" else ""
             _line(kind, n, [_shares([each[purpose]["answer"] for each in found]) for purpose in PURPOSES], told)

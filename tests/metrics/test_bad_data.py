@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from simbench.design import Design, Factor, Item, Regression
-from simbench.harness.comparisons import human_bootstraps, human_halves, uniform
+from simbench.harness.comparisons import human_halves, human_quarters, uniform
 from simbench.harness.scoring import score
 from simbench.metrics.base import Metric
 from simbench.plugin.manager import load_plugins
@@ -197,7 +197,7 @@ def test_scoring_says_why_on_every_path(study: Any, plan: Any, name: str) -> Non
     assert bare.empty
     finite = scores[~scores["metric"].str.startswith("equivalent_n")]  # in people, and there without end
     assert not np.isinf(finite[["ci_low", "ci_high", "human_ci_low"]].to_numpy(dtype=float)).any()
-    for comparison in (human_halves(made, people), human_bootstraps(made, people), uniform(made, people)):
+    for comparison in (human_halves(made, people), human_quarters(made, people), uniform(made, people)):
         assert list(figures(METRICS, comparison))
 
 

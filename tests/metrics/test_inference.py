@@ -107,7 +107,7 @@ def test_every_row_has_what_it_needs_or_says_why(scored: Any) -> None:
 def test_baselines_stand_beside_every_distance(scored: Any) -> None:
     frame, _ = scored(metrics=["js_distance", "coefficient_recovery", "individual"])
     whole = frame[(frame["metric"] == "js_distance") & frame["value"].notna()]
-    for name in ("majority", "resample", "tabular", "floor", "ceiling", "ceiling_same_n"):
+    for name in ("majority", "resample", "tabular", "floor", "ceiling", "ceiling_half"):
         assert whole[name].notna().all()
     mean = one(frame, "js_distance", "mean")
     assert mean["resample_margin"] == pytest.approx(mean["resample"] - mean["value"])
@@ -236,3 +236,19 @@ def test_no_reported_interval_leaves_its_estimate_out(scored: Any) -> None:
         assert len(known)
         assert (known[f"{name}_margin_low"] <= known[f"{name}_margin"]).all()
         assert (known[f"{name}_margin"] <= known[f"{name}_margin_high"]).all()
+
+
+def test_ceilings_are_for_the_people_at_hand_and_rates_have_a_rank_among_fresh_samples(scored: Any) -> None:
+    """Distances of halves are 41 % too large where every option is often given; F1 of halves is far too small."""
+    frame, _ = scored(240, ["js_distance", "coefficient_recovery", "subgroup_bias", "diversity"], splits=60)
+    dense = one(frame, "js_distance", "colour")
+    assert dense["ceiling"] / dense["ceiling_half"] == pytest.approx(1 / np.sqrt(2), abs=0.08)
+    joint = one(frame, "js_distance_joint")
+    assert 0.68 < joint["ceiling"] / joint["ceiling_half"] < 1
+    f1 = one(frame, "f1_sign")
+    assert f1["ceiling"] > f1["ceiling_half"]
+    assert 0 <= f1["fresh_low"] <= f1["ceiling"] <= f1["fresh_high"] <= 1
+    assert 0 <= f1["rank"] < 0.5  # the simulation has half of the effects
+    others = frame[frame["metric"].isin(["js_excess", "sd_ratio"])]
+    assert others["ceiling"].equals(others["ceiling_half"])
+    assert others["rank"].isna().all()

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simbench.stats import (
-    bootstrap_pair,
     bootstrap_weights,
     generator,
     jackknife_weights,
@@ -84,12 +83,9 @@ def test_small_groups_are_drawn_together() -> None:
     assert scheme.pool_of[-1] == scheme.pool_of[40] != scheme.pool_of[0]
 
 
-def test_the_same_stream_gives_the_same_weights_and_a_pair_two_different_ones() -> None:
+def test_the_same_stream_gives_the_same_weights() -> None:
     first = bootstrap_weights(20, 5, generator(3, "w"))
     assert np.array_equal(first, bootstrap_weights(20, 5, generator(3, "w")))
-    a, b = bootstrap_pair(20, 5, generator(3, "w"))
-    assert a.shape == b.shape == (5, 20)
-    assert not np.array_equal(a, b)
 
 
 @given(st.lists(st.integers(0, 3), max_size=30).map(lambda drawn: [*drawn, *range(4)] * 10), st.integers(0, 1000))

@@ -33,8 +33,8 @@ __all__ = [
     "against_humans",
     "answered_alike",
     "each_replicate",
-    "human_bootstraps",
     "human_halves",
+    "human_quarters",
     "human_weights",
     "resampled",
     "rule_of",
@@ -173,12 +173,12 @@ def human_halves(plan: ScoringPlan, people: People) -> Comparison:
     return _humans(plan, people, one, other)
 
 
-def human_bootstraps(plan: ScoringPlan, people: People) -> Comparison:
-    """Humans against humans: two independent bootstrap samples per row of weights."""
-    from simbench.stats.resampling import bootstrap_pair
+def human_quarters(plan: ScoringPlan, people: People) -> Comparison:
+    """Humans against humans: disjoint quarters, two of them per row of weights."""
+    from simbench.stats.ceilings import split_quarters
 
-    rng = generator(plan.settings.scoring.seed, "pair", people.digest)
-    one, other = bootstrap_pair(len(people), plan.settings.scoring.splits, rng, *_labels(people))
+    rng = generator(plan.settings.scoring.seed, "quarters", people.digest)
+    one, other = split_quarters(len(people), plan.settings.scoring.splits, rng, *_labels(people))
     return _humans(plan, people, one, other)
 
 

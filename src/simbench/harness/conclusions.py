@@ -12,8 +12,10 @@ from simbench.metrics.score_table import Figure, ScoreTable, title
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["against_the_pilot", "answers_said", "likelihood_said", "plainly", "verdicts"]
+__all__ = ["against_the_pilot", "answers_said", "likelihood_said", "limits_said", "plainly", "verdicts"]
 
+FRESH = {"f1_sign": "F1-Sign", "fpr": "false positives", "fnr": "missed effects"}
+PAPER = "The paper's limits (arXiv 2511.21218), whatever n: F1-Sign at least 0.8, gap at most 50 %."
 RIVALS = {"shares": "the pilot's shares", "tabular": "the tabular model"}
 
 
@@ -69,6 +71,21 @@ def likelihood_said(scores: pd.DataFrame) -> list[str]:
                 how = "likelier" if low > 0 else "LESS likely" if high < 0 else "NOT shown to be likelier"
                 parts.append(f"{how} than by {words}: {row['value']:+.3f} [{low:.3f}, {high:.3f}]")
     return [f"people's real answers, in bits per answer: {'; '.join(parts)}."] if parts else []
+
+
+def limits_said(scores: pd.DataFrame) -> list[str]:
+    """F1-Sign and the value-action gap beside fresh samples of people, and beside the paper's limits."""
+    said, table = [], ScoreTable(scores)
+    for name, words in FRESH.items():
+        row = table.one(name)
+        if row is not None and math.isfinite(row.get("rank", math.nan)):
+            middle = f"{row['ceiling']:.2g} [{row['fresh_low']:.2g}, {row['fresh_high']:.2g}]"
+            worse = f"{100 * row['rank']:.0f} % of them do worse"
+            said.append(f"{words} {row['value']:.2g}; fresh samples of as many people {middle}, {worse}")
+    gap = table.one("value_action_gap")
+    if gap is not None and math.isfinite(gap["simulated"]):
+        said.append(f"value-action gap {100 * gap['simulated']:.0f} %, people's {100 * gap['human']:.0f} %")
+    return [f"{'; '.join(said)}. {PAPER}"] if said else []
 
 
 def answers_said(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[str]:

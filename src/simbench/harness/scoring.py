@@ -6,10 +6,8 @@
 - ``p``: the test that nothing distinguishes people and simulation, by exchanging every person with the participants
   simulated for it (:mod:`simbench.harness.swaps`); ``p_step`` is corrected by step-down max-T over the figure's
   subgroup rows. Figures that are about something else than both sides' answers keep a bootstrap p-value.
-- ``ceiling``: the mean of the same figure between two disjoint random halves of the humans, stratified by
-  treatment group; ``ceiling_same_n``: between two independent bootstrap samples of the humans, each as large
-  as the humans compared. Halves are smaller, so the first is cautious; resamples share their support, so the
-  second flatters sparse distributions. Both are kept.
+- ``ceiling``, ``ceiling_half``, ``fresh_low``, ``fresh_high``, ``rank``: what other people would reach, at the number
+  of people at hand and in halves of them (:mod:`simbench.harness.ceilings`).
 - ``floor``: the mean of the figure for uniform-random answers of the same people.
 - ``majority``, ``resample``, ``tabular``: the figure for these backends, learning from the same pilot;
   ``*_margin`` with its interval says by how much the simulation is closer to people than the baseline (above
@@ -33,11 +31,10 @@ from simbench.backends.base import Progress
 from simbench.design import People
 from simbench.design.people import RAW
 from simbench.harness.baselines import BASELINES, baselines
+from simbench.harness.ceilings import CEILINGS, mean_of, with_ceilings
 from simbench.harness.comparisons import (
     against_humans,
     each_replicate,
-    human_bootstraps,
-    human_halves,
     human_weights,
     resampled,
     scheme,
@@ -77,7 +74,7 @@ COLUMNS = (
     "n_simulated",
     "ceiling",
     "floor",
-    "ceiling_same_n",
+    *CEILINGS,
     *BASELINES,
     "human_ci_low",
     "human_ci_high",
@@ -177,19 +174,20 @@ def _scored(
     comparison = at(weights)
     asked = Asked(plan.metrics)
     scores = asked.scores(comparison)
+    ok = responses[responses["status"] == "ok"]
+    several = ok["replicate"].nunique() > 1
+    between = _generation_sd(asked, comparison, ok["replicate"].to_numpy(), scores) if several else np.nan
+    del comparison  # what it remembers of many people is large
     drawn, bca = scheme(people), settings.interval == "bca"
     frame = estimates(scores, asked.better, settings.confidence, settings.resamples, drawn, bca)
     with_swaps(frame, plan, people, responses, scores, asked)
     frame = with_corrections(frame)
-    frame["ceiling"] = _means(scores, asked.scores(human_halves(plan, people), "ceiling"))
-    frame["ceiling_same_n"] = _means(scores, asked.scores(human_bootstraps(plan, people), "ceiling"))
+    with_ceilings(frame, plan, people, scores, asked)
     floor = uniform(plan, people, pilot)
     floor = replace(floor, foretold=Foretold(uniform_tables(people), told))
     frame["floor"] = _means(scores, asked.scores(floor, "floor"))
     _add_baselines(frame, plan, people, pilot, weights, scores, asked, drawn, rivals)
-    ok = responses[responses["status"] == "ok"]
-    if ok["replicate"].nunique() > 1:
-        frame["generation_sd"] = _generation_sd(asked, comparison, ok["replicate"].to_numpy(), scores)
+    frame["generation_sd"] = between
     concluded = asked.conclusions(frame)
     if concluded:
         frame = pd.concat([frame, estimates(concluded, asked.better, settings.confidence, 0)], ignore_index=True)
@@ -234,14 +232,8 @@ def _findings(plan: ScoringPlan, frame: pd.DataFrame) -> Iterator[dict[str, Any]
 
 def _means(scores: Sequence[Score], reference: Iterable[Score]) -> list[float]:
     """For every score, the mean of the same figure over the rows of a reference comparison."""
-    found = {each.key: _mean(each.value) for each in reference}
+    found = {each.key: mean_of(each.value) for each in reference}
     return [found.get(each.key, float("nan")) for each in scores]
-
-
-def _mean(values: Floats) -> float:
-    """Mean over the defined ones; NaN where fewer than half are defined."""
-    defined = values[np.isfinite(values)]
-    return float(defined.mean()) if len(defined) and 2 * len(defined) >= len(values) else float("nan")
 
 
 def _add_baselines(

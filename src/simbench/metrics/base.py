@@ -90,7 +90,8 @@ class Score:
     ``scale``, see :mod:`simbench.stats.recentring`. ``interval`` is one that the metric knows by theory;
     nothing is then taken from resamples. ``trials`` says of ``value``, ``human`` or ``simulated`` that it is a
     share of so many yes-or-no cases, which gives an interval where it is 0 or 1 in every resample. ``equivalence``:
-    what a test needs that the figure is close enough to what it is for people.
+    what a test needs that the figure is close enough to what it is for people. ``fresh`` (any number): what the
+    figure would be between these people and other samples of as many, where a metric can foretell that.
     """
 
     metric: str
@@ -107,6 +108,7 @@ class Score:
     scale: Scale = LINEAR
     interval: tuple[float, float] | None = None
     equivalence: Equivalence | None = None
+    fresh: Floats | None = None
     trials: Mapping[str, int] = field(default_factory=dict)
 
     @property

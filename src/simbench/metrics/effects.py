@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["EffectSizes"]
 
 CONFIDENCE, WITHIN = 0.95, 0.9
+ANY_SIZE = "no interval: any size is within the noise of people's own effects"
 NOT_BEYOND = "humans show no effects beyond noise here"
 
 
@@ -26,7 +27,7 @@ class EffectSizes(Metric[NoConfig]):
 
     Over the coefficients of all regressions of the experiment, intercepts left out; ``item`` is ``treatments``
     (coefficients that a factor takes part in, interactions included) or ``covariates`` (all others); the distance
-    also of every regression by itself (its title; intervals of ``treatments of`` it hold for all regressions
+    also of every regression by itself (its title, and ``treatments of`` it; intervals hold for all regressions
     together). Each coefficient is put on the scale of its human standard error.
 
     - ``effect_distance`` = root of the mean over coefficients of ((b_s - b_h)^2 - V_h - V_s) / (n V_h), noise of both
@@ -84,7 +85,7 @@ class EffectSizes(Metric[NoConfig]):
         within = Equivalence(*effect_distance(blocks, WITHIN)[1], *distance_chance(blocks))
         yield Score("effect_distance", distance, interval=ends, equivalence=within, reason=words, **where)
         slope, ends = attenuation_slope(blocks)
-        blind = None if np.isfinite(slope[0]) else NOT_BEYOND
+        blind = None if np.isfinite(ends).all() else NOT_BEYOND if np.isnan(slope[0]) else ANY_SIZE
         reason = "; ".join(filter(None, (blind, words))) or None
         sized = None if blind else Equivalence(*attenuation_slope(blocks, WITHIN)[1], *slope_chance(blocks))
         yield Score("effect_slope", slope, interval=ends, equivalence=sized, reason=reason, **where)
@@ -96,8 +97,8 @@ def _one_by_one(comparison: Comparison, fitted: list[Fitted], factors: set[str])
     """``effect_distance`` of every regression: of all its coefficients, then of the treatments' alone."""
     from simbench.stats.effects import distance_chance, effect_distance
 
-    together = 1 - (1 - CONFIDENCE) / max(1, len(fitted))
-    for kind, level in ((None, CONFIDENCE), ("treatments", together)):
+    together = max(1, len(fitted))
+    for kind in (None, "treatments"):
         for each in fitted:
             item = f"{kind} of {each.title}" if kind else each.title
             blocks = list(_block(each, factors, kind))
@@ -105,10 +106,10 @@ def _one_by_one(comparison: Comparison, fitted: list[Fitted], factors: set[str])
                 if each.reason:
                     yield Score.missing("effect_distance", each.reason, comparison.resamples, item=item)
                 continue
-            value, ends = effect_distance(blocks, level)
-            within = effect_distance(blocks, WITHIN)[1] if kind is None else ends
+            value, ends = effect_distance(blocks, 1 - (1 - CONFIDENCE) / together)
+            low, high = (effect_distance(blocks, 1 - (1 - WITHIN) / of)[1][at] for at, of in enumerate((together, 1)))
             where: dict[str, Any] = {"n_human": each.n_human, "n_simulated": each.n_simulated, "reason": each.words}
-            where["equivalence"] = Equivalence(*within, *distance_chance(blocks))
+            where["equivalence"] = Equivalence(low, high, *distance_chance(blocks))
             yield Score("effect_distance", value, item=item, interval=ends, **where)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,8 @@ UNDEFINED = {
     "interval_coverage": "no coefficient has estimates on both sides",
     "compatible_share": "no coefficient has estimates on both sides",
 }
+FRESH = 400
+"""So many fresh samples are foretold."""
 COUNTS = ("tp", "fp", "fn", "tn", "flipped", "undefined")
 
 
@@ -54,7 +57,8 @@ class CoefficientRecovery(Metric[NoConfig]):
       signs) and ``undefined`` are counts.
 
     Failure modes: everything depends on n, since a small human sample has few significant coefficients: read
-    the rates beside their ceiling, which is what fresh humans reach (``ceiling_same_n`` at this n). Resamples
+    the rates beside what fresh samples of as many people would give (``ceiling``, ``fresh_low``, ``fresh_high``, and
+    the ``rank`` among them), foretold from the human estimates by empirical Bayes. Resamples
     scatter more than samples, so their intervals describe studies of this size only roughly. A regression
     that cannot be fitted on one side says why; its coefficients count as ``undefined``, not as null. A logit
     that separates is fitted by Firth's method on both sides (Heinze and Schemper 2002), and says so.
@@ -99,14 +103,47 @@ def _rates(comparison: Comparison, fitted: list[Fitted], item: str | None) -> It
         for name in (*UNDEFINED, *COUNTS):
             yield Score.missing(name, reason, comparison.resamples, **where)
         return
-    drawn = {"value": comparison.resamples - 1}  # which coefficients are significant varies from resample to resample
+    drawn = {"value": comparison.resamples - 1}  # what is significant varies from resample to resample
+    fresh = _fresh(comparison, pairs, item)
     for name, values in _shares(found, pairs, comparison.alpha):
         known = np.isfinite(values[0])
         why = words if known else "; ".join(filter(None, (UNDEFINED[name], words)))
-        yield Score(name, values, reason=why, trials={} if name == "type_m" else drawn, **where)
+        yield Score(
+            name, values, reason=why, trials={} if name == "type_m" else drawn, fresh=fresh.get(name), **where
+        )
     for name in COUNTS:
         more = unfitted if name == "undefined" else 0
         yield Score(name, getattr(found, name) + more, reason=words, **where)
+
+
+def _fresh(comparison: Comparison, pairs: list[tuple[Fit, Fit]], item: str | None) -> dict[str, Floats]:
+    """What every share would be with fresh samples of people in the simulation's place; none for references."""
+    from simbench.stats.ceilings import fresh_estimates
+
+    if comparison.generator is None:
+        return {}
+    rng, made = comparison.generator("fresh people", item or ""), []
+    for human, _ in pairs:
+        if not human.ok[0]:
+            continue
+        one = _rows(human, 1)
+        drawn = fresh_estimates(one.estimates[0], one.covariance[0], FRESH, rng)
+        made.append((one, replace(_rows(one, FRESH), estimates=drawn, tests=None)))
+    found = _recovered(made, comparison.alpha)
+    return {} if found is None else dict(_shares(found, made, comparison.alpha))
+
+
+def _rows(fit: Fit, rows: int) -> Fit:
+    """The first row of a fit, so many times."""
+    return replace(
+        fit,
+        estimates=np.repeat(fit.estimates[:1], rows, 0),
+        covariance=np.repeat(fit.covariance[:1], rows, 0),
+        df=np.repeat(fit.df[:1], rows),
+        status=np.repeat(fit.status[:1], rows),
+        n=np.repeat(fit.n[:1], rows),
+        tests=None if fit.tests is None else np.repeat(fit.tests[:1], rows, 0),
+    )
 
 
 def _recovered(pairs: list[tuple[Fit, Fit]], alpha: float) -> SignRecovery | None:

@@ -34,12 +34,13 @@ class ShareDistance(Metric[NoConfig]):
     levels, every person counting alike.
 
     The interval inverts the noncentral chi-square distribution (Venables 1975; Satterthwaite 1946): it holds the
-    populations' distance in 95 % of studies or more, also at 0. Those of subgroup levels hold together, all levels of
-    the study at once (Bonferroni). ``chance`` is the mean square that another sample of the people would show.
+    populations' distance in 95 % of studies or more, also at 0. Those of all subgroup levels of a study hold
+    together, and those of all its subgroup variables (Bonferroni). ``chance`` is the mean square that another sample
+    of the people would show.
 
     Failure modes: large differences of rare options count little, since shares count alike; a normal approximation,
-    rough below twenty people. The interval may end at 0 where answers are closer than chance makes them. Definition
-    by simbench, after the effect size of equivalence tests for multinomials (Wellek 2010, section 9.2).
+    rough below twenty people. The interval may end at 0 where answers are closer than chance makes them.
+    Definition by simbench, after equivalence tests for multinomials (Wellek 2010, section 9.2).
     """
 
     name = "share_distance"
@@ -58,7 +59,7 @@ class ShareDistance(Metric[NoConfig]):
             yield _score(blocks, comparison, [item], item=item.name)
         main = [item for item in comparison.design.main_items if item in items]
         yield _score(blocks, comparison, main, item="mean")
-        together = 1 - (1 - CONFIDENCE) / max(1, sum(map(len, comparison.levels.values())))
+        together = sum(map(len, comparison.levels.values()))
         for variable, levels in comparison.levels.items():
             where: dict[str, Any] = {"item": "mean", "subgroup": variable}
             found = [
@@ -72,7 +73,7 @@ class ShareDistance(Metric[NoConfig]):
                 continue
             left = [str(each.level) for each in found if not np.isfinite(each.value[0])]
             said = f"without {', '.join(left)}: too few answers" if left else None
-            yield _score(blocks, comparison, main, large, reason=said, **where)
+            yield _score(blocks, comparison, main, large, len(comparison.levels), reason=said, **where)
 
 
 Levels = Sequence[tuple[str, str]]
@@ -95,12 +96,13 @@ def _score(
     comparison: Comparison,
     items: Sequence[Item],
     levels: Levels = (),
-    confidence: float = CONFIDENCE,
+    together: int = 1,
     **where: Any,
 ) -> Score:
+    """One figure; ``together``: with how many, itself included, its interval holds."""
     found = []
     for block in blocks:
-        measured = _measured(block, items, levels, confidence)
+        measured = _measured(block, items, levels, together)
         if isinstance(measured, str):
             where.pop("reason", None)
             return Score.missing("share_distance", measured, comparison.resamples, **where)
@@ -112,7 +114,7 @@ def _score(
     return Score("share_distance", np.full(comparison.resamples, np.sqrt(square)), **where)
 
 
-def _measured(block: Block, items: Sequence[Item], levels: Levels, confidence: float) -> _Measured | str:
+def _measured(block: Block, items: Sequence[Item], levels: Levels, together: int) -> _Measured | str:
     """Distance of the answers to some items, among all or pooled over some levels; or why there is none."""
     from simbench.stats.equivalent import noncentral_interval, paired_spread, spread_of
 
@@ -142,11 +144,11 @@ def _measured(block: Block, items: Sequence[Item], levels: Levels, confidence: f
     q = float(((told - theta) ** 2).sum())
     ends, equivalence = (np.nan, np.nan), None
     if block.alone:
-        ends, within = (
+        ends, within, beyond = (
             _roots(noncentral_interval(q, spread.total, spread.squared, level), one)
-            for level in (confidence, WITHIN if confidence == CONFIDENCE else confidence)
+            for level in (1 - (1 - CONFIDENCE) / together, WITHIN, 1 - (1 - WITHIN) / together)
         )
-        equivalence = Equivalence(*within, 2 * spread.human / one, _freedom(own))
+        equivalence = Equivalence(beyond[0], within[1], 2 * spread.human / one, _freedom(own))
     counts = int(people.min()), int(simulated.min())
     return _Measured(q / one, spread.total / one, ends, equivalence, *counts)
 

@@ -25,6 +25,8 @@ OF_TREATMENTS = f"{TREATMENTS} of "
 SHARES, EFFECTS = "share_distance", "effect_distance"
 FIGURES = (SHARES, EFFECTS, "effect_slope", "value_action_gap")
 NORMAL = 1.959964
+LEAST = 20
+"""A level of fewer people is not judged by itself, since its distance is only roughly chi-square; it is pooled."""
 ABSENT = "not among the metrics of this run"
 Row = Mapping[Any, Any]
 Curve = Callable[[float], float]
@@ -69,7 +71,7 @@ class Verdict(Metric[VerdictConfig]):
     - ``pretesting`` (do items work, which answers are given?): ``share_distance`` over the belief items (all items
       where there are none) within ``margin``.
     - ``distribution by subgroup``: the same within subgroups, pooled over the levels of every subgroup variable, and
-      no level significantly beyond ``margin``.
+      (of 20 people or more) no level significantly beyond ``margin``.
     - ``effects`` (do treatments do what they do among people?): ``effect_distance`` of treatments within ``margin``,
       that of no regression significantly beyond, and ``effect_slope`` within 1 / ``attenuation`` and
       ``attenuation``. Half-sized effects are often within the margin, where effects are small: it takes the
@@ -160,7 +162,8 @@ class _Held:
         for row in (row for row in rows if _none(row["level"])):
             parts = sum(each["subgroup"] == row["subgroup"] for each in levels)
             yield self._distance(row, f"distance of answers within levels of {row['subgroup']}", SHARES, parts)
-        for row in sorted(levels, key=lambda row: -float(row["within_high"])):
+        large = [row for row in levels if row["n_human"] >= LEAST]
+        for row in sorted(large, key=lambda row: -float(row["within_high"])):
             where = {"subgroup": str(row["subgroup"]), "level": str(row["level"]), "n": int(row["n_human"])}
             yield self._beyond(row, "distance of answers", **where)
 

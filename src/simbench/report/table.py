@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.table import Table
 
 from simbench.harness.baselines import BASELINES
-from simbench.harness.conclusions import against_the_pilot, answers_said, likelihood_said, plainly
+from simbench.harness.conclusions import against_the_pilot, answers_said, likelihood_said, limits_said, plainly
 from simbench.harness.config import RunSettings
 from simbench.harness.kept import name_of
 from simbench.metrics.alignment import ALL_ITEMS
@@ -195,7 +195,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 def _footer(run: Run, manifest: dict[str, Any], registry: Registry) -> list[str]:
     only = " (only ok ones are compared)" if troubled(manifest) else ""
     lines = [
-        "floor: uniform-random answers; ceiling: humans against humans, half and half. Definitions by simbench.",
+        "floor: uniform-random answers; ceiling: other people, as many. Definitions by simbench.",
         f"answers: {headline_counts(manifest)}{only}",
         *(reasons(run.responses) if only else ()),
     ]
@@ -224,4 +224,4 @@ def _conclusions(scores: pd.DataFrame, manifest: dict[str, Any], registry: Regis
     lines = ["may it be used?", *(f"  {line}" for line in found)] if found else []
     if manifest["config"]["backend"]["name"] not in BASELINES:
         lines += against_the_pilot(scores, ScoreTable(scores, registry.classes("metric")).headline)
-    return lines + likelihood_said(scores)
+    return [*lines, *likelihood_said(scores), *limits_said(scores)]

@@ -43,7 +43,7 @@ class Statement:
 def verdict(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[Statement]:
     """The verdict by purpose where it was scored; then copies of the pilot, answers, diversity and coherence."""
     from simbench.harness.baselines import BASELINES
-    from simbench.harness.conclusions import against_the_pilot, likelihood_said, verdicts
+    from simbench.harness.conclusions import against_the_pilot, likelihood_said, limits_said, verdicts
 
     table = ScoreTable(scores)
     found: list[Statement | None] = [
@@ -59,6 +59,7 @@ def verdict(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[Statement
     if said := " ".join(likelihood_said(scores)):
         standing = "further away" if "LESS" in said else "not closer in all" if "NOT" in said else "closer"
         found.append(Statement("How likely it finds what people outside the pilot really answered", standing, said))
+    found += [Statement("Beside fresh samples of people", "see figures", line) for line in limits_said(scores)]
     found += [
         _answers(manifest),
         _diversity(table.one("unique_structures_rarefied")),

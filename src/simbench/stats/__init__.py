@@ -89,7 +89,6 @@ if TYPE_CHECKING:
     from simbench.stats.regression import formula_columns as formula_columns
     from simbench.stats.regression import formula_designs as formula_designs
     from simbench.stats.resampling import Scheme as Scheme
-    from simbench.stats.resampling import bootstrap_pair as bootstrap_pair
     from simbench.stats.resampling import bootstrap_weights as bootstrap_weights
     from simbench.stats.resampling import jackknife_weights as jackknife_weights
     from simbench.stats.resampling import resampling_scheme as resampling_scheme
@@ -124,7 +123,6 @@ _HOME = {
     "bca_interval": "simbench.stats.intervals",
     "benjamini_hochberg": "simbench.stats.intervals",
     "bootstrap_p": "simbench.stats.intervals",
-    "bootstrap_pair": "simbench.stats.resampling",
     "bootstrap_weights": "simbench.stats.resampling",
     "brier_score": "simbench.stats.individual",
     "calibration_error": "simbench.stats.individual",

@@ -151,8 +151,8 @@ def _fieller(blocks: Sequence[Effects], top: float, bottom: float, reach: float)
     square = bottom**2 - reach**2 * (own + apart[0])
     middle = top * bottom - reach**2 * mixed / 2
     root = middle**2 - square * (top**2 - reach**2 * (told + apart[1]))
-    if square <= 0 or root < 0:
-        return -np.inf, np.inf
+    if square <= 0 or root < 0:  # any size is within the people's own noise
+        return np.nan, np.nan
     return float((middle - np.sqrt(root)) / square), float((middle + np.sqrt(root)) / square)
 
 

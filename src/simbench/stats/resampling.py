@@ -20,7 +20,6 @@ from simbench.stats._arrays import Floats, Ints, row_chunks
 
 __all__ = [
     "Scheme",
-    "bootstrap_pair",
     "bootstrap_weights",
     "jackknife_weights",
     "resampling_scheme",
@@ -136,23 +135,6 @@ def bootstrap_weights(
         _draw(scheme.pools, rng, drawn)
         np.take(drawn, scheme.units, axis=1, out=weights[1:])
     return weights
-
-
-def bootstrap_pair(
-    n: int,
-    resamples: int,
-    rng: np.random.Generator,
-    strata: ArrayLike | None = None,
-    clusters: ArrayLike | None = None,
-) -> tuple[Floats, Floats]:
-    """Draw two independent bootstraps of the same rows, each (resamples, n), with no row of ones.
-
-    A statistic between the two shows how far apart two fresh samples of this size would lie: the ceiling
-    for a simulation of the same size. It takes the observed distribution for the population.
-    """
-    first = bootstrap_weights(n, resamples, rng, strata, clusters)[1:]
-    second = bootstrap_weights(n, resamples, rng, strata, clusters)[1:]
-    return first, second
 
 
 def split_halves(
