@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 QUICK = ("scoring.resamples=20", "scoring.splits=2", "scoring.floors=2")
 WORKING = (
+    "",
+    "demo experiment=framing",
     "--help",
     "--version",
     "status",
@@ -31,7 +33,7 @@ WORKING = (
     "estimate experiment=framing backend=uniform",
     "-m +study=ablation cell=unadapted,full experiment=framing backend=uniform",
 )
-REFUSED = ("", "-m seed=0,1", "-m backend=uniform,local", "-m +study=cross_model", "estimate")
+REFUSED = ("seed=1", "-m seed=0,1", "-m backend=uniform,local", "-m +study=cross_model", "estimate")
 ABSENT = "import importlib.util as u, simbench; assert not any(map(u.find_spec, ('torch', 'openai', 'anthropic')))"
 INSTALL = "pip install simbench-local"
 
@@ -89,7 +91,7 @@ def needs_local(words: str) -> bool:
 def tried(python: Path, work: Path, kind: str, words: str, works: bool) -> str | None:
     """What is wrong with what a command did; None where it worked, or was refused with what to install."""
     command = [str(python), "-c", words] if kind == "python" else [str(python.with_name("simbench")), *words.split()]
-    if kind == "simbench" and works and re.match(r"-m |\w+=", words):
+    if kind == "simbench" and works and re.match(r"-m |demo |\w+=", words):
         command += (*QUICK, "metric=js_distance") if words.startswith("-m") else QUICK
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SIMBENCH"))}
     done = subprocess.run(command, cwd=work, env=clean, capture_output=True, text=True, timeout=300, check=False)

@@ -30,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    if not words:
+        from simbench.cli.first import main as first
+
+        return first()
     if words and words[0] and not words[0].startswith("-") and not any(mark in words[0] for mark in "=+~"):
         from simbench.cli.verbs import run_verb
 

@@ -11,6 +11,9 @@ __all__ = ["VERBS", "run_verb"]
 
 VERBS = {
     "help": ("", "list the verbs"),
+    "demo": ("simbench.cli.demo", "the main job: a model learns from some people of a study and plays the others"),
+    "new": ("simbench.cli.new", "a study.yaml from a table, or a plugin: a draft that runs as it is"),
+    "check": ("simbench.cli.checking", "a study.yaml or a plugin's part looked over before anything is spent"),
     "report": ("simbench.cli.report", "an HTML page and figures about one run or many"),
     "status": ("simbench.cli.status", "runs that are done, failed, running or missing, and the spend"),
     "export": ("simbench.cli.export", "describe run folders for an archive (Croissant)"),

@@ -19,7 +19,7 @@ from simbench.samplers.base import Draw
 from simbench.samplers.none import NoPilot
 from simbench.stats.rng import generator
 
-__all__ = ["SEEN", "asking_script", "draw_pilot", "evaluated", "style_without", "training_script"]
+__all__ = ["SEEN", "asking_script", "checked_draw", "draw_pilot", "evaluated", "style_without", "training_script"]
 
 SEEN = "treatment_group"
 ROLE_OF = {"beliefs": "belief", "attitudes": "attitude", "decisions": "decision"}
@@ -36,7 +36,7 @@ def draw_pilot(plan: Plan, people: People) -> Draw:
     first = np.flatnonzero(~people.person.duplicated().to_numpy() & free)
     rng = generator(plan.settings.seed, "pilot", people.design.name, plan.sampler.name)
     with blamed("sampler", plan.sampler, "draw"):
-        drawn = _drawn(plan.sampler.draw(people.at(first), rng), len(first))
+        drawn = checked_draw(plan.sampler.draw(people.at(first), rng), len(first))
     humans = set(people.person.iloc[first[list(drawn)]])
     pilot = Draw(np.flatnonzero(people.person.isin(humans).to_numpy()), drawn.notes)
     if plan.backend.needs_pilot and not pilot:
@@ -46,7 +46,7 @@ def draw_pilot(plan: Plan, people: People) -> Draw:
     return pilot
 
 
-def _drawn(drawn: object, people: int) -> Draw:
+def checked_draw(drawn: object, people: int) -> Draw:
     """What a sampler returned, where that can be a pilot of some of so many people."""
     if not isinstance(drawn, Draw):
         raise PluginError(f"draw returns a simbench.Draw(positions); found {type(drawn).__name__}")
