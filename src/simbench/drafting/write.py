@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from simbench.design import Value
+from simbench.design import PARTICIPANT, Value
 from simbench.drafting.columns import Column
 from simbench.drafting.guess import ITEMS, Guess
 
@@ -39,7 +39,7 @@ def yaml_of(name: str, data: str, file: str, guesses: Sequence[Guess], unit: str
         + _text(f"You take part in a scientific study. {TO_WRITE}what it is about, as people were told]"),
         "",
         f"data: {_text(data)}",
-        *_columns([each.column for each in guesses if each.role != "out"]),
+        *_columns([each for each in guesses if each.role != "out"]),
         *(f"person: {each.column.name} # {each.why}{unit}" for each in by["person"]),
         *(f"cluster: {each.column.name} # {each.why}" for each in by["cluster"]),
         *(f"weight: {each.column.name} # {each.why}" for each in by["weight"]),
@@ -68,11 +68,14 @@ def _value(value: Value) -> str:
     return str(value) if isinstance(value, int) else _text(value)
 
 
-def _columns(columns: Sequence[Column]) -> list[str]:
-    renamed = [each for each in columns if each.name != each.source and not binned(each)[0]]
-    return (
-        ["columns: # ours: theirs", *(f"  {each.name}: {_text(each.source)}" for each in renamed)] if renamed else []
-    )
+def _columns(guesses: Sequence[Guess]) -> list[str]:
+    """What our names stand for, where the table has others."""
+    ours = {each.column.source: PARTICIPANT if each.role == "id" else each.column.name for each in guesses}
+    computed = {each.column.source for each in guesses if each.role in ITEMS and binned(each.column)[0]}
+    renamed = [
+        f"  {name}: {_text(theirs)}" for theirs, name in ours.items() if name != theirs and theirs not in computed
+    ]
+    return ["columns: # ours: theirs", *renamed] if renamed else []
 
 
 def _missing(column: Column, indent: str = "    ") -> list[str]:
