@@ -136,7 +136,7 @@ def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
     alike = None if side.clustered or survey is not None else _alike(design, side)
     if alike is not None:
         return reported(
-            _fitted(family, *alike, levels, {}),
+            _fitted(family, *alike, levels, {}, None),
             family,
             design.outcome,
             design.matrix,
@@ -144,7 +144,7 @@ def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
         )
     plain = "model" if survey is None else "HC1"
     robust = {"covariance": plain if clusters is None else "cluster", "clusters": clusters, "survey": survey}
-    fit = _fitted(family, design, side.weights[:, design.rows], levels, robust)
+    fit = _fitted(family, design, side.weights, levels, robust, design.rows)
     if survey is not None:
         return fit
     return reported(fit, family, design.outcome, design.matrix, side.weights[0, design.rows], clusters)
@@ -167,9 +167,15 @@ def _alike(design: Design, side: Side) -> tuple[Design, Floats] | None:
     return rows, side.code_counts(codes, len(first))
 
 
-def _fitted(family: str, design: Design, weights: Floats, levels: Floats | None, robust: dict[str, Any]) -> Fit:
+def _fitted(
+    family: str, design: Design, weights: Floats, levels: Floats | None, robust: dict[str, Any], among: Ints | None
+) -> Fit:
+    """Fit one design; ``among`` (n,) says which of the weights (R, N) are its rows', None where all are."""
     from simbench.stats.regression import fit_glm, fit_interval, fit_multinomial, fit_ordered
 
+    if family not in CODED:
+        return fit_glm(family, design.outcome, design.matrix, weights, names=design.names, **robust, among=among)
+    weights = weights if among is None else weights[:, among]
     if family == "ordered_logit":
         bare = design.without_intercept()
         codes = _bins(_sorted(levels), design.outcome)
@@ -187,7 +193,7 @@ def _fitted(family: str, design: Design, weights: Floats, levels: Floats | None,
             levels=_called(design, levels),
             **robust,
         )
-    return fit_glm(family, design.outcome, design.matrix, weights, names=design.names, **robust)
+    raise ValueError(f"no regression of the family {family!r}")
 
 
 def _firth(design: Design, side: Side) -> Fit:

@@ -116,7 +116,11 @@ class Individual(Metric[IndividualConfig]):
         if isinstance(found, str):
             return
         chances, noise, first = found
-        own, weights = own[first], weights[:, first]
+        order = np.argsort(first)
+        chances, noise, first = chances[order], None if noise is None else noise[order], first[order]
+        own = own[first]
+        if len(first) < weights.shape[1]:  # where everybody is there once, no copy
+            weights = weights[:, first]
         where |= {"n_human": int((own >= 0).sum())}
         yield Score("log_score", log_score(own, chances, weights, self.config.floor, noise), **where)
         yield Score("brier_score", brier_score(own, chances, weights, noise), **where)

@@ -85,6 +85,7 @@ def fit_glm(
     covariance: str = "model",
     clusters: ArrayLike | None = None,
     survey: ArrayLike | None = None,
+    among: Ints | None = None,
 ) -> Fit:
     """Fit one model under every row of weights.
 
@@ -104,6 +105,8 @@ def fit_glm(
             must be constant within a person, or 0. Small-sample factor ``G/(G-1) (n-1)/(n-p)``.
         survey: (n,) survey weights, above 0, for ``HC0``, ``HC1`` and ``cluster``: see
             :class:`simbench.stats.regression.sandwich.Robust`.
+        among: (n,) which columns of ``weights`` (R, N) are those of these rows, where it has more: they are then not
+            copied as a whole.
 
     Returns:
         A :class:`Fit`. p-values use the t distribution for OLS (n - p degrees of freedom) and with ``cluster``
@@ -116,14 +119,15 @@ def fit_glm(
     labels = names or tuple(f"x{column}" for column in range(x.shape[1]))
     known = [name for name in COVARIANCES if name != "HC3" or family == "ols"]
     robust = Robust.of(covariance, clusters, survey, y.size, known, repr(family))
-    matrix = as_weights(weights, y.size)
+    matrix = as_weights(weights, y.size if weights is None or among is None else np.shape(weights)[-1])
     basis = orthonormal_basis(x)
     result = nan_fit(labels, matrix.shape[0])
     if basis.aliased:
-        result.n[:] = matrix.sum(axis=1)
+        result.n[:] = (matrix if among is None else matrix[:, among]).sum(axis=1)
         return collinear(result, tuple(labels[column] for column in basis.aliased), y.size, x.shape[1])
     for rows in row_chunks(matrix.shape[0], 6 * y.size):
-        runaway = _fit_rows(kind, y, basis, matrix[rows], robust, result, rows)
+        part = matrix[rows] if among is None else matrix[rows][:, among]
+        runaway = _fit_rows(kind, y, basis, part, robust, result, rows)
         if runaway is not None:
             move = np.abs(basis.estimates(runaway[None])[0]) * basis.size
             moving = (name for name, size in zip(labels, move) if size > 1e-2 and name != "Intercept")
