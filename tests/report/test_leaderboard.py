@@ -148,8 +148,8 @@ def test_several_pilots_are_one_contestant_with_their_spread_in_its_interval(hom
     assert len(own) == 3
     mean, reach = own["value"].mean(), stats.t.ppf(0.975, 2) * stats.sem(own["value"])
     assert row["value"] == pytest.approx(mean)
-    assert row["ci_low"] == pytest.approx(mean - np.hypot(mean - own["ci_low"].mean(), reach))
-    assert row["ci_high"] == pytest.approx(mean + np.hypot(own["ci_high"].mean() - mean, reach))
+    assert row["ci_low"] == pytest.approx(max(0, mean - np.hypot(mean - own["ci_low"].mean(), reach)))
+    assert row["ci_high"] == pytest.approx(min(1, mean + np.hypot(own["ci_high"].mean() - mean, reach)))
     pair = together.differences
     assert len(pair[["a", "b"]].drop_duplicates()) == 1
     loss = pair[pair["metric"] == "js_distance_joint"].iloc[0]

@@ -19,6 +19,16 @@ __all__ = ["Contestant", "contestants", "pooled_row"]
 HASH = 7  # characters of a run's hash at the end of its label, with the space before them
 INVERSE = "equivalent_n"
 """Figures of this name are averaged, and their intervals made, as errors: 1 / n."""
+SHARES = (
+    "f1_sign",
+    "fpr",
+    "fnr",
+    "js_distance",
+    "js_distance_joint",
+    "total_variation",
+    "sign_agreement",
+    "accuracy",
+)
 ENDS = ("ci_low", "ci_high")
 MEANS = ("human", "simulated", "floor", "ceiling", "majority", "resample", "tabular")
 
@@ -104,9 +114,16 @@ def pooled_row(metric: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     mean = float(values.mean())
     ends = with_pilots(mean, float(low.mean()), float(high.mean()), error, free)
     if not inverse:
+        ends = _within(metric, ends, low)
         return found | {"value": mean, "ci_low": ends[0], "ci_high": ends[1], "between": error * len(rows) ** 0.5}
     upper, value, lower = (float(_inverse(np.array(max(each, 0.0)))) for each in (ends[0], mean, ends[1]))
     return found | {"value": value, "ci_low": lower, "ci_high": upper, "between": float("nan")}
+
+
+def _within(metric: str, ends: tuple[float, float], lows: NDArray[np.float64]) -> tuple[float, float]:
+    """The ends without what the figure cannot be: below 0 where no run's interval goes there, a share above 1."""
+    least = 0.0 if (lows >= 0).all() else -np.inf
+    return max(ends[0], least), min(ends[1], 1.0 if metric in SHARES else np.inf)
 
 
 def _inverse(values: NDArray[np.float64]) -> NDArray[np.float64]:
