@@ -25,6 +25,8 @@ from typing import Any
 ANSWER = {
     "choice, shared prefix, bf16 (this project)": ("shared", "bf16", 1.0),
     "choice, shared prefix, fp32 (this project)": ("shared", "fp32", 0.5),
+    "the same with a head's probabilities": ("asked head", "bf16", 1.0),
+    "the same with a blend's probabilities": ("asked blend", "bf16", 1.0),
     "choice, nothing shared, bf16": ("unshared", "bf16", 0.25),
     "generate in batches of 32, bf16": ("batched", "bf16", 0.25),
     "generate in batches of 32, fp32": ("batched", "fp32", 0.125),
@@ -36,13 +38,19 @@ TRAIN = {
     "transformers Trainer": ("trainer", "bf16", 1.0),
     "TRL SFTTrainer": ("trl", "bf16", 1.0),
 }
-BATCH = 16
+ADAPT = {
+    "head: read, layer and penalties by cross-validation": ("head", "bf16", 1.0),
+    "blend: the same and the pool, out of fold": ("blend", "bf16", 1.0),
+    "calibrate": ("calibrate", "bf16", 1.0),
+    "LoRA, one of nine passes": ("packed", "bf16", 1.0),
+}
+BATCH, PILOT = 16, 66
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", choices=("answer", "train", "gradients"))
+    parser.add_argument("--only", choices=("answer", "adapt", "train", "gradients"))
     parser.add_argument("--participants", type=int, default=256)
     parser.add_argument("--transcripts", type=int, default=116)
     parser.add_argument("--rounds", type=int, default=3)
@@ -54,6 +62,9 @@ def main() -> None:
         return
     if given.only in (None, "answer"):
         table("answering, ms per participant", ANSWER, given.participants, given.rounds, given.threads)
+    if given.only in (None, "adapt"):
+        title = f"adapting to a pilot of {PILOT}, ms per transcript"
+        table(title, ADAPT, PILOT, given.rounds, given.threads)
     if given.only in (None, "train"):
         title = f"one LoRA epoch, batch {BATCH}, ms per transcript"
         table(title, TRAIN, given.transcripts, given.rounds, given.threads)
@@ -128,12 +139,53 @@ def work(kind: str, dtype: str, units: int, threads: int) -> dict[str, Any]:
             }
             ways[kind](asked[:2])
             found = timed(lambda: ways[kind](asked), loaded.device)
+        elif kind in ("head", "blend", "calibrate"):
+            found = timed(lambda: adapted(loaded, people, kind, folder), loaded.device)
+        elif kind.startswith("asked"):
+            found = answered(loaded, people, kind.split()[1], folder)
         elif kind == "packed":
             found = timed(train_packed(loaded, people, BATCH), loaded.device)
         else:
             found = timed(train_with_peer(loaded, people, BATCH, kind, folder), loaded.device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": found.seconds, "cpu": found.cpu, "units": found.units, "peak_mb": peak}
+
+
+def adapted(loaded: Any, people: list[Any], how: str, folder: Path) -> int:
+    """Everything between a loaded model and one that is adapted; the number of people learned from."""
+    from simbench.backends.base import Workspace
+    from simbench.harness.progress import Silent
+    from simbench_local.calibration import calibrate
+    from simbench_local.encode import Encoder
+    from simbench_local.voices import learn
+
+    workspace = Workspace(folder, 0, Silent())
+    if how == "calibrate":
+        calibrate(loaded, Encoder(loaded.tokenizer), people, workspace)
+    else:
+        told = learn(loaded, Encoder(loaded.tokenizer), people, workspace, how, False, 0)
+        (folder / "told.json").write_text(json.dumps({"adapt": how, **told}))
+    return len(people)
+
+
+def answered(loaded: Any, people: list[Any], how: str, folder: Path) -> Any:
+    """Answering with what was learned, unmeasured, from other people."""
+    from dataclasses import replace
+
+    from _local import timed
+
+    from simbench.backends.base import Model, Workspace
+    from simbench.harness.progress import Silent
+    from simbench_local.answering import Chooser, answer_by_choice
+    from simbench_local.encode import Encoder
+    from simbench_local.voices import voice_of
+
+    adapted(loaded, transcripts(PILOT), how, folder)
+    voice = voice_of(Model("local", "", parameters=json.loads((folder / "told.json").read_text())), folder)
+    watched, encoder = replace(loaded, watched=voice.watched), Encoder(loaded.tokenizer)
+    asked, chooser = [each.interview for each in people], Chooser(0, forecast=voice.forecast)
+    workspace = Workspace(folder, 0, Silent())
+    return timed(lambda: sum(1 for _ in answer_by_choice(watched, encoder, asked, chooser, workspace)), loaded.device)
 
 
 def transcripts(count: int) -> list[Any]:
