@@ -177,16 +177,17 @@ def _scored(
     ok = responses[responses["status"] == "ok"]
     several = ok["replicate"].nunique() > 1
     between = _generation_sd(asked, comparison, ok["replicate"].to_numpy(), scores) if several else np.nan
-    del comparison  # what it remembers of many people is large
+    del comparison
     drawn, bca = scheme(people), settings.interval == "bca"
     frame = estimates(scores, asked.better, settings.confidence, settings.resamples, drawn, bca)
+    _add_baselines(frame, plan, people, pilot, weights, scores, asked, drawn, rivals)
+    del weights  # of many people these are large, and so is what the comparison remembered
     with_swaps(frame, plan, people, responses, scores, asked)
     frame = with_corrections(frame)
     with_ceilings(frame, plan, people, scores, asked)
     floor = uniform(plan, people, pilot)
     floor = replace(floor, foretold=Foretold(uniform_tables(people), told))
     frame["floor"] = _means(scores, asked.scores(floor, "floor"))
-    _add_baselines(frame, plan, people, pilot, weights, scores, asked, drawn, rivals)
     frame["generation_sd"] = between
     concluded = asked.conclusions(frame)
     if concluded:
