@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyreadstat
 import pytest
+import rdata
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -575,7 +576,7 @@ def test_marks_separators_and_blank_lines_are_read(tmp_path: Path, mark: bytes) 
 def test_any_bytes(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "people.csv").write_bytes(content)
     answered(lambda: study(tmp_path))
-    for ending in ("parquet", "xlsx", "sav", "dta"):
+    for ending in ("parquet", "xlsx", "sav", "dta", "rda", "rds"):
         path = tmp_path / f"people.{ending}"
         path.write_bytes(content)
         answered(lambda path=path: load(tmp_path, data=str(path)))
@@ -589,11 +590,12 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     PEOPLE.to_excel(folder / "people.xlsx", index=False)
     PEOPLE.to_stata(folder / "people.dta", write_index=False)
     pyreadstat.write_sav(PEOPLE, folder / "people.sav")
+    rdata.write_rda(folder / "people.rda", {"people": PEOPLE.astype({"participant_id": object, "home": object})})
     return {path.suffix: path.read_bytes() for path in folder.iterdir()}
 
 
 @given(
-    ending=st.sampled_from((".parquet", ".xlsx", ".dta", ".sav")),
+    ending=st.sampled_from((".parquet", ".xlsx", ".dta", ".sav", ".rda")),
     flips=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)), max_size=4),
     kept=st.sampled_from((1, 1, 0.99, 0.5)),
 )

@@ -31,7 +31,10 @@ def labelled(content: Mapping[Any, Any], path: Path, setting: str) -> dict[Any, 
     }
     if not lacking:
         return found
-    labels, whole = read_labels(regular_file(path, setting, LARGEST_FILE), setting)
+    try:
+        labels, whole = read_labels(regular_file(path, setting, LARGEST_FILE), setting)
+    except (ValueError, LookupError, ArithmeticError, TypeError, NotImplementedError):
+        return found  # what is wrong with the file is said when its table is read
     columns = found.get("columns")
     theirs = columns if isinstance(columns, dict) else {}
     for (part, name), section in lacking.items():
