@@ -2,10 +2,10 @@
 
 Of every study (at most 3,000 people of it) n = 60, 120, 240 people are drawn, over and over; their answers are
 used, and the profiles of at most 500 of the others, without answers. The truth is what all others answered. Per
-estimand (means, treatment effects, coefficients): the root mean squared error, rectified and of simulation alone,
-over that of humans alone; how often the 95 % interval of the difference from the truth (the truth's own error
-counted) holds 0; the median ratio of widths; and the share of estimands that gain at least 2 %. The tabular model
-chooses its penalty by two folds here, for speed.
+estimand (means, treatment effects, coefficients): the root mean squared error, rectified and of simulation
+alone, over that of humans alone; how often the 95 % interval of the difference from the truth (the truth's own
+error counted) holds 0; the median ratio of widths; and the share of estimands that gain at least 2 %. The
+tabular model chooses its penalty by two folds here, for speed.
 
     OMP_NUM_THREADS=1 python benchmarks/infer_shelf.py STUDY [DRAWS] [BACKEND]
 """

@@ -231,6 +231,8 @@ def test_bad_input_is_one_message_and_nothing_is_written(study: Path) -> None:
         simbench.infer("mini", backend="tabular", people="level.csv")
     with pytest.raises(ConfigError, match=r"cannot read 'nowhere.csv'"):
         simbench.infer("mini", backend="tabular", people="nowhere.csv")
+    with pytest.raises(ConfigError, match="sampler: infer takes none"):
+        simbench.infer("mini", backend="tabular", sampler="random")
     from simbench.cli import main
 
     assert main(["infer", "experiment=mini", "sampler=random"]) == 2

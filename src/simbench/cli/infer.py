@@ -24,7 +24,6 @@ USAGE = """usage: simbench infer key=value ...   (the words of a run, less sampl
 Needs one population behind all people, folds of whole persons, and nothing tuned on the fold left out.
 """
 OWN = ("folds", "people", "level", "randomised")
-NOT_HERE = ("sampler", "evaluate", "reserve", "adapt_on", "metric", "report", "likelihood", "retry_failed")
 
 
 def main(words: Sequence[str]) -> int:
@@ -62,19 +61,18 @@ def estimate(words: Sequence[str]) -> int:
 def _prepared(words: Sequence[str]) -> Any:
     from simbench.cli.launch import compose
     from simbench.harness.config import assemble
-    from simbench.harness.inferring import prepare_inference
+    from simbench.harness.inferring import prepare_inference, refuse_others
     from simbench.plugin.manager import load_plugins
 
     own: dict[str, str] = {}
     rest = []
     for word in words:
         key, mark, value = word.partition("=")
-        if key.partition(".")[0] in NOT_HERE:
-            raise ConfigError(f"{word}: infer takes no {key}; every human counts, and is predicted while left out")
         if mark and key in OWN:
             own[key] = value
         else:
             rest.append(word)
+    refuse_others(word.partition("=")[0] for word in rest)
     if not any(word.startswith("out=") for word in rest):
         rest.append("out=inferred")
     config = {**compose(rest), "sampler": {"name": "none"}, "metric": {}, "evaluate": "all"}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simbench.harness.config import assemble
-from simbench.harness.inferring import Inferred, prepare_inference
+from simbench.harness.inferring import Inferred, prepare_inference, refuse_others
 from simbench.harness.inferring import carry_out as carry_out_inference
 from simbench.harness.planning import Goal, Planned
 from simbench.harness.planning import plan as make_plan
@@ -65,6 +65,7 @@ def infer(
     Raises:
         simbench.errors.UserError: bad settings, too few people, people that do not fit, before anything is spent.
     """
+    refuse_others(settings)
     config = {"out": "inferred", "experiment": experiment, "backend": backend, **settings}
     config |= {"sampler": {"name": "none"}, "metric": {}, "evaluate": "all"}
     given = None if people is None else Path(people)

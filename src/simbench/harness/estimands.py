@@ -77,6 +77,11 @@ class Material:
     arms: bool
     level: float = 0.95
 
+    @property
+    def per_unit(self) -> float:
+        """Persons per unit: 1 without clusters."""
+        return float(self.human.person.nunique() / np.unique(self.unit).size)
+
 
 def values_of(item: Item) -> dict[str, Floats]:
     """What is averaged of an item: its numbers where it is ordered, else membership of each option; (K,) each."""
@@ -115,7 +120,7 @@ def _means(material: Material) -> Iterator[dict[str, Any]]:
                 evidence = _mean_evidence(material, item, values, masks[group])
                 found = crossfit_glm("ols", evidence, names=("mean",), level=material.level)
                 kind = "share" if option else "mean"
-                yield _row(found, 0, {"kind": kind, "item": item.name, "term": option}, group, test=False)
+                yield _row(material, found, 0, (kind, item.name, option), group)
 
 
 def _effects(material: Material) -> Iterator[dict[str, Any]]:
@@ -133,7 +138,7 @@ def _effects(material: Material) -> Iterator[dict[str, Any]]:
                     found = crossfit_contrast(*sides, level=material.level)
                     term = f"{factor.name}: {factor.words[level]} - {factor.words[first]}"
                     term += f" ({option})" if option else ""
-                    yield _row(found, 0, {"kind": "effect", "item": item.name, "term": term}, (None, None))
+                    yield _row(material, found, 0, ("effect", item.name, term))
 
 
 Masks = tuple[Bools, Bools | None, Bools | None]
@@ -209,7 +214,7 @@ def _coefficients(material: Material) -> Iterator[dict[str, Any]]:
             continue
         for at, name in enumerate(found.names):
             if name != "Intercept":
-                yield _row(found, at, {"kind": "coefficient", "item": title, "term": name}, (None, None))
+                yield _row(material, found, at, ("coefficient", title, name))
 
 
 def _fitted(material: Material, regression: Regression) -> CrossFitted | str:
@@ -322,17 +327,22 @@ class _Model:
 
 
 def _row(
-    found: CrossFitted, at: int, where: Mapping[str, str], group: tuple[str | None, str | None], test: bool = True
+    material: Material,
+    found: CrossFitted,
+    at: int,
+    what: tuple[str, str, str],
+    group: tuple[str | None, str | None] = (None, None),
 ) -> dict[str, Any]:
-    """One estimand as a row of the table."""
-    row = {**where, "subgroup": group[0], "level": group[1], "n_human": found.n, "n_unlabelled": found.n_unlabelled}
+    """One estimand (``what``: kind, item, term) as a row of the table; people are counted, not clusters of them."""
+    row: dict[str, Any] = dict(zip(("kind", "item", "term", "subgroup", "level"), (*what, *group), strict=True))
+    row |= {"n_human": round(found.n * material.per_unit), "n_unlabelled": found.n_unlabelled}
     if not np.isfinite(found.estimates[at]):
         return {**row, "note": found.reason}
     ratio = float(found.width_ratio[at])
     adds = np.isfinite(ratio) and ratio < ADDS
     notes = [found.reason] if found.reason else [] if adds else ["the simulation adds nothing: the human estimate"]
     if found.n < 30:
-        notes.append("fewer than 30 people: trust the interval less")
+        notes.append("fewer than 30 people or clusters: trust the interval less")
     strength = found.power[at][np.isfinite(found.power[at])]
     return row | {
         "human": float(found.human[at]),
@@ -341,10 +351,10 @@ def _row(
         "estimate": float(found.estimates[at]),
         "low": float(found.low[at]),
         "high": float(found.high[at]),
-        "p": float(found.p_values[at]) if test else np.nan,
+        "p": np.nan if what[0] in ("mean", "share") else float(found.p_values[at]),
         "simulated": float(found.simulated[at]),
         "width_ratio": ratio,
-        "more_humans": float(found.more_humans[at]),
+        "more_humans": float(found.more_humans[at]) * material.per_unit,
         "power": " ".join(f"{each:.2f}" for each in strength),
         "note": "; ".join(notes) or None,
     }

@@ -7,7 +7,7 @@ killed goes on from the last fold, and within it from the last answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -36,13 +36,14 @@ from simbench.stats.rng import generator
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ESTIMATES", "KIND", "Inference", "Inferred", "carry_out", "cost_of", "prepare_inference"]
+__all__ = ["ESTIMATES", "KIND", "Inference", "Inferred", "carry_out", "cost_of", "prepare_inference", "refuse_others"]
 
 SCHEMA = 1
 KIND = "inference"
 ESTIMATES = "estimates.parquet"
 FEWEST_PER_FOLD = 2
 OTHER = "unlabelled:"
+UNUSED = ("sampler", "evaluate", "reserve", "adapt_on", "metric", "likelihood", "retry_failed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +105,13 @@ class Inferred:
         whole = frame[frame["subgroup"].isna()].dropna(axis=1, how="all").round(3)
         table: str = whole.to_html(index=False, na_rep="", border=0)
         return f"<code>{escape(repr(self))}</code>{table}"
+
+
+def refuse_others(names: Iterable[str]) -> None:
+    """Raise ConfigError for settings of a run that an inference has no use for."""
+    for name in names:
+        if name.partition(".")[0].lstrip("+~") in UNUSED:
+            raise ConfigError(f"{name}: infer takes none; every human counts, and is predicted while left out")
 
 
 def prepare_inference(
