@@ -15,7 +15,7 @@ from simbench import errors
 from simbench.backends.base import Model, Progress, Workspace
 from simbench.design import People
 from simbench.design.people import RAW
-from simbench.errors import FailedBeforeError, PluginError
+from simbench.errors import FailedBeforeError, PilotError, PluginError
 from simbench.experiments.base import Experiment
 from simbench.files import digest, storage
 from simbench.harness.cache import ResponseCache
@@ -211,6 +211,11 @@ def prepare(plan: Plan) -> Prepared:
     sample = sample_words(compared, asked, *wanted)
     with blamed("experiment", plan.pilot_from or plan.experiment, "writing its transcripts"):
         transcripts = list(training_script(plan).transcripts(learned_from))
+    if plan.backend.needs_pilot and not transcripts:
+        raise PilotError(
+            f"backend {plan.backend.name!r} learns from people who answered every question, and none of the "
+            f"{len(learned_from)} drawn did; draw more, or leave out questions that few were asked"
+        )
     with blamed("experiment", plan.experiment, "writing its interviews"):
         interviews = list(asking_script(plan).interviews(asked, plan.settings.replicates))
     identity = {
