@@ -26,7 +26,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         "groups": ["known/north", "known/silent", "unknown/north", "unknown/silent"],
     }
     out = str(tmp_path_factory.mktemp("runs"))
-    return simbench.run("information_disclosure", backend="tabular", sampler=sampler, out=out, **QUICK)
+    return simbench.run(
+        "information_disclosure", backend="tabular", sampler=sampler, out=out, study="cross_treatment", **QUICK
+    )
 
 
 def test_new_people_are_answered_for_and_every_row_says_simulated(run: Run, tmp_path: Path) -> None:
@@ -100,7 +102,8 @@ def test_the_command_prints_the_verdict_and_what_it_allows(
     assert not (tmp_path / "simulated").exists()
     assert main(["simulate", *words]) == 0
     said = capsys.readouterr().out
-    for needed in ("for pretesting:", "stand in for people", "EXTRAPOLATION", "cross_treatment", "SYNTHETIC"):
+    carried = "In 1 runs of the study cross_treatment with this backend, the mean distance of answers"
+    for needed in ("for pretesting:", "stand in for people", "EXTRAPOLATION", carried, "SYNTHETIC"):
         assert needed in said
     assert main(["simulate", place, "conditions=nowhere"]) == 2
     assert main(["simulate", place, "m=5"]) == 2

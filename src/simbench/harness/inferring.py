@@ -43,7 +43,7 @@ KIND = "inference"
 ESTIMATES = "estimates.parquet"
 FEWEST_PER_FOLD = 2
 OTHER = "unlabelled:"
-UNUSED = ("sampler", "evaluate", "reserve", "adapt_on", "metric", "likelihood", "retry_failed")
+UNUSED = ("sampler", "evaluate", "evaluate_n", "reserve", "adapt_on", "metric", "likelihood", "retry_failed")
 
 
 @dataclass(frozen=True, eq=False)

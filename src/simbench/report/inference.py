@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["forest", "gained", "inference_table", "methods", "short", "write_inference"]
 
-NOT_VALID = "simulation alone (not valid)"
+NOT_VALID = "simulated (not valid)"
 MOST_ROWS = 60
 SOURCES = (
     "Angelopoulos, A. N., Bates, S., Fannjiang, C., Jordan, M. I. and Zrnic, T. (2023). Prediction-powered "
@@ -71,7 +71,7 @@ def short(frame: pd.DataFrame) -> pd.DataFrame:
                 "p": each["p"],
                 NOT_VALID: each["simulated"],
                 "width": each["width_ratio"],
-                "worth more humans": _more(each),
+                "more humans": _more(each),
             }
         )
     return pd.DataFrame(rows)
