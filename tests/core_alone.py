@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 QUICK = ("scoring.resamples=20", "scoring.splits=2", "scoring.floors=2")
 WORKING = (
-    "",
-    "demo experiment=framing",
+    "new plugin mine --kind sampler",
+    "check sampler mine n=20",
     "--help",
     "--version",
     "status",
@@ -45,6 +46,7 @@ def main() -> int:
         python = installed(home)
         work = home / "work"
         work.mkdir()
+        shutil.copy(ROOT / "docs" / "examples" / "immigration.csv", work / "people.csv")  # for the README's own table
         commands = [
             ("python", ABSENT, True),
             *((kind, words, not needs_local(words)) for kind, words in readme_commands()),
@@ -91,7 +93,7 @@ def needs_local(words: str) -> bool:
 def tried(python: Path, work: Path, kind: str, words: str, works: bool) -> str | None:
     """What is wrong with what a command did; None where it worked, or was refused with what to install."""
     command = [str(python), "-c", words] if kind == "python" else [str(python.with_name("simbench")), *words.split()]
-    if kind == "simbench" and works and re.match(r"-m |demo |\w+=", words):
+    if kind == "simbench" and works and re.match(r"-m |demo\b|\w+=", words):
         command += (*QUICK, "metric=js_distance") if words.startswith("-m") else QUICK
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SIMBENCH"))}
     done = subprocess.run(command, cwd=work, env=clean, capture_output=True, text=True, timeout=300, check=False)

@@ -149,7 +149,7 @@ def _power(seen: Preview) -> Iterator[str]:
             yield f"{purpose}: {why}"
             continue
         enough = f"{needed} people for four times in five" if needed else "however many people there were"
-        yield f"{purpose}: a perfect simulation would be told so in {power:.0%} of such studies; {enough}"
+        yield f"{purpose}: a perfect simulation would get a yes in {power:.0%} of such studies; {enough}"
 
 
 def _part(kind: str, name: str, settings: dict[str, object]) -> int:
