@@ -16,6 +16,7 @@ import tempfile
 import venv
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 ROOT = Path(__file__).parents[1]
 QUICK = ("scoring.resamples=20", "scoring.splits=2", "scoring.floors=2")
@@ -36,6 +37,7 @@ WORKING = (
 )
 REFUSED = ("seed=1", "-m seed=0,1", "-m backend=uniform,local", "-m +study=cross_model", "estimate")
 ABSENT = "import importlib.util as u, simbench; assert not any(map(u.find_spec, ('torch', 'openai', 'anthropic')))"
+INSTALLED = ("simbench_eval-", "simbench_studies-")
 INSTALL = "pip install simbench-local"
 
 
@@ -43,7 +45,7 @@ def main() -> int:
     """Make the environment and try everything in it; the exit code."""
     with tempfile.TemporaryDirectory(prefix="core-alone-") as folder:
         home = Path(folder)
-        python = installed(home)
+        python, faults = installed(home)
         work = home / "work"
         work.mkdir()
         shutil.copy(ROOT / "docs" / "examples" / "immigration.csv", work / "people.csv")  # for the README's own table
@@ -53,23 +55,34 @@ def main() -> int:
             *(("simbench", words, True) for words in WORKING),
             *(("simbench", words, False) for words in REFUSED),
         ]
-        faults = [fault for each in commands if (fault := tried(python, work, *each))]
+        faults += [fault for each in commands if (fault := tried(python, work, *each))]
     for fault in faults:
         print(f"core alone: {fault}", file=sys.stderr)
     print(f"core alone: {len(commands) - len(faults)} of {len(commands)} commands do as the README says")
     return 1 if faults else 0
 
 
-def installed(home: Path) -> Path:
-    """The interpreter of an environment that holds the wheels of the core and of one study."""
+def installed(home: Path) -> tuple[Path, list[str]]:
+    """The interpreter of an environment with the core and the shelf, and faults of all distributions' wheels."""
     venv.create(home / "venv", with_pip=True)
     python = home / "venv" / "bin" / "python"
     pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
     limits = ["-c", str(ROOT / "constraints.txt")]
-    sources = [str(ROOT), str(ROOT / "plugins" / "studies")]
+    sources = [str(ROOT), *map(str, sorted((ROOT / "plugins").glob("*/")))]
     subprocess.run([*pip, "wheel", "-qq", "--no-deps", "-w", str(home), *limits, *sources], check=True)
-    subprocess.run([*pip, "install", "-qq", "--no-compile", *limits, *map(str, home.glob("*.whl"))], check=True)
-    return python
+    wheels = sorted(home.glob("*.whl"))
+    wanted = [str(each) for each in wheels if each.name.startswith(INSTALLED)]
+    subprocess.run([*pip, "install", "-qq", "--no-compile", *limits, *wanted], check=True)
+    return python, [fault for each in wheels if (fault := lacking(each))]
+
+
+def lacking(wheel: Path) -> str:
+    """What a wheel should hold and does not."""
+    names = ZipFile(wheel).namelist()
+    found = {Path(name).name for name in names}
+    lost = [name for name in ("py.typed", "LICENSE", "METADATA") if name not in found]
+    stray = [name for name in names if "tests/" in name and "testing" not in name]
+    return f"{wheel.name} lacks {', '.join(lost)}" if lost else f"{wheel.name} holds {stray[0]}" if stray else ""
 
 
 def readme_commands() -> Iterator[tuple[str, str]]:

@@ -339,7 +339,7 @@ def _by_name(frame: pd.DataFrame, column: Column, within: pd.Series | None) -> G
         return Guess(column, named, f"named like a {named}")
     if within is not None and (frame[column.source].astype(str).groupby(within).nunique() <= 1).all():
         return Guess(column, "profile", "the same in all rows of a person")
-    bounded = 0 <= column.low and (column.high <= 10 or 50 < column.high <= 100)  # a scale, or percent
+    bounded = column.low >= 0 and (column.high <= 10 or 50 < column.high <= 100)  # a scale, or percent
     if column.kind == "number" and not column.whole and not bounded:
         unfit = "a measured number, which nobody is asked for"
     return Guess(column, "out" if unfit else "attitude", unfit or UNSAID)
