@@ -97,3 +97,12 @@ def test_a_logit_that_separates_has_a_distance_all_the_same(study: Any) -> None:
         assert 0 <= score.value[0] < 2
         assert score.interval[0] <= score.value[0] <= score.interval[1]
         assert "Firth" in str(score.reason)
+
+
+def test_the_slope_does_not_depend_on_how_treatments_are_coded(study: Any) -> None:
+    human, simulated = study.draw(1, 300), study.draw(2, 300, effect=0.5)
+    turned = [frame.assign(who=frame["who"].map({"a": "b", "b": "a"})) for frame in (human, simulated)]
+    where = ("effect_slope", "treatments", None, None)
+    first, other = (study.scores(EffectSizes, study.compare(*both))[where] for both in ((human, simulated), turned))
+    assert first.value[0] == pytest.approx(other.value[0], rel=1e-6)
+    assert first.interval == pytest.approx(other.interval, rel=1e-6)

@@ -32,8 +32,9 @@ class EffectSizes(Metric[NoConfig]):
 
     - ``effect_distance`` = root of the mean over coefficients of ((b_s - b_h)^2 - V_h - V_s) / (n V_h), noise of both
       sides taken off, at least 0; about a partial correlation: 0.1 is a small effect at any n; lower is closer.
-    - ``effect_slope`` = sum z_s z_h / (sum z_h^2 - q), z in human standard errors: 1 = effects of the right size,
-      0.5 = half, 0 = none, below 0 = turned round; missing where humans show none beyond noise.
+    - ``effect_slope`` = sum b_s' V_h^-1 b_h / (sum b_h' V_h^-1 b_h - q) over regressions with q coefficients in all:
+      1 = effects of the right size, 0.5 = half, 0 = none, below 0 = turned round; missing where humans show none
+      beyond noise. It does not depend on how treatments are coded.
     - ``sign_agreement`` = sum w (P_h P_s + (1 - P_h)(1 - P_s)) / sum w, P the probability that the effect is above 0,
       w = |2 P_h - 1|: in [0, 1], 1/2 = coins, higher is better.
     - ``effect_rmse`` = root mean squared difference in human standard errors, lower is closer; 1.4 for another sample

@@ -44,8 +44,8 @@ class VerdictConfig:
     )
     attenuation: float = setting(
         2.0,
-        "by which factor treatment effects may be too small or too large; that at least half of an effect is kept is "
-        "what trials of non-inferiority ask for (FDA 2016)",
+        "by which factor the people that one would plan for from the simulated treatment effects may be off; they go "
+        "with the square of the effects, whose size may lie between 0.71 and 1.41 for 2",
     )
     gap: float = setting(0.1, "largest difference of the value-action gaps, as a share of people: ten points")
     pilot: bool = setting(True, "whether a yes also needs the simulation to be as good as asking the pilot's people")
@@ -73,8 +73,8 @@ class Verdict(Metric[VerdictConfig]):
     - ``distribution by subgroup``: the same within subgroups, pooled over the levels of every subgroup variable, and
       (of 20 people or more) no level significantly beyond ``margin``.
     - ``effects`` (do treatments do what they do among people?): ``effect_distance`` of treatments within ``margin``,
-      that of no regression significantly beyond, and ``effect_slope`` within 1 / ``attenuation`` and
-      ``attenuation``. Half-sized effects are often within the margin, where effects are small: it takes the
+      that of no regression significantly beyond, and ``effect_slope`` between 1 / sqrt(``attenuation``) and
+      sqrt(``attenuation``). Half-sized effects are often within the margin, where effects are small: it takes the
       slope.
     - ``inference`` (coefficients as if from people): what effects need, ``effect_distance`` of all coefficients
       within ``margin`` in every regression, the slope of covariates (where people's are beyond noise) as that of
@@ -220,7 +220,7 @@ class _Held:
         return _Criterion(found, power, int(row["n_human"]))
 
     def _slope(self, kind: str) -> _Criterion:
-        factor = self.config.attenuation
+        factor = math.sqrt(self.config.attenuation)
         row = self.one("effect_slope", kind)
         found = held(row, f"size of effects of {kind}", factor, f"effect_sizes is {ABSENT}", least=1 / factor)
         if row is None or not math.isfinite(row["chance"]):

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from simbench.stats._arrays import Floats, ratio
+from simbench.stats._arrays import Floats, ratio, solve
 from simbench.stats.equivalent import noncentral_interval
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "slope_chance",
 ]
 
+RIDGE = 1e-10
+"""Keeps a covariance without full rank from having no inverse."""
 ENOUGH = 100
 """Resamples from which on they say how regressions go together."""
 
@@ -53,7 +56,7 @@ class Effects:
         """(R, q) human standard errors."""
         return np.sqrt(np.diagonal(self.human_covariance, axis1=1, axis2=2))
 
-    @property
+    @cached_property
     def scaled(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Estimates and covariances, human then simulated, in human standard errors."""
         errors = self.errors
@@ -64,6 +67,12 @@ class Effects:
             ratio(self.simulated, errors),
             ratio(self.simulated_covariance, square),
         )
+
+    @cached_property
+    def directions(self) -> Floats:
+        """(R, q) human estimates times the inverse of their covariance, in human standard errors."""
+        human, own, _, _ = self.scaled
+        return solve(own + RIDGE * np.eye(own.shape[1]), human)
 
 
 def effect_distance(blocks: Sequence[Effects], level: float = 0.95) -> tuple[Floats, tuple[float, float]]:
@@ -102,31 +111,28 @@ def distance_chance(blocks: Sequence[Effects]) -> tuple[float, float]:
 
 def slope_chance(blocks: Sequence[Effects]) -> tuple[float, float]:
     """Variance of :func:`attenuation_slope` for another sample of as many people, and infinite degrees of freedom."""
-    bottom = doubt = 0.0
-    for each in blocks:
-        human, own = (part[0] for part in each.scaled[:2])
-        bottom += float(human @ human) - len(human)
-        doubt += float(human @ own @ human)
-    doubt += _summed([_deviations(each)[0] @ each.scaled[0][0] for each in blocks])
+    sizes = sum(float(each.scaled[0][0] @ each.directions[0]) for each in blocks)
+    bottom = sizes - sum(each.human.shape[1] for each in blocks)
+    doubt = sizes + _summed([_deviations(each)[0] @ each.directions[0] for each in blocks])
     return (2 * doubt / bottom**2 if bottom > 0 else float("nan")), float("inf")
 
 
 def attenuation_slope(blocks: Sequence[Effects], level: float = 0.95) -> tuple[Floats, tuple[float, float]]:
     """By how much effects are scaled: 1 = the right size, 0.5 = half, 0 = none; (R,), and the interval of row 0.
 
-    ``sum z_s z_h / (sum z_h^2 - q)`` over coefficients in human standard errors: the slope through the origin, the
-    human estimates' own noise taken off the denominator (Fuller 1987, section 1.2). The interval is Fieller's. NaN
-    where humans show no effects beyond noise: a denominator below two of its standard errors.
+    ``sum b_s' V_h^-1 b_h / (sum b_h' V_h^-1 b_h - q)`` over regressions: the slope through the origin by generalised
+    least squares, so that it does not matter how treatments are coded, the human estimates' own noise taken off the
+    denominator (Fuller 1987, section 1.2). The interval is Fieller's. NaN where humans show no effects beyond noise:
+    a denominator below two of its standard errors.
     """
     from scipy.special import ndtri
 
-    top = bottom = doubt = np.zeros(len(blocks[0].n))
+    top = bottom = np.zeros(len(blocks[0].n))
     for each in blocks:
-        human, own, simulated, _ = each.scaled
-        top = top + (simulated * human).sum(axis=1)
-        bottom = bottom + (human**2).sum(axis=1) - human.shape[1]
-        doubt = doubt + 2 * (own**2).sum(axis=(1, 2))
-    shown = bottom > 2 * np.sqrt(doubt)
+        human, _, simulated, _ = each.scaled
+        top = top + (simulated * each.directions).sum(axis=1)
+        bottom = bottom + (human * each.directions).sum(axis=1) - human.shape[1]
+    shown = bottom > 2 * np.sqrt(2 * sum(each.human.shape[1] for each in blocks))
     slope = np.where(shown, ratio(top, bottom), np.nan)
     if not shown[0]:
         return slope, (np.nan, np.nan)
@@ -136,16 +142,18 @@ def attenuation_slope(blocks: Sequence[Effects], level: float = 0.95) -> tuple[F
 def _fieller(blocks: Sequence[Effects], top: float, bottom: float, reach: float) -> tuple[float, float]:
     """The slopes b for which ``top - b bottom`` lies within ``reach`` of its standard errors of 0 (Fieller 1954).
 
-    Its variance is sum h' (V_s + b^2 V_h) h, and what the resamples say of how regressions go together.
+    Its variance is sum x' (V_s + b^2 V_h) x, x = V_h^-1 b_h, and what the resamples say of how regressions go
+    together.
     """
     told = own = 0.0
     human, simulated = [], []
     for each in blocks:
-        size, covariance, _, other = (part[0] for part in each.scaled)
-        told, own = told + float(size @ other @ size), own + float(size @ covariance @ size)
+        along = each.directions[0]
+        told += float(along @ each.scaled[3][0] @ along)
+        own += float(along @ each.scaled[0][0])
         moved = _deviations(each)
-        human.append(moved[0] @ size)
-        simulated.append(moved[1] @ size)
+        human.append(moved[0] @ along)
+        simulated.append(moved[1] @ along)
     apart = _summed(human), _summed(simulated)
     mixed = _summed([a + b for a, b in zip(human, simulated, strict=True)]) - sum(apart)
     square = bottom**2 - reach**2 * (own + apart[0])
