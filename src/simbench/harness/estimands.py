@@ -34,8 +34,8 @@ COLUMNS = (
     *("width_ratio", "more_humans", "n_human", "n_unlabelled", "power", "note"),
 )
 FEWEST = 5
-ADDS = 0.995
-"""A ratio of widths above this is said to add nothing."""
+ADDS = 1 - 1e-9
+"""At a ratio of widths above this the estimate is that of humans alone."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,10 +17,10 @@ tuning of PPI++ (Angelopoulos, Duchi and Zrnic 2023, arXiv 2311.01453). Without 
 
 Each lambda is at least 0 and chosen per coefficient to make the variance smallest (above 1 where predictions are
 shrunk, as those of small pilots are). Tuning on few people flatters: the variance is therefore reckoned with every
-person's residual from lambdas tuned without that person (PRESS), and where it is not below that of humans alone,
-every lambda is 0 and the estimate *is* the human one. So intervals are never wider than those of humans alone.
-Lambdas are 0, too, where the human estimate rests on a handful of people: ``(sum of h^2)^2 / sum of h^4`` of the
-influences h below 10, as with rare answers or a few people far out.
+person's residual from lambdas tuned without that person (PRESS), and where it is not at least 1 % below that of
+humans alone, every lambda is 0 and the estimate *is* the human one. So intervals are never wider than those of humans
+alone. Lambdas are 0, too, where the human estimate rests on a handful of people: ``(sum of h^2)^2 / sum of h^4`` of
+the influences h below 10, as with rare answers or a few people far out.
 
 **Conditions**, on the caller: labelled and unlabelled people are draws from one population; folds are of whole
 persons (or clusters); nothing is tuned on the fold left out; arms were assigned by chance with the shares given; and
@@ -46,6 +46,8 @@ __all__ = ["CrossFitted", "Evidence", "Rows", "crossfit_contrast", "crossfit_glm
 
 FEWEST = 3
 ROUNDING = 1e-12
+WORTHWHILE = 0.99
+"""A variance that is not below this share of that of humans alone is no gain."""
 RESTING = 10
 """Fewer units than this (in effect, by the fourth powers of influences) are too few to tune lambdas on."""
 
@@ -353,7 +355,7 @@ def _combined(
         variance = _variance(found, labelled, apart, strength, tuned_ones=power is None)
         if power is None:
             resting = ratio(human**2, (found.influence**4).sum(axis=0))
-            helped = (variance < human) & (resting >= RESTING)
+            helped = (variance < WORTHWHILE * human) & (resting >= RESTING)
             strength, variance = np.where(helped[:, None], strength, 0.0), np.where(helped, variance, human)
     estimates = found.human - (strength * gap).sum(axis=-1)
     errors, human_errors = np.sqrt(variance), np.sqrt(human)
