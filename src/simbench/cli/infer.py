@@ -43,6 +43,7 @@ def main(words: Sequence[str]) -> int:
     write_inference(done)
     frame = done.estimates
     show(inference_table(frame))
+    print("simulated: from the simulation alone, not valid: nothing corrects it")
     print(gained(frame))
     if done.manifest["humans"]["synthetic"]:
         print("The people of this study are SYNTHETIC: no figure says anything about real people.")
