@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -51,6 +54,30 @@ def _folder() -> Iterator[Path]:
 
 def _pilot() -> list[Transcript]:
     return transcripts(LEARNED)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """A model adapted to the pilot, and the folder that it is in, which goes when nobody looks at it any more."""
+
+    model: Model
+    folder: Path
+
+
+def _ready(part: Part) -> _Ready:
+    """The model that most checks look at: adapting may take long, so it is done once."""
+
+    def make() -> _Ready:
+        folder = Path(tempfile.mkdtemp(prefix="simbench-check-"))
+        try:
+            ready = _Ready(_adapted(part, folder), folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        weakref.finalize(ready, shutil.rmtree, folder, ignore_errors=True)
+        return ready
+
+    return part.once("ready", make)
 
 
 def _adapted(part: Part, folder: Path, pilot: Sequence[Transcript] | None = None, **lent: Any) -> Model:
@@ -110,12 +137,11 @@ def _accepts(part: Part) -> None:
 
 def _handle(part: Part) -> str:
     """The handle survives JSON, and is small."""
-    with _folder() as folder:
-        model = _adapted(part, folder)
-        try:
-            text = json.dumps(model.to_json(), allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise Fault(f"the handle is no JSON: {error}") from error
+    model = _ready(part).model
+    try:
+        text = json.dumps(model.to_json(), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise Fault(f"the handle is no JSON: {error}") from error
     if Model.from_json(json.loads(text)).to_json() != _plain(model.to_json()):
         raise Fault("the handle is another one after JSON; use text keys, lists and numbers")
     return f"{len(text):,} characters"
@@ -130,8 +156,8 @@ def _plain(value: Any) -> Any:
 
 def _answers(part: Part) -> str:
     """Exactly one answer per interview; answers and probabilities as a run takes them."""
-    with _folder() as folder:
-        answers = _asked(part, _adapted(part, folder), interviews(ASKED), folder)
+    ready = _ready(part)
+    answers = _asked(part, ready.model, interviews(ASKED), ready.folder)
     for answer in answers.values():
         if answer.status == "failed" and "broke its contract" in (answer.error or ""):
             raise Fault(str(answer.error))
@@ -148,11 +174,10 @@ def _answers(part: Part) -> str:
 def _order(part: Part) -> None:
     """Asked backwards, and in two parts, everybody answers the same."""
     asked = interviews(ASKED)
-    with _folder() as folder:
-        model = _adapted(part, folder)
-        whole = _asked(part, model, asked, folder)
-        backwards = _asked(part, model, asked[::-1], folder)
-        parts = {**_asked(part, model, asked[:5], folder), **_asked(part, model, asked[5:], folder)}
+    model, folder = _ready(part).model, _ready(part).folder
+    whole = _asked(part, model, asked, folder)
+    backwards = _asked(part, model, asked[::-1], folder)
+    parts = {**_asked(part, model, asked[:5], folder), **_asked(part, model, asked[5:], folder)}
     for how, other in (("backwards", backwards), ("in two parts", parts)):
         if wrong := _differing(whole, other):
             raise Fault(
@@ -162,8 +187,7 @@ def _order(part: Part) -> None:
 
 def _replicates(part: Part) -> None:
     asked = interviews(ASKED, replicates=3)
-    with _folder() as folder:
-        answers = _said(_asked(part, _adapted(part, folder), asked, folder))
+    answers = _said(_asked(part, _ready(part).model, asked, _ready(part).folder))
     if len({json.dumps(each) for each in answers.values()}) == 1:
         raise Unfit("it answers everybody alike")
     several: dict[str, set[str]] = {}
@@ -176,10 +200,9 @@ def _replicates(part: Part) -> None:
 def _fresh(part: Part) -> None:
     """The folder and the handle, written and read, are all that answering needs."""
     asked = interviews(ASKED)
-    with _folder() as folder:
-        model = _adapted(part, folder)
-        again = Model.from_json(json.loads(json.dumps(model.to_json())))
-        first, second = _asked(part, again, asked, folder), _asked(part, again, asked, folder)
+    model, folder = _ready(part).model, _ready(part).folder
+    again = Model.from_json(json.loads(json.dumps(model.to_json())))
+    first, second = _asked(part, again, asked, folder), _asked(part, again, asked, folder)
     if wrong := _differing(first, second):
         raise Fault(f"two fresh instances answer differently for {len(wrong)} of {len(asked)} participants")
 
@@ -209,7 +232,7 @@ def _killed(part: Part) -> str:
     """Killed at its first step, adapting goes on in the same folder and ends at the same model."""
     asked = interviews(ASKED)
     with _folder() as folder:
-        expected = _asked(part, _adapted(part, folder / "whole"), asked, folder / "whole")
+        expected = _asked(part, _ready(part).model, asked, _ready(part).folder)
         killed = False
         try:
             _adapted(part, folder / "killed", progress=_Killing())
@@ -226,15 +249,14 @@ def _killed(part: Part) -> str:
 def _stopped(part: Part) -> None:
     """Stopped after some answers, the others come as if it had not been."""
     asked = interviews(ASKED)
-    with _folder() as folder:
-        model = _adapted(part, folder)
-        whole = _asked(part, model, asked, folder)
-        arriving = iter(part.make().respond(model, asked, _lent(folder)))
-        had = {each.key: each for each in islice(arriving, 4)}
-        close = getattr(arriving, "close", None)
-        if close is not None:
-            close()
-        rest = _asked(part, model, [each for each in asked if each.key not in had], folder)
+    model, folder = _ready(part).model, _ready(part).folder
+    whole = _asked(part, model, asked, folder)
+    arriving = iter(part.make().respond(model, asked, _lent(folder)))
+    had = {each.key: each for each in islice(arriving, 4)}
+    close = getattr(arriving, "close", None)
+    if close is not None:
+        close()
+    rest = _asked(part, model, [each for each in asked if each.key not in had], folder)
     if wrong := _differing(whole, {**had, **rest}):
         raise Fault(f"stopped after {len(had)} and gone on, {len(wrong)} of {len(asked)} answer otherwise")
 
@@ -253,20 +275,17 @@ def _empty(part: Part) -> str:
 
 
 def _global(part: Part) -> None:
-    with _folder() as folder:
-        model = _adapted(part, folder)
-        no_global_randomness(lambda: _asked(part, model, interviews(4), folder))
+    ready = _ready(part)
+    no_global_randomness(lambda: _asked(part, ready.model, interviews(4), ready.folder))
 
 
 def _likelihood(part: Part) -> str:
     """One answer per real person, with the probabilities of every item, adding up to 1."""
-    with _folder() as folder:
-        model = _adapted(part, folder)
-        own = transcripts(6, first=500)
-        try:
-            found = list(part.make().score(model, own, _lent(folder)))
-        except UnsupportedError as error:
-            raise Unfit(str(error).splitlines()[0]) from None
+    ready, own = _ready(part), transcripts(6, first=500)
+    try:
+        found = list(part.make().score(ready.model, own, _lent(ready.folder)))
+    except UnsupportedError as error:
+        raise Unfit(str(error).splitlines()[0]) from None
     if sorted(each.key for each in found) != sorted(each.interview.key for each in own):
         raise Fault(f"score gives one answer per transcript; it gave {len(found)} of {len(own)}")
     asked = {each.interview.key: each for each in own}
