@@ -16,7 +16,7 @@ import pytest
 import simbench
 from simbench.cli import main
 from simbench.design import Design, Item
-from simbench.harness.conclusions import verdicts
+from simbench.harness.conclusions import answers_said, verdicts
 from simbench.harness.library import Runs, load_runs
 from simbench.plugin.manager import load_plugins
 from simbench.report.curves import learning_curve
@@ -185,6 +185,10 @@ def test_terminal_and_page_word_the_findings_of_the_manifest(runs: Runs, home: P
         nan_ok=True,
     )
     page = (odd / "report.html").read_text()
+    assert "a perfect simulation would get a yes in" in page
+    assert "The paper&#39;s limits (arXiv 2511.21218)" in page
+    told = " ".join(answers_said(run.manifest, run.scores))
+    assert all(f"{purpose}: {answer}" in told for purpose, (answer, _) in found.items())
     assert "nsuitable" not in page
     assert not [topic for topic in said if topic in ("Hypothesis tests", "Distributions", "Subgroups")]
 
