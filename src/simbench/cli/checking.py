@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
+from simbench.drafting.write import TO_WRITE
 from simbench.errors import ConfigError
 from simbench.files import as_path
 from simbench.harness.preview import Preview, preview
@@ -103,7 +104,7 @@ def _facts(seen: Preview) -> Iterator[str]:
         "vignette or introduction": "\n".join(each.shared.partition("Questions:")[0] for each in seen.interviews)
     }
     texts |= {f"item {item.name}": item.text for item in design.items}
-    if open_ones := [place for place, text in texts.items() if "[to write: " in text]:
+    if open_ones := [place for place, text in texts.items() if TO_WRITE in text]:
         yield f"still to be written: {', '.join(open_ones)}"
     if not (seen.experiment.citation and seen.experiment.license):
         yield "no citation or licence: every run keeps and shows them, and readers look for them"

@@ -6,10 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simbench.errors import ConfigError
 from simbench.files import as_path
 from simbench.plugin.hookspecs import KINDS
+
+if TYPE_CHECKING:
+    from simbench.drafting.roles import Guess
 
 __all__ = ["main"]
 
@@ -90,15 +94,12 @@ def _told(options: dict[str, str]) -> dict[str, str]:
     return told
 
 
-def _show(guesses: Sequence[object], notes: Sequence[str]) -> None:
+def _show(guesses: Sequence[Guess], notes: Sequence[str]) -> None:
     """The guesses in a table: column, role, what it holds, why."""
-    from simbench.drafting.guess import Guess
-
     for note in notes:
         print(f"note: {note}")
     rows = [("column", "taken for", "holds", "because")]
     for each in guesses:
-        assert isinstance(each, Guess)  # noqa: S101
         rows.append((each.column.source or "(no name)", each.role, each.column.holds, each.why))
     widths = [min(max(len(row[at]) for row in rows), 34) for at in range(3)]
     for row in rows:
@@ -107,7 +108,7 @@ def _show(guesses: Sequence[object], notes: Sequence[str]) -> None:
 
 def _asked() -> dict[str, str]:
     """What the person at the terminal says instead: ``{column: role}``; empty where all is well."""
-    from simbench.drafting.guess import ROLES as KNOWN
+    from simbench.drafting.roles import ROLES as KNOWN
 
     print(f"\nRight? Enter writes it. Else say COLUMN=ROLE, with commas between several (roles: {', '.join(KNOWN)}).")
     while True:

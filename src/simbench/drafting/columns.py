@@ -66,11 +66,6 @@ class Column:
             return " | ".join(map(str, self.values))
         return self.kind
 
-    @property
-    def numeric(self) -> bool:
-        """Whether every answer is a number."""
-        return self.kind == "number" or all(isinstance(value, int) for value in self.values)
-
 
 def look(source: str, name: str, cells: pd.Series, label: str = "", words: Mapping[Any, str] | None = None) -> Column:
     """Look at one column (n,). ``words``: what the file calls its values."""

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simbench.drafting.columns import look, names_for
-from simbench.drafting.guess import ITEMS, Guess, guessed
+from simbench.drafting.guess import guessed
 from simbench.drafting.raw import Raw, read_raw
+from simbench.drafting.roles import ITEMS, Guess
 from simbench.drafting.write import yaml_of
 from simbench.errors import ConfigError, SimbenchError, StorageError
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
-from math import prod
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from simbench.arrays import Ints
+from simbench.drafting.arms import arms_of
 from simbench.drafting.columns import FEW, Column
 from simbench.drafting.names import (
-    ARM,
-    ARM_LEVEL,
     BEFORE,
     BELIEF,
     CLUSTER,
@@ -27,37 +21,18 @@ from simbench.drafting.names import (
     PROFILE,
     WEIGHT,
 )
+from simbench.drafting.roles import ITEMS, Guess, follows
 from simbench.errors import ConfigError, closest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ROLES", "Guess", "guessed"]
+__all__ = ["guessed"]
 
-ROLES = ("id", "person", "cluster", "weight", "arm", "profile", "belief", "attitude", "decision", "out")
-ITEMS = ("belief", "attitude", "decision")
 MOST_ITEMS = 12
-MOST_LEVELS = 8
-MOST_CONDITIONS = 24
-A_LOOK = 300
 UNSAID = "nothing says what it is: taken for something people were asked"
 TOGETHER = 0.2
 """Share of the rows that must hold an answer to every item of a draft."""
-
-ONE_LETTER_ARM = ("w", "z", "t", "d")
-
-
-def _answered(name: str) -> bool:
-    return bool(DECISION.search(name) or BELIEF.search(name))
-
-
-@dataclass(frozen=True)
-class Guess:
-    """What a column is taken for, and why."""
-
-    column: Column
-    role: str
-    why: str
 
 
 def guessed(
@@ -77,7 +52,7 @@ def guessed(
     person = next((each.column for each in known.values() if each.role == "person"), None)
     within = frame[person.source].astype(str) if person else None
     open_ones = [each for each in columns if each.name not in known]
-    known |= {each.column.name: each for each in _arms(frame, open_ones, within, known.values())}
+    known |= {each.column.name: each for each in arms_of(frame, open_ones, within, known.values())}
     open_ones = [each for each in columns if each.name not in known]
     known |= {each.column.name: each for each in (_by_name(frame, each, within) for each in open_ones)}
     found = _fewer(frame, [known[each.name] for each in columns])
@@ -188,143 +163,6 @@ def _clusters(
     return clusters
 
 
-def _arms(
-    frame: pd.DataFrame, columns: Sequence[Column], within: pd.Series | None, known: Iterable[Guess]
-) -> list[Guess]:
-    """The treatment: by name or by levels, by what everybody sees equally often, and split into its factors."""
-    told = [each.column for each in known if each.role == "arm"]
-    if told:
-        return []
-    able = [
-        each for each in columns
-        if each.kind == "choice" and 2 <= len(each.values) <= MOST_LEVELS and frame[each.source].notna().mean() > 0.5
-    ]  # fmt: skip
-    named: dict[str, str] = {}
-    for each in able:
-        spoken = [word for word in each.words.values() if ARM_LEVEL.fullmatch(str(word))]
-        if PERIOD.fullmatch(each.name) or OTHERS.search(each.name):
-            continue
-        if ARM.search(each.name) and not PROFILE.search(each.name):
-            named[each.name] = "named like a treatment"
-        elif len(spoken) > 0:
-            named[each.name] = f"one of its values is {spoken[0]!r}"
-        elif each.name in ONE_LETTER_ARM and len(each.values) == 2:
-            named[each.name] = "named like a treatment, with two values"
-        elif within is not None and not _answered(each.name) and _everybody_alike(frame[each.source], within):
-            named[each.name] = "everybody meets each of its values equally often"
-    found = {each.name: each for each in able if each.name in named}
-    split = _split(frame, found, able)
-    for each in split:
-        named.setdefault(each.name, "with the others it makes up the treatment groups")
-    arms = [Guess(each, "arm", named[each.name]) for each in split]
-    spare = [each for name, each in found.items() if each not in split]
-    if not arms and within is not None:
-        return _attributes(frame, able, within)
-    if not arms:
-        return [
-            Guess(each, "arm", "not named so, but balanced as if drawn by lot") for each in _balanced(frame, able)
-        ]
-    return arms + [Guess(each, "out", "said by the other treatment columns") for each in spare]
-
-
-def _attributes(frame: pd.DataFrame, able: Sequence[Column], within: pd.Series) -> list[Guess]:
-    """What varies within people and is balanced, as the attributes of a conjoint: as many as make few conditions."""
-    found: list[Guess] = []
-    cells = 1
-    for each in able:
-        counts = frame[each.source].value_counts()
-        varies = (frame[each.source].astype(str).groupby(within).nunique() > 1).mean() > 0.9
-        speaks = _answered(each.name) or any(rule.search(each.name) for rule in (PROFILE, PERIOD, OTHERS))
-        if not varies or speaks or counts.min() < 0.5 * counts.max():
-            continue
-        if cells * len(each.values) <= MOST_CONDITIONS:
-            cells *= len(each.values)
-            found.append(Guess(each, "arm", "it varies within people, and is balanced"))
-        else:
-            found.append(
-                Guess(each, "out", f"an arm as it seems, and with it there were over {MOST_CONDITIONS} conditions")
-            )
-    return found
-
-
-def _everybody_alike(column: pd.Series, person: pd.Series) -> bool:
-    """Whether every person has every value equally often: what an experimenter sets, and no answer."""
-    import pandas as pd
-
-    table = pd.crosstab(person, column)
-    return bool(len(table.columns) > 1 and (table.nunique() == 1).all() and (table.iloc[0] > 0).all())
-
-
-def _split(frame: pd.DataFrame, found: Mapping[str, Column], able: Sequence[Column]) -> list[Column]:
-    """Few factors that say everything that the columns found say: crossed factors rather than one list of cells.
-
-    A column with all cells is split into others of the table that follow from it and are fully crossed.
-    """
-    if not found:
-        return []
-    finest = max(found.values(), key=lambda each: len(each.values))
-    parts = [
-        each for each in able
-        if each is not finest and len(each.values) < len(finest.values) and _follows(frame, finest, each)
-    ]  # fmt: skip
-    for size in (2, 3):
-        for several in combinations(parts, size):
-            cells = frame[[each.source for each in several]].dropna().drop_duplicates()
-            crossed = prod(len(each.values) for each in several)
-            if len(cells) == crossed == len(finest.values):
-                return list(several)
-    kept: list[Column] = []
-    for each in sorted(found.values(), key=lambda each: -len(each.values)):
-        together = prod(len(other.values) for other in [*kept, each])
-        if not any(_follows(frame, other, each) for other in kept) and together <= MOST_CONDITIONS:
-            kept.append(each)
-    order = [*found]
-    return sorted(kept, key=lambda each: order.index(each.name))
-
-
-def _follows(frame: pd.DataFrame, cause: Column, effect: Column) -> bool:
-    """Whether the value of one column is known from that of another, in every row that has both."""
-    one, other = _codes(frame, cause.source), _codes(frame, effect.source)
-    for rows in (A_LOOK, len(frame)):  # most pairs are told apart by a look at the first rows
-        both = (one[:rows] >= 0) & (other[:rows] >= 0)
-        first, second = one[:rows][both], other[:rows][both]
-        if not len(first) or len(np.unique(first * (second.max() + 1) + second)) > len(np.unique(first)):
-            return False
-    return True
-
-
-def _codes(frame: pd.DataFrame, source: str) -> Ints:
-    """The values of a column (n,) as whole numbers, -1 where missing; worked out once."""
-    import pandas as pd
-
-    kept: dict[str, Ints] = frame.attrs.setdefault("codes", {})
-    if source not in kept:
-        kept[source] = pd.factorize(frame[source])[0].astype(np.int64)
-    return kept[source]
-
-
-def _balanced(frame: pd.DataFrame, able: Sequence[Column]) -> list[Column]:
-    """Up to two columns of two or three values that nothing names, and that are as balanced as chance allows.
-
-    Balanced: the rarest value at least 0.7 times as frequent as the commonest; and independent of everything that is
-    named like a trait (chi-squared test, no p below 0.05).
-    """
-    import pandas as pd
-    from scipy.stats import chi2_contingency
-
-    traits = [each for each in able if PROFILE.search(each.name)]
-    found = []
-    for each in able:
-        speaks = any(rule.search(each.name) for rule in (PROFILE, DECISION, BELIEF, PERIOD, OTHERS))
-        counts = frame[each.source].value_counts()
-        if speaks or len(counts) > 3 or frame[each.source].isna().any() or counts.min() < 0.7 * counts.max():
-            continue
-        tables = (pd.crosstab(frame[each.source], frame[trait.source]) for trait in traits)
-        if all(chi2_contingency(table)[1] > 0.05 for table in tables if table.size):
-            found.append(each)
-    return found[:2]
-
-
 def _by_name(frame: pd.DataFrame, column: Column, within: pd.Series | None) -> Guess:
     """What is left: a trait, or something people were asked."""
     name, unfit = column.name, _no_item(column)
@@ -370,7 +208,7 @@ def _fewer(frame: pd.DataFrame, guesses: Sequence[Guess]) -> list[Guess]:
         for cause, effect in ((each, other), (other, each)):
             if effect.column.name in told or {cause.column.name, effect.column.name} & set(out):
                 continue
-            if len(cause.column.values) >= 2 and _follows(frame, cause.column, effect.column):
+            if len(cause.column.values) >= 2 and follows(frame, cause.column, effect.column):
                 out[effect.column.name] = f"it follows from {cause.column.name}"
     left = [each for each in items if each.column.name not in out and each.column.name not in told]
     order = {"decision": 0, "belief": 1, "attitude": 2}

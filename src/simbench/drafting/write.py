@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from simbench.design import PARTICIPANT, Value
 from simbench.drafting.columns import Column
-from simbench.drafting.guess import ITEMS, Guess
+from simbench.drafting.roles import ITEMS, Guess
 
-__all__ = ["TO_WRITE", "binned", "yaml_of"]
+__all__ = ["TO_WRITE", "yaml_of"]
 
 TO_WRITE = "[to write: "
 MOST_SUBGROUPS = 3
@@ -242,8 +242,3 @@ def _left_out(guesses: Sequence[Guess]) -> Iterator[str]:
         yield ""
         yield "# Columns of the table that the draft leaves out:"
         yield from (f"#   {each.column.source or '(no name)'}: {each.why}" for each in out)
-
-
-def texts_to_write(texts: Mapping[str, str]) -> list[str]:
-    """The places whose text is still a placeholder."""
-    return [place for place, text in texts.items() if TO_WRITE in text]
