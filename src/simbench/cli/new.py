@@ -99,8 +99,7 @@ def _show(guesses: Sequence[Guess], notes: Sequence[str]) -> None:
     for note in notes:
         print(f"note: {note}")
     rows = [("column", "taken for", "holds", "because")]
-    for each in guesses:
-        rows.append((each.column.source or "(no name)", each.role, each.column.holds, each.why))
+    rows += [(each.column.source or "(no name)", each.role, each.column.holds, each.why) for each in guesses]
     widths = [min(max(len(row[at]) for row in rows), 34) for at in range(3)]
     for row in rows:
         print("  ".join([*(cell[:width].ljust(width) for cell, width in zip(row, widths)), row[3]]).rstrip())
