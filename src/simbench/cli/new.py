@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simbench.errors import ConfigError
+from simbench.errors import ConfigError, UserError
 from simbench.files import as_path
 from simbench.plugin.hookspecs import KINDS
 
@@ -73,7 +73,12 @@ def _study(asked: argparse.Namespace) -> int:
     _show(draft.guesses, draft.notes)
     if sys.stdin.isatty() and sys.stdout.isatty() and not asked.yes:
         while answers := _asked():
-            draft = guess_study(path, told := {**told, **answers}, raw)
+            try:
+                draft = guess_study(path, {**told, **answers}, raw)
+            except UserError as error:
+                print(error)
+                continue
+            told |= answers
             _show(draft.guesses, ())
     written = write_study(draft, file, asked.name)
     print(f"\nwritten: {', '.join(map(str, written))}")
@@ -111,7 +116,10 @@ def _asked() -> dict[str, str]:
 
     print(f"\nRight? Enter writes it. Else say COLUMN=ROLE, with commas between several (roles: {', '.join(KNOWN)}).")
     while True:
-        given = input("> ").strip()
+        try:
+            given = input("> ").strip()
+        except EOFError:
+            return {}
         pairs = [each.partition("=")[::2] for each in given.split(",") if each.strip()]
         wrong = [name for name, role in pairs if role.strip() not in KNOWN]
         if not wrong:

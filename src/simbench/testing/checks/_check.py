@@ -51,13 +51,20 @@ class Part:
         if kind not in BASES:
             raise ConfigError(f"there is no kind {kind!r}{closest(kind, BASES)}")
         found = load_plugins().get(kind, part).cls if isinstance(part, str) else part
-        return cls(kind, found, settings)
+        made = cls(kind, found, settings)
+        if settings:  # a slip in them is the caller's; without any, what is wrong with the class is for its checks
+            made.settled()
+        return made
 
-    def make(self) -> Any:
-        """A fresh instance, its settings typed as a run types them."""
+    def settled(self) -> Any:
+        """The settings, typed as a run types them. ConfigError for one that does not exist or does not fit."""
         from simbench.harness.config import typed
 
-        return self.cls(typed(self.cls.Config, self.settings, f"{self.kind}."))
+        return typed(self.cls.Config, self.settings, f"{self.kind}.")
+
+    def make(self) -> Any:
+        """A fresh instance."""
+        return self.cls(self.settled())
 
 
 @dataclass(frozen=True)
