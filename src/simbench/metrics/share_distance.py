@@ -50,11 +50,10 @@ class ShareDistance(Metric[NoConfig]):
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """Per item, the mean, every subgroup level, and every subgroup variable pooled."""
         blocks = list(blocks_of(comparison))
-        if not blocks:
-            reason = "0 by definition between humans and humans"
-            yield Score.missing(self.name, reason, comparison.resamples, item="mean")
-            return
         items = [item for item in comparison.design.items if len(item.options) > 1]
+        if not blocks:
+            yield from self._none(comparison, items)
+            return
         for item in items:
             yield _score(blocks, comparison, [item], item=item.name)
         main = [item for item in comparison.design.main_items if item in items]
@@ -74,6 +73,14 @@ class ShareDistance(Metric[NoConfig]):
             left = [str(each.level) for each in found if not np.isfinite(each.value[0])]
             said = f"without {', '.join(left)}: too few answers" if left else None
             yield _score(blocks, comparison, main, large, len(comparison.levels), reason=said, **where)
+
+    def _none(self, comparison: Comparison, items: Sequence[Item]) -> Iterator[Score]:
+        """Between humans and humans it is 0 by definition."""
+        whole: list[dict[str, Any]] = [{"item": name} for name in (*(item.name for item in items), "mean")]
+        levels = [{"item": "mean", "subgroup": name, "level": at} for name, at in comparison.subgroup_levels()]
+        pooled = [{"item": "mean", "subgroup": name} for name in comparison.levels]
+        for where in (*whole, *levels, *pooled):
+            yield Score(self.name, np.zeros(comparison.resamples), interval=(0.0, 0.0), **where)
 
 
 Levels = Sequence[tuple[str, str]]
@@ -134,7 +141,8 @@ def _measured(block: Block, items: Sequence[Item], levels: Levels, together: int
                 (shares * np.sqrt(share), adds * np.sqrt(share))
                 for shares, adds in pair_of(block, codes, len(item.options))
             ]
-            one += block.counted(n) * float((sides[0][1] ** 2).sum())
+            units = np.unique(block.units[0][codes[0] >= 0]).size
+            one += block.counted(n) * float((sides[0][1] ** 2).sum()) * (units / (units - 1) if units > 1 else np.nan)
             parts.append((sides[0], sides[1]))
             among = [each | (found >= 0) for each, found in zip(among, codes, strict=True)]
     if not one > 0:
