@@ -116,3 +116,17 @@ def test_missing_or_misshapen_labels_are_refused() -> None:
         bootstrap_weights(3, 2, RNG, [1.0, np.nan, 2.0])
     with pytest.raises(ValueError, match="one value per row"):
         bootstrap_weights(3, 2, RNG, ["a", "b"])
+
+
+def test_single_rows_are_drawn_within_their_own_stratum_whatever_they_are_called() -> None:
+    """Units are numbered in the order of their names, which is not that of the rows."""
+    rng = np.random.default_rng(5)
+    names, strata = rng.permutation(200).astype(str), rng.integers(0, 3, 200)
+    weights = bootstrap_weights(200, 50, np.random.default_rng(1), strata, names)
+    for group in range(3):
+        assert (weights[:, strata == group].sum(axis=1) == (strata == group).sum()).all()
+    twice = bootstrap_weights(
+        400, 50, np.random.default_rng(1), np.tile(strata, 2), np.tile(names, 2)
+    )  # the same units with two rows each
+    assert (twice[:, :200] == weights).all()
+    assert (twice[:, 200:] == weights).all()

@@ -128,8 +128,9 @@ def bootstrap_weights(
     scheme = resampling_scheme(n, strata, clusters)
     weights = np.zeros((resamples + 1, n))  # filled in place: for many people it is large
     weights[0] = 1
-    if scheme.size == n:  # every row is a unit, of its own number
-        _draw(scheme.pools, rng, weights[1:])
+    if scheme.size == n:  # every row is a unit, though not of its own number
+        row = np.argsort(scheme.units)
+        _draw(tuple(row[pool] for pool in scheme.pools), rng, weights[1:])
     else:
         drawn = np.zeros((resamples, scheme.size))
         _draw(scheme.pools, rng, drawn)
