@@ -37,7 +37,6 @@ FOLDS = 5
 COMMON, OWN = 20.0, 100.0
 SEEN = 0.5  # made-up people per option
 LEAST = 1e-6  # chance of an option that a member never heard of
-Z = 1.959964
 TOO_SMALL = f"cross-validation takes {2 * FOLDS} transcripts of {FOLDS} people or more"
 
 
@@ -208,7 +207,12 @@ def _stacks(
 
 
 def _gain(stacks: Sequence[Stack], folds: NDArray[np.int64], humans: Sequence[str]) -> dict[str, float]:
-    """Bits per answer by which the pool beats the pool of the table alone; weights are out of fold, too."""
+    """Bits per answer by which the pool beats the pool of the table alone; weights are out of fold, too.
+
+    The interval is Student's, over people; that another pilot would have taught other weights is not in it.
+    """
+    from scipy.special import stdtrit
+
     bits = [np.zeros(len(folds)), np.zeros(len(folds))]
     for number in np.unique(folds):
         out = folds == number
@@ -221,6 +225,6 @@ def _gain(stacks: Sequence[Stack], folds: NDArray[np.int64], humans: Sequence[st
                 told[out] += np.log2(table[np.arange(len(table)), one.chosen]) / len(stacks)
     gains = bits[1] - bits[0]
     of_human = [gains[np.array(humans) == human].mean() for human in dict.fromkeys(humans)]
-    error = float(np.std(of_human, ddof=1) / np.sqrt(len(of_human)))
-    mean = float(np.mean(of_human))
-    return {"bits": mean, "low": mean - Z * error, "high": mean + Z * error}
+    mean, people = float(np.mean(of_human)), len(of_human)
+    half = float(stdtrit(people - 1, 0.975) * np.std(of_human, ddof=1) / np.sqrt(people))
+    return {"bits": mean, "low": mean - half, "high": mean + half}
