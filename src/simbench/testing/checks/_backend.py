@@ -24,6 +24,7 @@ from simbench.testing.study import MemoryCache, Told, interviews, transcripts, w
 __all__ = ["checks"]
 
 ASKED, LEARNED = 12, 24
+MOST_DOLLARS = 1.0  # for one call of a backend that costs money
 Key = tuple[str, int]
 
 
@@ -96,7 +97,7 @@ def _adapted(part: Part, folder: Path, pilot: Sequence[Transcript] | None = None
 
 def _lent(folder: Path, **changes: Any) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
-    return workspace(folder, cache=MemoryCache(), **changes)
+    return workspace(folder, cache=MemoryCache(), budget=MOST_DOLLARS, **changes)
 
 
 def _asked(part: Part, model: Model, asked: Sequence[Interview], folder: Path) -> dict[Key, Answer]:

@@ -10,7 +10,7 @@ from unittest import SkipTest
 
 import numpy as np
 
-from simbench.errors import ConfigError, SimbenchError, closest
+from simbench.errors import ConfigError, CredentialsError, SimbenchError, closest
 from simbench.plugin.blame import told
 from simbench.plugin.contract import BASES, check_class, check_settings
 
@@ -81,6 +81,8 @@ class Check:
             return self.run(self.part) or ""
         except (Fault, Unfit, KeyboardInterrupt, MemoryError):
             raise
+        except CredentialsError as error:
+            raise Unfit(f"it cannot be used here: {error}") from None
         except SimbenchError as error:
             raise Fault(str(error)) from error
         except BaseException as error:
