@@ -22,7 +22,7 @@ def core_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("--help",), ("-m", "--help"), ("--cfg", "job"), ("estimate", "backend=uniform")], ids=str
+    "words", [(), ("--help",), ("-m", "--help"), ("--cfg", "job"), ("estimate", "backend=uniform")], ids=str
 )
 def test_what_does_not_use_the_default_works(command: Command, tmp_path: Path, words: tuple[str, ...]) -> None:
     done = command(*words)
@@ -32,7 +32,7 @@ def test_what_does_not_use_the_default_works(command: Command, tmp_path: Path, w
 
 @pytest.mark.parametrize(
     "words",
-    ["", "backend.rank=3", "estimate", "-m seed=0,1", "-m backend=uniform,local", "+study=ablation"],
+    ["backend.rank=3", "estimate", "-m seed=0,1", "-m backend=uniform,local", "+study=ablation"],
 )
 def test_what_uses_it_says_what_to_install(command: Command, tmp_path: Path, words: str) -> None:
     done = command(*words.split())
