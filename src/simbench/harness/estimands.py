@@ -33,7 +33,6 @@ COLUMNS = (
     *("human", "human_low", "human_high", "estimate", "low", "high", "p", "simulated"),
     *("width_ratio", "more_humans", "n_human", "n_unlabelled", "power", "note"),
 )
-FEWEST = 5
 ADDS = 1 - 1e-9
 """At a ratio of widths above this the estimate is that of humans alone."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simbench.design import PARTICIPANT, Design, People, Value
-from simbench.errors import ConfigError, DataError, Problem
+from simbench.errors import DataError, Problem
 from simbench.experiments.tables import read_table
 
 if TYPE_CHECKING:
@@ -72,12 +72,3 @@ def under(people: People, conditions: Sequence[str], known: Mapping[str, Mapping
     for item in people.design.items:
         frame[item.name] = None
     return frame
-
-
-def refuse_unknown_conditions(asked: Sequence[str], known: Sequence[str]) -> None:
-    """Raise ConfigError for conditions that the study does not have."""
-    from simbench.errors import closest
-
-    for name in asked:
-        if name not in known:
-            raise ConfigError(f"conditions: there is no condition {name!r}{closest(name, known)}")
