@@ -105,6 +105,8 @@ def needs_local(words: str) -> bool:
 
 def tried(python: Path, work: Path, kind: str, words: str, works: bool) -> str | None:
     """What is wrong with what a command did; None where it worked, or was refused with what to install."""
+    if "RUN" in words.split():  # of the README: a finished run
+        words = words.replace("RUN", str(next(iter(sorted(work.glob("runs/framing-uniform-*"))), "RUN")))
     command = [str(python), "-c", words] if kind == "python" else [str(python.with_name("simbench")), *words.split()]
     if kind == "simbench" and works and re.match(r"-m |demo\b|\w+=", words):
         command += (*QUICK, "metric=js_distance") if words.startswith("-m") else QUICK
