@@ -156,7 +156,9 @@ class Labelled(Uniform):
 
     def respond(self, model: Any, interviews: Any, workspace: Any) -> Iterator[Answer]:
         for each in interviews:
-            yield Answer(each.participant_id, each.replicate, "ok", {item.name: item.labels[0] for item in each.items})
+            yield Answer(
+                each.participant_id, each.replicate, "ok", {item.name: item.labels[0] for item in each.items}
+            )
 
 
 class Improbable(Uniform):
