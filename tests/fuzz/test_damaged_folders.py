@@ -25,7 +25,7 @@ PRODUCTS = (
 )
 READERS: dict[tuple[str, ...], set[str]] = {
     ("status",): {"manifest.json"},
-    ("compare",): {"manifest.json", "scores.parquet", "resamples.parquet"},
+    ("compare",): set(PRODUCTS) - {"model.json", "responses.jsonl"},
     ("export",): set(PRODUCTS),
     ("report", "--no-figures"): set(PRODUCTS) - {"model.json", "responses.jsonl", "pilot.parquet"},
 }
