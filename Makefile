@@ -31,7 +31,7 @@ $(TOOLS): $(READY)
 	@touch $@
 
 run: $(READY)
-	$(BIN)/simbench experiment=framing backend=local sampler=balanced
+	$(BIN)/simbench experiment=framing backend=local backend.adapt=blend sampler=balanced
 
 test: $(TOOLS)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)

@@ -27,7 +27,7 @@ def test_no_word_is_a_short_help(
 @pytest.mark.parametrize(
     ("given", "blocked", "job", "lacking"),
     [
-        ([], "", ["experiment=framing", "backend=local", "sampler=balanced"], []),
+        ([], "", ["experiment=framing", "backend=local", "backend.adapt=blend", "sampler=balanced"], []),
         (
             ["backend=uniform", "seed=1"],
             "",

@@ -34,4 +34,6 @@ def _job(registry: Registry, given: Collection[str]) -> tuple[list[str], list[tu
     wanted = {("experiment", "framing"): "information_disclosure", ("backend", "local"): "tabular"}
     lacking = [each for each in wanted if each not in registry.entries and each[0] not in given]
     names = {kind: other if (kind, name) in lacking else name for (kind, name), other in wanted.items()}
+    if names["backend"] == "local" and not {"backend", "backend.adapt"} & set(given):
+        names["backend.adapt"] = "blend"
     return [f"{kind}={name}" for kind, name in {**names, "sampler": "balanced"}.items() if kind not in given], lacking
