@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simbench.errors import ConfigError
-from simbench.files import as_path, storage, write_whole
+from simbench.files import as_path, storage, write_text
 
 __all__ = ["main"]
 
@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> int:
         folder = as_path(own["out"])
         with storage(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "plan.csv", lambda file: file.write(as_csv(found.table).encode()))
+        write_text(folder / "plan.csv", as_csv(found.table))
         save(plan_chart(found), folder / "curve")
         print(f"plan.csv and curve: {folder}")
     return 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from simbench.errors import LockedError, PluginError, SimbenchError, StorageError
-from simbench.files import digest, file_digest, storage, write_json, write_whole
+from simbench.files import digest, file_digest, storage, write_json, write_text, write_whole
 from simbench.plugin.blame import told
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class RunFolder:
             with contextlib.suppress(StorageError):  # a full disk must not hide the first error
                 if not isinstance(error, SimbenchError):
                     trace = "".join(traceback.format_exception(error))
-                    write_whole(self / ERROR_LOG, lambda file: file.write(trace.encode("utf-8", "replace")))
+                    write_text(self / ERROR_LOG, trace)
                 self.update(status="failed", finished=now(), error=problem)
             if isinstance(error, Exception):
                 raise

@@ -15,7 +15,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simbench.files import write_whole
+from simbench.files import write_text
 from simbench.report.formats import as_csv
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def save(chart: Chart, folder: Path) -> list[Path]:
         figure = _figure(chart)
         for path in paths[:3]:
             figure.savefig(path, dpi=200, facecolor="white", metadata=dates[path.suffix[1:]])
-    write_whole(paths[3], lambda file: file.write(as_csv(chart.data).encode("utf-8", "replace")))
+    write_text(paths[3], as_csv(chart.data))
     return paths
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from simbench.files import write_whole
+from simbench.files import write_text
 from simbench.harness.estimands import ADDS
 from simbench.report.drawing import HUMAN, INK, SIMULATED, Chart, clean, save
 from simbench.report.formats import as_csv, as_latex, as_markdown, as_table, number
@@ -189,4 +189,4 @@ def _more(row: Mapping[Any, Any]) -> str:
 
 
 def _write(done: Inferred, name: str, text: str) -> None:
-    write_whole(done.folder / name, lambda file: file.write(text.encode("utf-8", "replace")))
+    write_text(done.folder / name, text)

@@ -13,7 +13,7 @@ from typing import Any
 
 import simbench
 from simbench.errors import ConfigError
-from simbench.files import write_whole
+from simbench.files import write_text
 from simbench.harness.conclusions import plainly
 from simbench.harness.kept import name_of, study_of
 from simbench.harness.library import Runs
@@ -35,7 +35,7 @@ from simbench.report.table import labels
 from simbench.report.tables import run_tables, save_tables
 from simbench.report.verdict import verdict
 
-__all__ = ["MOST_RUNS", "template", "write_report"]
+__all__ = ["MOST_RUNS", "own_script", "template", "write_report"]
 
 MOST_RUNS = 12
 SHARE = 0.8
@@ -79,7 +79,7 @@ def write_report(runs: Runs, registry: Registry, folder: Path, *, figures: bool 
         for run in detailed:
             found = run_tables(run.manifest, run.scores, registry, _marked(run.manifest))
             save_tables(found, folder / "tables" / (run.run_id if len(views) > 1 else ""))
-    script = (files("simbench.report") / "templates" / "people.js").read_text(encoding="utf-8")
+    script, digest = own_script("people.js")
     html = template("report.html.j2").render(
         title=_title(done),
         made=now(),
@@ -88,13 +88,19 @@ def write_report(runs: Runs, registry: Registry, folder: Path, *, figures: bool 
         study=study,
         runs=views,
         script=Markup(script),  # noqa: S704 - our own script, whose digest the page's policy names
-        script_digest=Markup(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"),  # noqa: S704
+        script_digest=Markup(digest),  # noqa: S704
         left_out=len(done) - len(detailed),
         not_done=len(runs) - len(done),
     )
     path = folder / "report.html"
-    write_whole(path, lambda file: file.write(html.encode("utf-8", "replace")))
+    write_text(path, html)
     return path
+
+
+def own_script(name: str) -> tuple[str, str]:
+    """One of our scripts, and the source expression by which a page's policy admits it and no other."""
+    script = (files("simbench.report") / "templates" / name).read_text(encoding="utf-8")
+    return script, f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def template(name: str) -> Any:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +19,7 @@ from simbench.metrics.score_table import ScoreTable, title
 from simbench.plugin.manager import Registry
 from simbench.report.formats import as_csv, number
 from simbench.report.outcomes import headline_counts, pilot_size
-from simbench.report.page import template, write_report
+from simbench.report.page import own_script, template, write_report
 
 __all__ = ["write_site"]
 
@@ -46,14 +43,13 @@ def write_site(runs: Runs, registry: Registry, folder: Path) -> Path:
     for run in done:
         _write_run(run, registry, folder / "runs" / run.run_id)
     studies = _write_studies(done, registry, folder / "studies")
-    script = (files("simbench.report") / "templates" / "index.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    script, digest = own_script("index.js")
     rows = [_row(run) for run in done]
     html = template("index.html.j2").render(
         version=simbench.__version__,
         made=now(),
         script=script,
-        digest=f"'sha256-{digest}'",
+        digest=digest,
         head=list(rows[0]["cells"]),
         filters=FILTERS,
         rows=rows,
