@@ -11,6 +11,7 @@ from simbench.experiments.base import Experiment
 from simbench.harness.config import typed
 from simbench.plugin.blame import blamed
 from simbench.plugin.manager import Entry
+from simbench.stats.survey import equal_people
 
 __all__ = ["built", "interviews", "study"]
 
@@ -81,7 +82,7 @@ def _who(people: People) -> Iterator[str]:
     if design.cluster:
         words += f" in {people.unit.nunique():,} clusters ({design.cluster})"
     if people.survey is not None:
-        alike = people.survey.sum() ** 2 / (people.survey**2).sum()
+        alike = equal_people(people.survey)
         words += f", weighted ({design.weight}): for a mean as good as {alike:,.0f} of equal weight"
     yield f"  {words}"
     counts = people.condition.value_counts()

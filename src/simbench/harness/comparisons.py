@@ -22,6 +22,7 @@ from simbench.metrics.base import Comparison, Floats, Ints, Side
 from simbench.plugin.blame import blamed
 from simbench.stats.resampling import FEWEST
 from simbench.stats.rng import generator
+from simbench.stats.survey import equal_people
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +72,7 @@ def resampled(people: People) -> dict[str, Any]:
         how += f"; so few that intervals are rough: they are those of t with {free} degrees of freedom"
     words = f"{found.size} {unit}, each whole{how}" if found.size < len(people) else f"{found.size} {unit}{how}"
     if people.survey is not None:
-        alike = people.survey.sum() ** 2 / (people.survey**2).sum()
+        alike = equal_people(people.survey)
         words += f"; weighted ({design.weight}): for a mean as good as {alike:.0f} rows of equal weight"
     return {"units": found.size, "pools": len(found.pools), "words": words}
 

@@ -72,10 +72,9 @@ class Side(_Remembering):
 
     def effective(self, rows: Bools) -> float:
         """How many rows counted alike have the variance of these (n,): (sum w)^2 / sum w^2 (Kish 1965)."""
-        if self.survey is None:
-            return float(rows.sum())
-        kept = self.survey[rows]
-        return float(kept.sum() ** 2 / (kept**2).sum()) if len(kept) else 0.0
+        from simbench.stats.survey import equal_people
+
+        return float(rows.sum()) if self.survey is None else equal_people(self.survey[rows])
 
     def deviation(self, numbers: Floats) -> float:
         """Standard deviation (over n) of some numbers (n,) on this side as observed; 0 where there are none."""

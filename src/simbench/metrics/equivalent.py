@@ -171,11 +171,13 @@ def _score(
 
 def _kish(side: Side) -> float:
     """(sum w)^2 / (n sum w^2) over persons, each with the mean weight of its rows; 1 without survey weights."""
+    from simbench.stats.survey import equal_people
+
     if side.survey is None:
         return 1.0
     person = np.unique(side.people.person.to_numpy(str), return_inverse=True)[1].reshape(-1)
     each = np.bincount(person, side.survey) / np.bincount(person)
-    return float(each.sum() ** 2 / (len(each) * (each**2).sum()))
+    return equal_people(each) / len(each)
 
 
 def _told(comparison: Comparison, name: str, found: Sequence[Equivalent], alone: bool, **where: Any) -> Score:

@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from simbench.stats.resampling import resampling_scheme as resampling_scheme
     from simbench.stats.resampling import split_halves as split_halves
     from simbench.stats.rng import generator as generator
+    from simbench.stats.survey import equal_people as equal_people
     from simbench.stats.trust import TrustedSize as TrustedSize
     from simbench.stats.trust import trusted_size as trusted_size
     from simbench.stats.worth import effective_size as effective_size
@@ -137,6 +138,7 @@ _HOME = {
     "entropy": "simbench.stats.diversity",
     "entropy_ratio": "simbench.stats.diversity",
     "equal_coefficients": "simbench.stats.recovery",
+    "equal_people": "simbench.stats.survey",
     "exaggeration": "simbench.stats.recovery",
     "expanded_level": "simbench.stats.intervals",
     "expected_counts": "simbench.stats.divergences",
