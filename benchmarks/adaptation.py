@@ -39,6 +39,7 @@ from simbench.stats.pooling import Stack, fit_weights, pooled
 Floats = NDArray[np.float64]
 DEVELOPMENT = ("framing", "crop_insurance", "voluntary_collaboration", "job_training")
 MOST, LEAST_OUTSIDE = 400, 30
+ROWS, USED = 20, 8  # of a person with more rows than the first, so many are used
 PILOTS, SEEDS = (30, 66, 116), (0, 1, 2, 3, 4)
 WAYS = ("uniform", "frequencies", "copies", "tabular", "model", "calibrated", "head", "table only", "blend")
 MEMBERS = ("copies", "tabular", "head")
@@ -89,6 +90,10 @@ class Study:
 def sample(people: People, most: int) -> People:
     """Rows without a gap, of persons in a drawn order, as the protocol has it."""
     people = people.where(people.frame[[item.name for item in people.design.items]].notna().all(axis=1))
+    rng = np.random.default_rng(20261127)
+    if people.person.value_counts().max() > ROWS:
+        lots = people.person.groupby(people.person).transform(lambda own: rng.permutation(len(own)))
+        people = people.where(lots < USED)
     if len(people) <= most:
         return people
     rows: dict[str, int] = people.person.value_counts().to_dict()
