@@ -15,6 +15,7 @@ from simbench.harness.figures import Asked
 from simbench.harness.scoring import score
 from simbench.harness.swaps import swapped
 from simbench.metrics.base import loss
+from simbench.metrics.share_distance import ShareDistance
 from simbench.stats.swaps import swap_p
 
 
@@ -43,6 +44,42 @@ def test_distances_have_the_power_of_the_test_of_shares(study: Any, plan: Any) -
     exact = stats.binomtest(int(gain), int(gain + loss)).pvalue  # McNemar's test: exchanges within pairs
     assert exact < 0.01
     assert row["p"] == pytest.approx(exact, abs=0.004)
+
+
+@pytest.mark.slow
+def test_the_distance_of_shares_has_the_level_and_the_power_of_chi_square(study: Any, plan: Any) -> None:
+    """A perfect simulation is told apart in 5 %; one that guesses a colour for a third of people at least as often as
+    by scipy's test of independence."""
+    where = "share_distance", "colour", None, None
+    colours = ["red", "green", "blue"]
+    found: dict[float, list[tuple[float, float]]] = {0.0: [], 0.35: []}
+    for guessed, ps in found.items():
+        for seed in range(80):
+            human, rng = study.draw(seed, 150), np.random.default_rng(seed)
+            drawn = study.again(human, 9000 + seed)
+            drawn["colour"] = np.where(rng.random(150) < guessed, rng.choice(colours, 150), drawn["colour"])
+            people = study.side(human, 0, 0).people
+            made = plan(study, ["share_distance"], swaps=99, resamples=99, seed=seed)
+            exchanged = study.scores(ShareDistance, swapped(made, people, told(people, drawn)))
+            table = [frame["colour"].value_counts().reindex(colours) for frame in (human, drawn)]
+            ps.append((float(swap_p(exchanged[where].value)), float(stats.chi2_contingency(np.array(table))[1])))
+    perfect, flawed = (np.array(ps) for ps in found.values())
+    assert stats.binomtest(int((perfect[:, 0] <= 0.05).sum()), 80, 0.05).pvalue > 0.01
+    assert stats.kstest(perfect[:, 0], "uniform").pvalue > 0.01
+    assert (flawed[:, 0] <= 0.05).mean() >= (flawed[:, 1] <= 0.05).mean() > 0.15
+
+
+def test_the_distance_of_shares_has_p_in_scores_and_what_it_is_worth_has_none(study: Any, plan: Any) -> None:
+    """Per item, for the mean, in every level, and pooled over these; corrected over a figure's subgroup rows."""
+    human = study.draw(1, 200)
+    people = study.side(human, 0, 0).people
+    uniform = study.draw(2, 200).assign(harm=np.arange(200) % 2 * 4 + 1)
+    frame, _ = score(plan(study, ["share_distance", "equivalent_n"], resamples=99), people, told(people, uniform))
+    shares = frame[(frame["metric"] == "share_distance") & frame["value"].notna()]
+    assert shares["p"].between(0.01, 1).all()
+    assert shares.loc[shares["item"] == "harm", "p"].tolist() == [pytest.approx(0.01)]
+    assert shares.loc[shares["subgroup"].notna(), "p_step"].notna().all()
+    assert frame.loc[frame["metric"] == "equivalent_n", "p"].isna().all()
 
 
 def test_the_rows_exchanged_are_those_of_people_who_have_a_counterpart(study: Any, plan: Any) -> None:

@@ -107,6 +107,7 @@ def _both_ways(
         human=Side(humans, weights, survey=own),
         simulated=Side(answers, weights[:, matched], chances, None if own is None else own[matched]),
         generator=None,
+        exchanged=True,
         matched=matched,
         pilot=None,
         foretold=foretold,

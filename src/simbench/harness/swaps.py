@@ -50,7 +50,7 @@ def _exchanged(
     if survey is not None:
         first, second = first * survey, second * survey
     sides = Side(both, first, survey=survey), Side(both, second, survey=survey)
-    return Comparison(*sides, rule_of(plan), plan.settings.scoring.alpha)
+    return Comparison(*sides, rule_of(plan), plan.settings.scoring.alpha, exchanged=True)
 
 
 def _whole(n: int, matched: Ints, unit: Ints) -> Ints:
@@ -110,7 +110,7 @@ def with_swaps(
     table = np.full((comparison.resamples, len(scores)), np.nan)
     for position, each in enumerate(scores):
         other, way = found.get(each.key), asked.better.get(each.metric)
-        if other is not None and way is not None and each.interval is None and np.isfinite(each.value[0]):
+        if other is not None and way is not None and other.interval is None and np.isfinite(each.value[0]):
             table[:, position] = loss(other.value, way)
     tested = ~np.isnan(table[0])
     frame["p"] = np.where(tested, swap_p(table), frame["p"])

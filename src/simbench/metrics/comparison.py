@@ -201,7 +201,8 @@ class Comparison(_Remembering):
     ``foretold`` says how likely the model finds the humans' own answers.
     ``generator`` gives named streams of random numbers to the few figures for which multiplicities are no
     valid resamples (counts of distinct structures); None where the rows of weights are not resamples around
-    an estimate (ceiling and floor).
+    an estimate (ceiling and floor). ``exchanged``: they exchange rows between the sides instead, row 0 being as
+    observed.
     """
 
     human: Side
@@ -212,6 +213,7 @@ class Comparison(_Remembering):
     matched: Ints | None = None
     pilot: People | None = None
     foretold: Foretold | None = None
+    exchanged: bool = False
 
     @property
     def design(self) -> Design:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from simbench.design import Item
-from simbench.metrics.base import Bools, Comparison, Equivalence, Floats, Metric, Score
+from simbench.metrics.base import Bools, Comparison, Equivalence, Floats, Metric, Score, Side
 from simbench.metrics.equivalent import FEWEST, Block, blocks_of, joined, pair_of, persons_in
 from simbench.settings import NoConfig
 
@@ -33,6 +33,8 @@ class ShareDistance(Metric[NoConfig]):
     more, and **pooled** over the levels of a subgroup variable (``level`` empty): mean squared distance within
     levels, every person counting alike.
 
+    Under exchanges of people and simulation it is the plain distance, with no noise taken off: p is of |p_s - p_h|.
+
     The interval inverts the noncentral chi-square distribution (Venables 1975; Satterthwaite 1946): it holds the
     populations' distance in 95 % of studies or more, also at 0. Those of all subgroup levels of a study hold
     together, and those of all its subgroup variables (Bonferroni). ``chance`` is the mean square that another sample
@@ -49,8 +51,11 @@ class ShareDistance(Metric[NoConfig]):
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """Per item, the mean, every subgroup level, and every subgroup variable pooled."""
-        blocks = list(blocks_of(comparison))
         items = [item for item in comparison.design.items if len(item.options) > 1]
+        if comparison.exchanged:
+            yield from self._exchanged(comparison, items)
+            return
+        blocks = list(blocks_of(comparison))
         if not blocks:
             yield from self._none(comparison, items)
             return
@@ -74,6 +79,26 @@ class ShareDistance(Metric[NoConfig]):
             said = f"without {', '.join(left)}: too few answers" if left else None
             yield _score(blocks, comparison, main, large, len(comparison.levels), reason=said, **where)
 
+    def _exchanged(self, comparison: Comparison, items: Sequence[Item]) -> Iterator[Score]:
+        """The same figures for every row of weights, on the scale of shares."""
+        for item in items:
+            yield Score(self.name, np.sqrt(_squares(comparison, [item])), item=item.name)
+        main = [item for item in comparison.design.main_items if item in items]
+        if not main:
+            return
+        yield Score(self.name, np.sqrt(_squares(comparison, main)), item="mean")
+        observed = comparison.human.weights[0]
+        for variable, levels in comparison.levels.items():
+            where: dict[str, Any] = {"item": "mean", "subgroup": variable}
+            squares = _squares(comparison, main, variable)
+            for at, level in enumerate(levels):
+                yield Score(self.name, np.sqrt(squares[:, at]), level=level, **where)
+            members = [comparison.human.members(variable, level) for level in levels]
+            people = np.array([observed @ each for each in members])
+            large = [_large(comparison.human, each & (observed > 0), main) for each in members]
+            if any(large):
+                yield Score(self.name, np.sqrt(squares[:, large] @ people[large] / people[large].sum()), **where)
+
     def _none(self, comparison: Comparison, items: Sequence[Item]) -> Iterator[Score]:
         """Between humans and humans it is 0 by definition."""
         whole: list[dict[str, Any]] = [{"item": name} for name in (*(item.name for item in items), "mean")]
@@ -81,6 +106,27 @@ class ShareDistance(Metric[NoConfig]):
         pooled = [{"item": "mean", "subgroup": name} for name in comparison.levels]
         for where in (*whole, *levels, *pooled):
             yield Score(self.name, np.zeros(comparison.resamples), interval=(0.0, 0.0), **where)
+
+
+def _squares(comparison: Comparison, items: Sequence[Item], variable: str | None = None) -> Floats:
+    """Squared difference of the shares of all options of some items: (R,), or (R, G) in a variable's levels."""
+    from simbench.stats import ratio
+
+    levels = () if variable is None else comparison.levels[variable]
+    found = []
+    for item in items:
+        one, other = (
+            side.counts(item.name) if variable is None else side.by_level(item.name, variable, levels)
+            for side in comparison.sides
+        )
+        apart = ratio(other, other.sum(axis=-1, keepdims=True)) - ratio(one, one.sum(axis=-1, keepdims=True))
+        found.append((apart**2).sum(axis=-1))
+    return np.asarray(np.sum(found, axis=0), dtype=np.float64)
+
+
+def _large(side: Side, rows: Bools, items: Sequence[Item]) -> bool:
+    """Whether enough people among some rows (n,) answered every item."""
+    return all(persons_in(side, np.where(rows, side.codes(item.name), -1)) >= FEWEST for item in items)
 
 
 Levels = Sequence[tuple[str, str]]

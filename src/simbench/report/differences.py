@@ -41,7 +41,8 @@ def differences(
     for all pairs (Bonferroni); ``p_holm``, ``p_bh``: adjusted over all rows; ``p_closer``: that both are equally
     close, which models that differ may be. It is never below ``p`` with one pilot
     (:func:`simbench.stats.swaps.guarded`), and is for other pilots, too, with several
-    (:func:`simbench.stats.pilots.p_over_pilots`). Where nothing can be ``exchanged`` ``p`` is that of the bootstrap.
+    (:func:`simbench.stats.pilots.p_over_pilots`); NaN where no resample of people varies the difference. Where
+    nothing can be ``exchanged`` ``p`` is that of the bootstrap.
 
     ``drawn``: units and pools behind the resamples.
     """
@@ -116,13 +117,14 @@ def _row(
     found = paired_difference(one.mean(axis=0), other.mean(axis=0), units=drawn[0], pools=drawn[1])
     estimate, p = float(found.estimate), float(found.p)
     error, free = _between(pair, one[:, 0], other[:, 0])
+    apart = _deviation(drawn_apart[1:])
     closer = p_over_pilots(estimate, drawn_apart, error, free) if free else p
     if figure in swaps and not swaps[figure].any() and estimate != 0:
         del swaps[figure]  # known by theory, and not for every row of weights
     if figure in swaps:
         p = float(swap_p(np.abs(swaps[figure])))
-        apart = guarded(swaps[figure], _deviation(drawn_apart[1:]))
-        closer = closer if free else float(swap_p(np.abs(apart)))
+        closer = closer if free else float(swap_p(np.abs(guarded(swaps[figure], apart))))
+    closer = closer if apart > 0 or estimate == 0 else float("nan")  # nothing says how much other people would change
     ends = with_pilots(estimate, float(found.low), float(found.high), error, free)
     row = {"metric": figure[0], "item": figure[1], "a": pair[0].name, "b": pair[1].name, "difference": estimate}
     row |= {"ci_low": ends[0], "ci_high": ends[1], "p": p, "p_step": float("nan"), "p_closer": closer}
