@@ -269,10 +269,11 @@ def _padded(item: Item, at: int, study: Study) -> Floats:
 
 
 def _calibrated(known: Floats, chosen: NDArray[np.int64], asked: Floats) -> Floats:
-    from simbench_local.calibration import fit
+    from simbench.backends.calibration import fit
 
     fitted = fit(known, chosen)
-    return _softmax(fitted["scale"] * asked + np.array(fitted["bias"]))
+    scores = np.where(np.isfinite(asked), asked, 0.0) * fitted["scale"] + np.array(fitted["bias"])
+    return _softmax(np.where(np.isfinite(asked), scores, -np.inf))  # also where the scale is 0
 
 
 def _as_tables(

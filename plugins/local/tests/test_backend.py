@@ -16,11 +16,11 @@ import torch
 from scipy import optimize, stats
 
 from simbench.backends.base import Model, Workspace
+from simbench.backends.calibration import PRIOR, fit
 from simbench.errors import UserError
 from simbench.harness.progress import Silent
 from simbench.interview import Transcript
 from simbench_local import Local, LocalConfig
-from simbench_local.calibration import PRIOR, fit
 from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded
 from simbench_local.shots import Shots

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -105,6 +106,10 @@ class ApiBackend(Backend[A]):
             raise DataError("pilot", [Problem("participant_id", "pilot and people asked apart, or all asked", some)])
         if self.config.adapt == "finetune" and pilot:
             self.check_pilot(pilot)
+        if self.config.adapt == "blend" and pilot:
+            from simbench_api.blending import check_offers
+
+            check_offers(pilot, interviews)
 
     def estimate(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> Estimate:
         """Ranges of tokens and cost for adapting and answering. Local and free."""
@@ -164,7 +169,7 @@ class ApiBackend(Backend[A]):
         self._found_out = found
 
     def adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
-        """The unadapted model, examples for its prompt, or a finetuned model."""
+        """The unadapted model, also with what it is pooled with, examples for its prompt, or a finetuned model."""
         config = self.config
         self._say = workspace.progress.say
         self.find_out(workspace)
@@ -178,6 +183,8 @@ class ApiBackend(Backend[A]):
             redact = Redactor(self.key())
             with redact.cleaning():
                 return self.finetune(pilot, replace(workspace, progress=redact.progress(workspace.progress)))
+        if config.adapt == "blend":
+            return self._blend(pilot, workspace, parameters)
         from simbench_api.fewshot import choose, example_messages
 
         chosen = choose(pilot, config.elicitation, config.few_shot_tokens, workspace.seed)
@@ -192,6 +199,26 @@ class ApiBackend(Backend[A]):
             counts[each.interview.condition] = counts.get(each.interview.condition, 0) + 1
         parameters |= {"examples": len(chosen), "of": len(pilot), "by_condition": counts}
         return Model(self.name, config.model, EXAMPLES, _sha256(text), parameters)
+
+    def _blend(self, pilot: Sequence[Transcript], workspace: Workspace, parameters: dict[str, Any]) -> Model:
+        """Ask about the pilot's own answers, and learn how far the model is to be believed."""
+        from simbench_api.blending import learn
+
+        session = self._session(Model(self.name, self.config.model), workspace)
+        usage: Counter[str] = Counter()
+
+        def heard() -> Generator[Answer]:
+            for answer in session.likelihoods(pilot):
+                usage.update(answer.usage)
+                yield answer
+
+        answers = heard()
+        try:
+            parameters |= learn(pilot, answers, workspace)
+        finally:
+            answers.close()
+            self._record |= {"adapting": session.record()}
+        return Model(self.name, self.config.model, parameters=parameters | {"usage": dict(usage)})
 
     def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
         """Yield an Answer per interview: from the cache, then live or by batches."""
@@ -216,12 +243,13 @@ class ApiBackend(Backend[A]):
         return "" if self.config.elicitation == "turns" and self.config.logprobs else ITEM_BY_ITEM
 
     def _session(self, model: Model, workspace: Workspace) -> Session:
+        from simbench_api.blending import pool_of
         from simbench_api.session import Session
 
         called = self.called(model)
-        return Session(
-            self.terms, called, model, workspace, self._examples(model, workspace), partial(self.ready, called)
-        )
+        examples, ready = self._examples(model, workspace), partial(self.ready, called)
+        pool = pool_of(model) if model.parameters.get("adapt") == "blend" else None
+        return Session(self.terms, called, model, workspace, examples, ready, pool)
 
     def _likelihoods(self, session: Session, transcripts: Sequence[Transcript]) -> Iterator[Answer]:
         try:

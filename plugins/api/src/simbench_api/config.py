@@ -30,7 +30,7 @@ OURS: tuple[str, ...] = (
     "seed",
 )
 OURS += ("logprobs", "top_logprobs", "max_tokens", "max_completion_tokens")
-ADAPTATIONS = ("none", "few_shot", "finetune")
+ADAPTATIONS = ("none", "few_shot", "finetune", "blend")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ApiConfig:
     model: str = setting("", "the model's name, as the provider writes it; an already finetuned one too")
     base_url: str = setting("", "where the API is")
     key_env: str = setting("", "environment variable that holds the key", runtime=True)
-    adapt: str = setting("few_shot", "what is done with the pilot: none, few_shot or finetune")
+    adapt: str = setting("few_shot", f"what is done with the pilot: {', '.join(ADAPTATIONS)}")
     few_shot_tokens: int = setting(8000, "tokens of the prompt that pilot transcripts may take, at most")
     elicitation: str = setting("json", "all questions at once (json, lines) or one by one (turns)")
     temperature: float | None = setting(None, "sampling temperature (null: the provider's default)")
@@ -90,6 +90,11 @@ class ApiConfig:
         one_of("backend.elicitation", self.elicitation, FORMS)
         one_of("backend.on_unsupported", self.on_unsupported, ("error", "drop"))
         one_of("backend.mode", self.mode, ("live", "batch"))
+        if self.adapt == "blend" and not (self.elicitation == "turns" and self.logprobs):
+            raise ConfigError(
+                "backend.adapt=blend pools the probabilities of the options, which are asked item by item: it takes "
+                "backend.elicitation=turns and backend.logprobs=true"
+            )
         self._within("temperature", 0, 2)
         if self.temperature is not None and 0 < self.temperature < LEAST_TEMPERATURE:
             raise ConfigError(

@@ -64,6 +64,11 @@ def estimate(
         examples = example_messages(choose(pilot, config.elicitation, config.few_shot_tokens, 0), config.elicitation)
     asked = _asked(terms, interviews, examples)
     said = _said(interviews, config.elicitation)
+    first = [each.interview for each in pilot] if config.adapt == "blend" else []
+    before = _asked(terms, first, []), _said(first, config.elicitation)
+    if first:
+        adaptation = _sum(*before)
+        notes.append(f"the model is asked about the {len(first)} people of the pilot first, item by item")
     price = terms.price(called)
     if price is None:
         notes.append(f"the price of {called} at {config.host} is unknown: give it in a file (backend.prices)")
@@ -73,7 +78,11 @@ def estimate(
         notes.append(notice)
     hidden = 0
     if thinking := terms.thinking_limit():
-        hidden = thinking * len(interviews) * (1 if config.elicitation != "turns" else _turns(interviews))
+        hidden = (
+            thinking
+            * (len(interviews) + len(first))
+            * (1 if config.elicitation != "turns" else _turns(interviews or first))
+        )
         known = terms.capabilities().takes("thinking")
         word = "thinks" if known else "may think (say backend.capabilities.thinking=true or false if you know)"
         notes.append(
@@ -86,11 +95,17 @@ def estimate(
     except SimbenchError as error:
         notes.append(f"the run itself would stop before anything is sent: {error}")
     common = _common(terms, interviews, examples)
-    cost = None if price is None else _cost(price, adaptation, asked, said, common, config.mode)
+    trained = (0, 0) if first else adaptation
+    billed = _sum(asked, before[0]), _sum(said, before[1])
+    cost = None if price is None else _cost(price, trained, *billed, common, config.mode)
     if price is not None and cost is None:
         notes.append(f"the price of training {config.model} is unknown")
     extra = None if price is None else price.most(0, hidden, batch=config.mode == "batch")
     return Estimate(called, adaptation, asked, said, cost, None, tuple(notes), hidden, extra)
+
+
+def _sum(one: Range, other: Range) -> Range:
+    return one[0] + other[0], one[1] + other[1]
 
 
 def _share(price: Price | None, hidden: int, mode: str) -> str:

@@ -9,6 +9,7 @@ from simbench.backends.base import Answer, Model, Task, Workspace
 from simbench.interview import Interview, Message, Transcript
 from simbench.ledger import SPEND, Ledger
 from simbench_api.batches import Batches, BatchLimits
+from simbench_api.blending import Pool
 from simbench_api.budget import Purse
 from simbench_api.desk import Desk, Pending
 from simbench_api.engine import Limits, Traffic
@@ -33,6 +34,7 @@ class Session:
         workspace: Workspace,
         examples: Sequence[Message],
         ready: Callable[[], Provider],
+        pool: Pool | None = None,
     ) -> None:
         self.terms = terms
         self.config = terms.config
@@ -40,6 +42,7 @@ class Session:
         self.called = called
         self.ready = ready
         self.settled = terms.settled(called)
+        self.pool = pool
         self.manner = self._manner(examples)
         self.traffic = Traffic()
         adapted = float(model.parameters.get("cost") or 0.0)
@@ -69,6 +72,7 @@ class Session:
             seeded=self.settled.seeded,
             limit=self.terms.answer_limit,
             examples=examples,
+            pool=self.pool,
         )
 
     def answers(self, interviews: Sequence[Interview]) -> Iterator[Answer]:

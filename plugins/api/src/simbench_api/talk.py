@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import Answer
 from simbench.design import Item, Value
 from simbench.interview import Interview, Message, json_schema, messages, read, read_answer, wanted
+from simbench.stats.rng import generator
 from simbench_api.fewshot import with_examples
 from simbench_api.probabilities import option_chances
 from simbench_api.wire import Ask, Reply
+
+if TYPE_CHECKING:
+    from simbench_api.blending import Pool
 
 __all__ = ["Manner", "Talk", "chances_of"]
 
@@ -29,7 +35,8 @@ TEXT_KEPT = 200  # characters of an invalid text in the log of attempts
 class Manner:
     """How every interview of a run is asked: the same for all, so that it is worked out once.
 
-    ``settings`` are those sent; ``seed`` is the run's, and ``seeded`` whether the model takes one.
+    ``settings`` are those sent; ``seed`` is the run's, and ``seeded`` whether the model takes one. With a ``pool``
+    answers are drawn from what it makes of the model's option probabilities, item by item.
     """
 
     model: str
@@ -41,6 +48,7 @@ class Manner:
     seeded: bool
     limit: Callable[[Sequence[Item]], int]
     examples: Sequence[Message] = ()
+    pool: Pool | None = None
     _worked_out: dict[tuple[str, ...], tuple[int, Mapping[str, Any] | None]] = field(default_factory=dict, repr=False)
 
     def limits_used(self) -> list[int]:
@@ -119,8 +127,8 @@ class Talk:
     def __init__(self, interview: Interview, manner: Manner, own: Mapping[str, Value] | None = None) -> None:
         """``own``: answers that are put in the place of the model's, item by item (form ``turns`` only)."""
         self.interview = interview
-        if own is not None:
-            self._talk = _own_turns(interview, manner, own)
+        if own is not None or manner.pool is not None:
+            self._talk = _chances_in_turns(interview, manner, own)
         else:
             self._talk = _turns(interview, manner) if manner.form == "turns" else _at_once(interview, manner)
         self.ask, self.attempt = next(self._talk)
@@ -181,11 +189,16 @@ def _turns(interview: Interview, manner: Manner) -> Conversation:
     return log.answer(interview, "ok", answers, None)
 
 
-def _own_turns(interview: Interview, manner: Manner, own: Mapping[str, Value]) -> Conversation:
-    """Every item behind the person's own answers to the items before; what counts are the probabilities."""
-    log = _Log()
+def _chances_in_turns(interview: Interview, manner: Manner, own: Mapping[str, Value] | None) -> Conversation:
+    """What counts of a reply are the probabilities of the options, pooled where there is a pool.
+
+    Every item is asked behind the person's ``own`` answers to the items before, or behind drawn ones. A draw depends
+    on the seed, the participant, the replicate and the item's position alone.
+    """
+    log, pool = _Log(), manner.pool
+    points = generator(manner.seed, "pooled", *interview.key).random(len(interview.items))
     given: dict[str, Value] = {}
-    for item in interview.items:
+    for at, item in enumerate(interview.items):
         reply = yield manner.ask(interview, (item,), messages(interview, "turns", given), 0), 0
         log.hear(reply)
         if reply.status != "ok":
@@ -193,8 +206,18 @@ def _own_turns(interview: Interview, manner: Manner, own: Mapping[str, Value]) -
         if item.name not in log.chances:
             why = f"{item.name}: the reply holds no probabilities of its options"
             return log.answer(interview, "invalid", {}, why)
-        given[item.name] = own[item.name]
+        chances, valid = log.chances[item.name]
+        if pool is not None:
+            chances = pool(interview, at, given, chances)
+            log.chances[item.name] = [chances, valid]
+        given[item.name] = own[item.name] if own is not None else item.values[_drawn(chances, points[at])]
     return log.answer(interview, "ok", given, None)
+
+
+def _drawn(chances: Sequence[float], point: float) -> int:
+    """The option at ``point`` in [0, 1) of the cumulated probabilities (k,)."""
+    reached = list(accumulate(chances))
+    return min(bisect_right(reached, point * reached[-1]), len(reached) - 1)
 
 
 def chances_of(reply: Reply, ask: Ask, form: str) -> dict[str, Any]:
