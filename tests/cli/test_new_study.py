@@ -209,3 +209,24 @@ def test_words_of_an_spss_file(tmp_path: Path) -> None:
     assert found["vote"].missing == ("9",)
     assert found["vote"].label == "Whom would you vote for?"
     assert found["sex"].words == {1: "man", 2: "woman"}
+
+
+def test_a_measured_number_is_no_question_and_an_outcome_no_treatment(tmp_path: Path) -> None:
+    """As in a field experiment: only names tell treatment from outcome, and shares of a district were measured."""
+    rng = np.random.default_rng(3)
+    n = 400
+    table = pd.DataFrame(
+        {
+            "treat_out": rng.integers(0, 2, n),
+            "responded": rng.integers(0, 2, n),
+            "blackpercent": rng.random(n),
+            "slider": rng.integers(0, 11, n) / 10,
+        }
+    )
+    table.to_csv(tmp_path / "mail.csv", index=False)
+    assert roles(tmp_path / "mail.csv") == {
+        "treat_out": "arm",
+        "responded": "decision",
+        "blackpercent": "out",
+        "slider": "attitude",
+    }

@@ -14,6 +14,7 @@ import pytest
 from simbench.harness.library import load_runs
 from simbench.plugin.manager import load_plugins
 from simbench.report.page import write_report
+from simbench.report.site import write_site
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -119,16 +120,21 @@ def test_markup_of_the_model_is_shown_as_text_and_inert(driver: Any, page: Path)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_accessible(driver: Any, page: Path, scheme: str) -> None:
     show(driver, page, scheme)
+    passed, violations = axe(driver)
+    assert {"color-contrast", "svg-img-alt", "heading-order", "scrollable-region-focusable"} <= passed
+    assert violations == []
+
+
+def axe(driver: Any) -> tuple[set[str], list[Any]]:
+    """What axe passes and what it objects to, with everything unfolded."""
     driver.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
     driver.execute_script(AXE.read_text(encoding="utf-8"))
-    found = driver.execute_async_script(
+    passed, violations = driver.execute_async_script(
         "const done = arguments[arguments.length - 1]; axe.run({resultTypes: ['violations']}).then(r => done("
         "[r.passes.map(p => p.id), "
         "r.violations.map(v => [v.id, v.help, v.nodes.length, v.nodes[0].html, v.nodes[0].failureSummary])]))"
     )
-    passed, violations = found
-    assert {"color-contrast", "svg-img-alt", "heading-order", "scrollable-region-focusable"} <= set(passed)
-    assert violations == []
+    return set(passed), violations
 
 
 def test_dark_and_light_differ(driver: Any, page: Path) -> None:
@@ -165,3 +171,55 @@ def test_a_page_fits_a_phone(driver: Any, page: Path) -> None:
     width = driver.execute_script("return document.documentElement.scrollWidth")
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert width <= 390
+
+
+@pytest.fixture(scope="module")
+def site(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site about the four runs; its index."""
+    with contextlib.chdir(home):
+        return write_site(load_runs("runs"), load_plugins(), tmp_path_factory.mktemp("site"))
+
+
+@pytest.mark.parametrize("kind", ["index.html", "runs/*/report.html", "studies/*/report.html"])
+def test_each_kind_of_page_of_a_site_is_silent_accessible_and_fits_a_phone(
+    driver: Any, site: Path, kind: str
+) -> None:
+    driver.get_log("browser")
+    size = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    show(driver, next(site.parent.glob(kind)))
+    width = driver.execute_script("return document.documentElement.scrollWidth")
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert width <= 390
+    assert axe(driver)[1] == []
+    assert [line for line in driver.get_log("browser") if line["level"] in ("SEVERE", "WARNING")] == []
+
+
+def test_the_index_is_filtered_and_left_by_keyboard_alone(driver: Any, site: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    def visible() -> int:
+        return sum(row.is_displayed() for row in driver.find_elements("css selector", "tbody tr"))
+
+    def tab_to(wanted: str) -> Any:
+        for _ in range(40):
+            driver.switch_to.active_element.send_keys(Keys.TAB)
+            if driver.switch_to.active_element.tag_name == wanted:
+                return driver.switch_to.active_element
+        raise AssertionError(f"no Tab leads to a {wanted}")
+
+    show(driver, site)
+    assert visible() == 4
+    search = tab_to("input")
+    search.send_keys("resample")
+    assert visible() == 2
+    assert driver.find_element("css selector", "[role=status]").text == "2 of 4 runs"
+    search.send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.DELETE)
+    assert visible() == 4
+    backend = next(each for each in driver.find_elements("css selector", "label") if each.text.startswith("backend"))
+    backend.find_element("css selector", "select").send_keys("odd")
+    assert visible() == 1
+    tab_to("input")
+    tab_to("a").send_keys(Keys.ENTER)
+    assert "report.html" in driver.current_url
+    assert driver.find_element("css selector", "h1").text.startswith("tiny: ")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["guessed"]
 
 MOST_ITEMS = 12
+UNEVEN = 100
+"""No scale has more different values than this, and than half as many as there are rows."""
 UNSAID = "nothing says what it is: taken for something people were asked"
 TOGETHER = 0.2
 """Share of the rows that must hold an answer to every item of a draft."""
@@ -178,7 +180,8 @@ def _by_name(frame: pd.DataFrame, column: Column, within: pd.Series | None) -> G
     if within is not None and (frame[column.source].astype(str).groupby(within).nunique() <= 1).all():
         return Guess(column, "profile", "the same in all rows of a person")
     bounded = column.low >= 0 and (column.high <= 10 or 50 < column.high <= 100)  # a scale, or percent
-    if column.kind == "number" and not column.whole and not bounded:
+    uneven = frame[column.source].nunique() > max(UNEVEN, len(frame) / 2)
+    if column.kind == "number" and not column.whole and (uneven or not bounded):
         unfit = "a measured number, which nobody is asked for"
     return Guess(column, "out" if unfit else "attitude", unfit or UNSAID)
 

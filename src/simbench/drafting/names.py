@@ -35,6 +35,7 @@ WEIGHT = re.compile(r"(p|survey_?)?w(eigh)?ts?(var)?|weight_\w+|\w+_weight", re.
 ARM = re.compile(
     r"""(^|[_.])(treat(ment|ed)?|trt|arm|cond(ition)?|assign(ed|ment)?|rand(om(i[sz]ed)?)?|version|variant
     |fram(e|ing)|vignette|manip\w*|intervention|experimental_?\w*|prime|cue|wording|form)(_?\w{1,2})?$
+    |^(treat(ment|ed)?|trt)_
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -53,7 +54,7 @@ PROFILE = re.compile(
 DECISION = re.compile(
     r"""(^|[_.])(take_?up\w*|chose\w*|choice|choose|action|decision|decid\w*|sent|send|return(ed)?
     |contrib\w*|buy|bought|purchas\w*|vote[ds]?|donat\w*|accept\w*|reject\w*|offer\w*|coop\w*|sign(ed)?
-    |click\w*|mesg|resp(onse)?|work\d?|y|invest\w*|give|gave)(_\w+)?$
+    |click\w*|mesg|resp(onse|onded)?|work\d?|y|invest\w*|give|gave)(_\w+)?$
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -6,13 +6,33 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from simbench.metrics.findings import NO, NOT_SHOWN, YES, Finding, answer_of, by_purpose, in_words, power_words
+from simbench.metrics.findings import (
+    MET,
+    NO,
+    NOT_SHOWN,
+    YES,
+    Finding,
+    answer_of,
+    by_purpose,
+    criteria_in_words,
+    in_words,
+    power_words,
+)
 from simbench.metrics.score_table import Figure, ScoreTable, title
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["against_the_pilot", "answers_said", "likelihood_said", "limits_said", "plainly", "verdicts"]
+__all__ = [
+    "against_the_pilot",
+    "answers_said",
+    "criteria_said",
+    "likelihood_said",
+    "limits_said",
+    "plainly",
+    "verdicts",
+    "worth_said",
+]
 
 FRESH = {"f1_sign": "F1-Sign", "fpr": "false positives", "fnr": "missed effects"}
 PAPER = "The paper's limits (arXiv 2511.21218), whatever n: F1-Sign at least 0.8, gap at most 50 %."
@@ -98,6 +118,28 @@ def answers_said(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[str]
 
 
 WORTH = (("equivalent_n", "mean", "answers"), ("equivalent_n_effects", None, "treatment effects"))
+WORTH_FOR = {"pretesting": WORTH[0], "distribution by subgroup": WORTH[0], "effects": WORTH[1]}
+
+
+def worth_said(scores: pd.DataFrame, purpose: str) -> str:
+    """What the simulation is worth for a purpose, in people asked; empty where that is not measured."""
+    metric, item, words = WORTH_FOR.get(purpose, ("", None, ""))
+    said = _people(ScoreTable(scores).one(metric, item)) if metric else ""
+    return f"For {words} {said}." if said else ""
+
+
+def criteria_said(manifest: Mapping[str, Any]) -> dict[str, tuple[str, list[str]]]:
+    """By purpose: how many criteria came out how and how likely a yes was, then each of them."""
+    found = by_purpose(Finding(**each) for each in manifest.get("findings", ()))
+    return {purpose: (_counted(each), criteria_in_words(each)) for purpose, each in found.items()}
+
+
+def _counted(findings: Sequence[Finding]) -> str:
+    answers = [each.answer for each in findings]
+    counts = [f"{answers.count(key)} {MET[key]}" for key in (YES, NO, NOT_SHOWN) if key in answers]
+    noun = "criterion" if len(answers) == 1 else "criteria"
+    power = power_words(findings)
+    return f"Of {len(answers)} {noun}: {', '.join(counts)}{f'; {power}' if power else ''}."
 
 
 def plainly(manifest: Mapping[str, Any], scores: pd.DataFrame) -> str:

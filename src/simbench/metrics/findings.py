@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 __all__ = [
+    "MET",
     "NO",
     "NOT_SHOWN",
     "YES",
     "Finding",
     "answer_of",
     "by_purpose",
+    "criteria_in_words",
     "held",
     "in_words",
     "power_of",
@@ -119,8 +121,14 @@ def by_purpose(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 
 
 def in_words(findings: Iterable[Finding]) -> str:
-    """All criteria of a purpose and how each came out; of many subgroup levels the worst by name; then the power."""
+    """All criteria of a purpose and how each came out, then the power."""
     findings = list(findings)
+    parts, said = criteria_in_words(findings), power_words(findings)
+    return "; ".join([*parts, said] if said else parts)
+
+
+def criteria_in_words(findings: Sequence[Finding]) -> list[str]:
+    """The criteria of a purpose and how each came out, one by one; of many subgroup levels the worst by name."""
     parts = [f"{each.words} ({MET[each.answer]})" for each in findings if each.subgroup is None]
     levels = [each for each in findings if each.subgroup is not None]
     for answer in (NO, NOT_SHOWN):
@@ -130,8 +138,7 @@ def in_words(findings: Iterable[Finding]) -> str:
             parts.append(f"{len(same) - NAMED} more subgroup levels ({MET[answer]})")
     if fine := [each for each in levels if each.answer == YES]:
         parts.append(f"{len(fine)} of {len(levels)} subgroup levels not beyond ({MET[YES]})")
-    said = power_words(findings)
-    return "; ".join([*parts, said] if said else parts)
+    return parts
 
 
 def power_of(findings: Iterable[Finding]) -> tuple[float | None, int | None]:

@@ -23,16 +23,17 @@ __all__ = ["Statement", "verdict"]
 YES, NO = "yes", "no"
 LOW_MASS = 0.5
 COMPARED = (("js_distance", "mean"), ("js_distance_joint", None), ("value_action_gap", None), ("f1_sign", None))
-TONES = {YES: "good", NO: "bad", "closer": "good", "further away": "bad"}
+TONES = {YES: "good", NO: "bad", "closer": "good", "further away": "bad", "all": "good"}
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One sentence of the verdict: what it is about, how it stands (in a word), and why."""
+    """One card of the verdict: what it is about, how it stands (in a word), why, and the small print of it."""
 
     topic: str
     standing: str
     text: str
+    criteria: tuple[str, ...] = ()
 
     @property
     def tone(self) -> str:
@@ -43,13 +44,22 @@ class Statement:
 def verdict(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[Statement]:
     """The verdict by purpose where it was scored; then copies of the pilot, answers, diversity and coherence."""
     from simbench.harness.baselines import BASELINES
-    from simbench.harness.conclusions import against_the_pilot, likelihood_said, limits_said, verdicts
+    from simbench.harness.conclusions import (
+        against_the_pilot,
+        criteria_said,
+        likelihood_said,
+        limits_said,
+        verdicts,
+        worth_said,
+    )
 
     table = ScoreTable(scores)
-    found: list[Statement | None] = [
-        Statement(f"For {purpose}", answer, f"{words}.")
-        for purpose, (answer, words) in verdicts(manifest, scores).items()
-    ]
+    criteria = criteria_said(manifest)
+    found: list[Statement | None] = []
+    for purpose, (answer, words) in verdicts(manifest, scores).items():
+        counted, each = criteria.get(purpose, (f"{words}.", []))
+        text = " ".join(filter(None, (worth_said(scores, purpose), counted)))
+        found.append(Statement(f"For {purpose}", answer, text, tuple(each)))
     pilot = against_the_pilot(scores, COMPARED) if manifest["config"]["backend"]["name"] not in BASELINES else []
     if pilot:
         closer = all(each.startswith("closer") for each in pilot)
