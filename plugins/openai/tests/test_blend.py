@@ -180,7 +180,7 @@ def test_without_probabilities_it_stops_after_a_few(server, tmp_path) -> None:
 def test_what_blend_needs_is_said_before_anything_is_sent(server, tmp_path) -> None:
     for settings in ({"elicitation": "json"}, {"logprobs": False}):
         with pytest.raises(ConfigError, match=r"elicitation=turns and backend\.logprobs=true"):
-            backend(server, **settings)
+            backend(server, **settings).check(transcripts(12), interviews(2))
     deaf = backend(server, capabilities=Takes(**TAKES | {"logprobs": False}))
     with pytest.raises(UnsupportedError, match="logprobs"):
         deaf.check(transcripts(12), interviews(2))

@@ -95,6 +95,11 @@ class ApiBackend(Backend[A]):
     def check(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> None:
         """Refuse settings the model does not take, and a pilot that cannot be used. Local and free."""
         self.terms.settled()
+        if self.config.adapt == "blend" and self.cannot_score():
+            raise ConfigError(
+                "backend.adapt=blend pools the probabilities of the options, which are asked item by item: it takes "
+                "backend.elicitation=turns and backend.logprobs=true"
+            )
         if self.config.mode == "batch" and self.config.elicitation == "turns":
             raise ConfigError(
                 "backend.mode=batch and elicitation=turns do not go together: use elicitation=json or lines"

@@ -90,11 +90,6 @@ class ApiConfig:
         one_of("backend.elicitation", self.elicitation, FORMS)
         one_of("backend.on_unsupported", self.on_unsupported, ("error", "drop"))
         one_of("backend.mode", self.mode, ("live", "batch"))
-        if self.adapt == "blend" and not (self.elicitation == "turns" and self.logprobs):
-            raise ConfigError(
-                "backend.adapt=blend pools the probabilities of the options, which are asked item by item: it takes "
-                "backend.elicitation=turns and backend.logprobs=true"
-            )
         self._within("temperature", 0, 2)
         if self.temperature is not None and 0 < self.temperature < LEAST_TEMPERATURE:
             raise ConfigError(
