@@ -172,3 +172,28 @@ def test_raking_equals_iterative_proportional_fitting() -> None:
     assert raked(base, codes, margins) == pytest.approx(w, rel=1e-5)
     with pytest.raises(ValueError, match="no weights"):
         raked(base, [codes[1], codes[1]], [np.array([0.5, 0.5]), np.array([0.7, 0.3])])
+
+
+def test_parts_in_which_everybody_failed_are_rows_like_others(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from simbench import Answer
+    from simbench.backends.tabular import Tabular
+    from simbench.harness import simulating
+
+    monkeypatch.setattr(simulating, "PART", 40)
+    respond = Tabular.respond
+
+    def fails(self, model, interviews, workspace):  # type: ignore[no-untyped-def]
+        if len(interviews) == 40:
+            yield from respond(self, model, interviews, workspace)
+        else:
+            yield from (Answer(*each.key, "failed", error="gone") for each in interviews)
+
+    monkeypatch.setattr(Tabular, "respond", fails)
+    done = simbench.simulate(run, n=50, out=tmp_path)
+    assert done.responses["status"].value_counts().to_dict() == {"ok": 40, "failed": 10}
+    assert done.responses["attack__p"].isna().sum() == 10
+    table = pd.read_csv(done.folder / "simulated_responses.csv")
+    assert table["status"].tolist() == done.responses["status"].tolist()
+    assert table.loc[table["status"] == "failed", "attack"].isna().all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,71 @@ def test_ends_of_numbers_go_to_openai_itself_alone() -> None:
     assert sent("gpt-6-luna", "https://api.openai.com/v1") == {"type": "number", "minimum": 0.0, "maximum": 10.0}
     for model, host in (("ft:gpt-4.1:o::i", "https://api.openai.com/v1"), ("gpt-5", "https://mine.example/v1")):
         assert sent(model, host) == {"type": "number"}
+
+
+def test_infer_takes_the_numbers_that_were_given_on_both_sides(server, tmp_path) -> None:
+    backend = {"name": "openai", "base_url": server.openai_url, "model": "gpt-4.1", "capabilities": TAKES}
+    done = simbench.infer(study(tmp_path), backend, folds=2, out=tmp_path / "inferred")
+    told = pd.concat([pd.read_parquet(each) for each in sorted(done.folder.path.glob("fold-*/responses.parquet"))])
+    people = pd.read_csv(tmp_path / "people.csv")
+    rows = done.estimates[done.estimates["subgroup"].isna()].set_index(["kind", "item"])
+    mean = rows.loc[("mean", "paid")]
+    assert mean["human"] == pytest.approx(people["paid"].mean())
+    arms = people["arm"].value_counts(normalize=True)
+    assert mean["simulated"] == pytest.approx(np.average(told["paid__raw"], weights=told["arm"].map(arms)))
+    fit = smf.ols("paid ~ arm", people).fit(cov_type="HC3")
+    slope = rows.loc[("coefficient", "ols: paid")]
+    assert slope["human"] == pytest.approx(fit.params["arm"])
+    assert slope["human_high"] - slope["human"] == pytest.approx(1.99085 * fit.bse["arm"], rel=1e-4)
+    assert rows.loc[("effect", "paid"), "human"] == pytest.approx(fit.params["arm"])
+
+
+def test_new_people_and_inferences_of_an_api_cost_what_is_said_and_are_not_paid_for_twice(
+    server, tmp_path, monkeypatch, capsys
+) -> None:
+    from simbench.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("prices: [{model: '*', input: 10.0, cached_input: 1.0, output: 100.0, training: 50.0}]")
+    place = study(tmp_path)["file"]
+    takes = "{json_schema: true, seed: true, thinking: false, logprobs: true}"
+    words = ["experiment=yaml", f"experiment.file={place}", "backend=openai", "backend.model=gpt-4.1"]
+    words += [f"backend.base_url={server.openai_url}", f"backend.capabilities={takes}", f"backend.prices={prices}"]
+    quick = ["metric=js_distance", "scoring.resamples=20", "scoring.splits=2", "scoring.floors=2"]
+
+    def asked() -> int:
+        return sum(entry.path.endswith("/completions") for entry in server.log)
+
+    assert main(["estimate", "infer", *words, "folds=2"]) == 0
+    said = capsys.readouterr().out
+    assert "2 adaptations, 160 interviews" in said
+    assert "US dollars" in said
+    assert not asked()
+    assert main(["infer", *words, "folds=2", "budget=0.0000001"]) != 0
+    assert main(["infer", *words, "folds=2"]) == 0
+    once = asked()
+    assert once >= 160
+    assert main(["infer", *words, "folds=2"]) == 0
+    assert asked() == once
+    (inferred,) = (tmp_path / "inferred").glob("paying-*")
+    assert json.loads((inferred / "manifest.json").read_text())["usage"]["cost"] > 0
+
+    assert main([*words, "sampler=random", "sampler.n=12", *quick]) == 0
+    (run,) = (tmp_path / "runs").glob("paying-*")
+    before = asked()
+    capsys.readouterr()
+    assert main(["estimate", "simulate", str(run), "n=30"]) == 0
+    least, most = map(float, re.search(r"([\d.]+) to ([\d.]+) US dollars", capsys.readouterr().out).groups())
+    assert asked() == before
+    assert main(["simulate", str(run), "n=30"]) == 0
+    assert asked() == before + 30
+    assert main(["simulate", str(run), "n=30"]) == 0
+    assert asked() == before + 30
+    (made,) = (tmp_path / "simulated").glob("paying-*")
+    frame = pd.read_parquet(made / "simulated_responses.parquet")
+    assert set(frame["source"]) == {"simulated"}
+    assert frame["paid__raw"].between(0, 100).all()
+    manifest = json.loads((made / "manifest.json").read_text())
+    assert least <= manifest["usage"]["cost"] <= most, "the examples in every prompt are in the estimate"
+    assert manifest["outcomes"]["all"] == {"ok": 30}

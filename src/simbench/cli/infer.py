@@ -106,7 +106,7 @@ def _say(inference: Any) -> None:
     folds = len(inference.folds)
     asked = sum(len(fold.ready.interviews) for fold in inference.folds)
     others = "" if inference.unlabelled is None else f", {len(inference.unlabelled)} without answers"
-    print(f"{inference.plan.experiment.name} {inference.plan.backend.name}: {len(inference.people)} people{others}")
+    print(f"{inference.people.design.name} {inference.plan.backend.name}: {len(inference.people)} people{others}")
     print(f"{folds} adaptations, {asked:,} interviews: {in_words(cost_of(inference))}")
     if inference.arms:
         print(

@@ -59,7 +59,7 @@ class Told:
         """What is expected (m,) of options worth ``values`` (K,): by chances where there are any, else as drawn."""
         if item.name in self.chances:
             return np.asarray(self.chances[item.name] @ values)
-        return values[self.people.codes(item.name)]
+        return outcomes(self.people, item, values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +91,13 @@ def values_of(item: Item) -> dict[str, Floats]:
 
 
 def outcomes(people: People, item: Item, values: Floats) -> Floats:
-    """Answers (n,) as numbers, NaN where there is none."""
+    """Answers (n,) as numbers, NaN where there is none: the number given to a binned item, where it is known."""
     codes = people.codes(item.name)
-    return np.where(codes >= 0, values[codes], np.nan)
+    counted = np.where(codes >= 0, values[codes], np.nan)
+    if not (item.spans and item.ordered):
+        return counted
+    given = people.numbers(item.name)
+    return np.where(np.isnan(given), counted, given)
 
 
 def estimates(material: Material) -> pd.DataFrame:
@@ -222,10 +226,12 @@ def _fitted(material: Material, regression: Regression) -> CrossFitted | str:
     if regression.family not in (*GLM, "ordered_logit"):
         return f"no estimate from people and simulations together for the family {regression.family}"
     told, others = material.told, material.others
-    frames = [each.people.frame for each in (told, others) if each is not None]
+    frames = [each.people.formula_frame() for each in (told, others) if each is not None]
     orders = material.human.design.orders
     try:
-        human, *simulated = formula_designs(regression.formula, material.human.frame, *frames, orders=orders)
+        human, *simulated = formula_designs(
+            regression.formula, material.human.formula_frame(), *frames, orders=orders
+        )
     except ConfigError as error:
         return str(error)
     shape = _Model(material.human, regression, human)
@@ -315,7 +321,7 @@ class _Model:
         item = next((each for each in self._people.design.items if named == (each.name,)), None)
         if item is None or item.name not in told.chances:
             return None
-        options = pd.DataFrame({item.name: list(item.values)})
+        options = pd.DataFrame({item.name: list((item.numbers if item.spans else None) or item.values)})
         orders = self._people.design.orders
         (each,) = formula_designs(f"{design.outcome_name} ~ 1", options, orders=orders)
         codes = told.people.codes(item.name)[design.rows]

@@ -19,6 +19,7 @@ import numpy as np
 from simbench.arrays import Bools, Ints
 from simbench.backends.base import Estimate, Progress
 from simbench.design import PARTICIPANT, People
+from simbench.design.people import RAW
 from simbench.errors import BackendError, BudgetError, ConfigError, DataError, Problem
 from simbench.files import digest
 from simbench.harness.config import Plan
@@ -27,7 +28,7 @@ from simbench.harness.kept import kept_study
 from simbench.harness.pilot import asking_script, training_script
 from simbench.harness.profiles import read_profiles, treatments, under
 from simbench.harness.provenance import environment, interviews_digest
-from simbench.harness.run import Prepared, adapt, respond, slug
+from simbench.harness.run import Prepared, adapt, everybody, respond, slug, with_given
 from simbench.harness.spending import usage_of
 from simbench.harness.store import RunFolder, now
 from simbench.plugin.blame import blamed
@@ -138,8 +139,7 @@ def prepare_inference(
         raise ConfigError(f"folds: expected at least 2; found {folds}")
     if not 0 < level < 1:
         raise ConfigError(f"level: expected a number in (0, 1); found {level}")
-    with blamed("experiment", plan.experiment, "people"):
-        humans = plan.experiment.people()
+    humans = everybody(plan.experiment)
     unit = np.unique(humans.unit.to_numpy(str), return_inverse=True)[1].reshape(-1).astype(np.int64)
     _refuse_too_few(plan, humans, unit, folds)
     others = read_profiles(people, humans.design) if isinstance(people, Path) else people
@@ -165,6 +165,7 @@ def prepare_inference(
         "schema": SCHEMA,
         "config": plan.deciding(),
         "people": humans.digest,
+        "numbers": digest([repr(humans.numbers(item.name).tolist()) for item in humans.design.items if item.spans]),
         "unlabelled": None if others is None else others.digest,
         "folds": folds,
         "arms": blank.arms,
@@ -231,7 +232,7 @@ def foretold(inference: Inference, fold: Fold, number: int, progress: Progress) 
         folder.recording({"kind": f"{KIND} fold", "schema": SCHEMA, "n_transcripts": len(ready.pilot)}),
     ):
         ready.plan.backend.check(ready.transcripts, ready.interviews)
-        folder.write_frame("pilot.parquet", ready.pilot.frame)
+        folder.write_frame("pilot.parquet", with_given(ready.pilot))
         model = adapt(ready, folder, progress)
         frame = respond(ready, folder, model, progress)
         folder.update(status="done", finished=now())
@@ -349,7 +350,8 @@ def _lent(frame: pd.DataFrame, asked: People, row: Ints) -> pd.DataFrame:
         same = np.flatnonzero(ok & (condition == condition[at]))
         pool = same if same.size else np.flatnonzero(ok)
         donors[at] = pool[np.searchsorted(pool, at) % pool.size]
-    answers = [name for item in asked.design.items for name in (item.name, f"{item.name}__p") if name in frame]
+    known = [name for item in asked.design.items for name in (item.name, f"{item.name}__p", f"{item.name}{RAW}")]
+    answers = [name for name in known if name in frame]
     lent = frame.copy()
     for name in answers:
         lent[name] = frame[name].to_numpy()[donors] if frame[name].dtype == object else frame[name].iloc[donors].array

@@ -201,8 +201,8 @@ def with_given(people: People) -> pd.DataFrame:
 
 def prepare(plan: Plan) -> Prepared:
     """Load the people, draw the pilot, write the interviews. Spends nothing, writes nothing."""
-    people = _people(plan.experiment)
-    others = _people(plan.pilot_from) if plan.pilot_from else people
+    people = everybody(plan.experiment)
+    others = everybody(plan.pilot_from) if plan.pilot_from else people
     pilot = draw_pilot(plan, others)
     learned_from = others.at(pilot)
     wanted = plan.settings.evaluate_n, plan.settings.seed
@@ -239,7 +239,8 @@ def slug(name: str) -> str:
     return re.sub(r"\W+", "-", plain).strip("-")[:LONGEST_NAME].rstrip("-") or "study"
 
 
-def _people(experiment: Experiment[Any]) -> People:
+def everybody(experiment: Experiment[Any]) -> People:
+    """The people of an experiment, with the numbers that they gave to binned items, where these are known."""
     with blamed("experiment", experiment, "people"):
         found = experiment.people()
         if not isinstance(found, People):

@@ -31,7 +31,7 @@ from simbench.harness.responses import journaled, response_frame, usage_totals
 from simbench.harness.run import CACHE, Run
 from simbench.harness.spending import BACKEND
 from simbench.harness.store import RunFolder, now
-from simbench.interview import Script
+from simbench.interview import Script, Transcript
 from simbench.ledger import SPEND, Ledger
 from simbench.plugin.manager import Registry
 from simbench.stats.raking import raked
@@ -163,7 +163,8 @@ def prepare_simulation(
     study = Recorded(record)
     settings = typed(RunSettings, _known_settings(manifest["config"]), "")
     script = study.script(style_without(settings.interview, settings.ask_without))
-    script = replace(script, introduction=record["introduction"])
+    in_digits = sorted(manifest.get("in_digits") or ())
+    script = replace(script, introduction=record["introduction"], digits=frozenset(in_digits))
     conditions = _conditions(record, study, wanted)
     people, dealt = _asked(run, study, wanted, conditions)
     pilot = people_of(study.design, run.pilot) if len(run.pilot) and not manifest["config"].get("adapt_on") else None
@@ -174,6 +175,7 @@ def prepare_simulation(
         "run": run.run_id,
         "model": manifest["model"],
         "study": record,
+        "in_digits": in_digits,
         "people": people.digest,
         "conditions": digest(list(dealt)),
         "replicates": wanted.replicates,
@@ -186,14 +188,17 @@ def prepare_simulation(
 
 
 def cost_of(simulation: Simulation) -> Estimate:
-    """What it would take, reckoned from the first part."""
+    """What it would take, reckoned from the first part; what adapting the model took is not in it."""
     first = next(simulation.parts())
     interviews = list(simulation.script.interviews(first, simulation.wanted.replicates))
-    found = simulation.backend.estimate([], interviews)
+    pilot = _learned_from(simulation)
+    found, adapting = (simulation.backend.estimate(pilot, asked) for asked in (interviews, []))
     times = len(simulation.people) / len(first)
 
-    def scaled(pair: tuple[float, float] | None) -> Any:
-        return None if pair is None else (pair[0] * times, pair[1] * times)
+    def scaled(pair: tuple[float, float] | None, less: tuple[float, float] | None) -> Any:
+        return (
+            None if pair is None or less is None else tuple(times * (a - b) for a, b in zip(pair, less, strict=True))
+        )
 
     def counted(pair: tuple[int, int]) -> tuple[int, int]:
         return math.ceil(pair[0] * times), math.ceil(pair[1] * times)
@@ -203,9 +208,19 @@ def cost_of(simulation: Simulation) -> Estimate:
         adaptation_tokens=(0, 0),
         input_tokens=counted(found.input_tokens),
         output_tokens=counted(found.output_tokens),
-        cost=scaled(found.cost),
-        seconds=scaled(found.seconds),
+        cost=scaled(found.cost, adapting.cost),
+        seconds=scaled(found.seconds, adapting.seconds),
+        hidden_tokens=math.ceil(found.hidden_tokens * times),
+        hidden_cost=None if found.hidden_cost is None else found.hidden_cost * times,
     )
+
+
+def _learned_from(simulation: Simulation) -> list[Transcript]:
+    """The pilot's transcripts, as the run's model was shown them: examples may be a part of every prompt."""
+    run = simulation.source
+    if not len(run.pilot) or run.manifest["config"].get("adapt_on"):
+        return []
+    return list(simulation.script.transcripts(people_of(simulation.script.design, run.pilot)))
 
 
 def simulate(simulation: Simulation, progress: Progress) -> Simulated:
@@ -274,13 +289,15 @@ def _put_together(simulation: Simulation, count: int) -> None:
     def parquet(file: Any) -> None:
         with pq.ParquetWriter(file, schema) as writer:
             for path in paths:
-                writer.write_table(
-                    pq.read_table(path).replace_schema_metadata(None).select(schema.names).cast(schema)
-                )
+                part = pq.read_table(path).replace_schema_metadata(None)
+                for field in schema:  # a part in which every interview failed has no probabilities
+                    if field.name not in part.column_names:
+                        part = part.append_column(field, pa.nulls(len(part), field.type))
+                writer.write_table(part.select(schema.names).cast(schema))
 
     def table(file: Any) -> None:
         for at, path in enumerate(paths):
-            text = _csv(simulation, pd.read_parquet(path))
+            text = _csv(simulation, pd.read_parquet(path).reindex(columns=schema.names))
             file.write((text if at == 0 else text.split("\n", 1)[1]).encode("utf-8", "replace"))
 
     write_whole(folder / RESPONSES, parquet)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -105,22 +105,33 @@ ARRAYS = ("mean", "spread", "weights", "intercepts")
 
 
 def fit_head(
-    layers: Sequence[int], hidden: Floats, items: Sequence[Item], codes: Sequence[Codes], folds: Codes
+    layers: Sequence[int],
+    hidden: Floats,
+    items: Sequence[Item],
+    codes: Sequence[Codes],
+    folds: Codes,
+    out_of_fold: bool = True,
 ) -> tuple[Head, list[Floats], dict[str, Any]]:
     """Learn from hidden states (n, items, layers, d), answers (n,) per item, and folds (n,) of whole humans.
 
     Returns the head; per item the probabilities (n, K) for everybody of heads that were learned, layer and penalties
-    chosen, without that person's fold (nested cross-validation); and facts. ``folds`` all alike: too few people for
-    cross-validation; the middle layer and the strongest penalty are taken, and the probabilities are the head's own.
+    chosen, without that person's fold (nested cross-validation; none without ``out_of_fold``, which is two thirds of
+    the work); and facts. ``folds`` all alike: too few people for cross-validation; the middle layer and the strongest
+    penalty are taken, and the probabilities are the head's own.
     """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # the matrices are too small for threads to do anything but wait
-        return _fit(layers, hidden, items, codes, folds)
+        return _fit(layers, hidden, items, codes, folds, out_of_fold)
 
 
 def _fit(
-    layers: Sequence[int], hidden: Floats, items: Sequence[Item], codes: Sequence[Codes], folds: Codes
+    layers: Sequence[int],
+    hidden: Floats,
+    items: Sequence[Item],
+    codes: Sequence[Codes],
+    folds: Codes,
+    out_of_fold: bool,
 ) -> tuple[Head, list[Floats], dict[str, Any]]:
     usable = [at for at in range(len(layers)) if np.isfinite(hidden[:, :, at]).any(axis=(0, 1)).any()]
     if not usable:
@@ -135,10 +146,10 @@ def _fit(
         head = _head(layers[usable[layer]], [part[layer] for part in parts], items, codes, strengths)
         tables = [head.chances(item.name, hidden[:, at, usable[layer]]) for at, item in enumerate(items)]
         return head, tables, {"layer": head.layer, "penalties": strengths, "folds": 0}
-    tried = _Tried(parts, codes, sizes, folds)
+    tried = _Tried(parts, codes, sizes, folds, combinations(numbers, 2) if out_of_fold else ())
     layer, chosen = tried.choice(numbers)
-    out = [np.empty((len(folds), size)) for size in sizes]
-    for number in numbers:
+    out = [np.empty((len(folds), size)) for size in sizes] if out_of_fold else []
+    for number in numbers if out_of_fold else ():
         best, best_penalties = tried.choice([other for other in numbers if other != number], without=number)
         mine = folds == number
         for at, table in enumerate(out):
@@ -175,15 +186,20 @@ class _Features:
 
 
 class _Tried:
-    """Forecasts of every layer and penalty, learned without one fold or two, for the people in these."""
+    """Forecasts of every layer and penalty, learned without a fold or a pair of folds, for the people in them."""
 
     def __init__(
-        self, parts: Sequence[Sequence[_Features]], codes: Sequence[Codes], sizes: Sequence[int], folds: Codes
+        self,
+        parts: Sequence[Sequence[_Features]],
+        codes: Sequence[Codes],
+        sizes: Sequence[int],
+        folds: Codes,
+        pairs: Iterable[tuple[int, int]],
     ) -> None:
         self.parts, self.codes, self.sizes, self.folds = parts, codes, sizes, folds
         numbers = [int(each) for each in np.unique(folds)]
         self.tables: dict[tuple[int, int, frozenset[int]], list[Floats]] = {}
-        for left_out in [*({a} for a in numbers), *({a, b} for a, b in combinations(numbers, 2))]:
+        for left_out in [*({a} for a in numbers), *map(set, pairs)]:
             for at in range(len(parts)):
                 for layer in range(len(parts[at])):
                     self.tables[at, layer, frozenset(left_out)] = self._forecasts(at, layer, left_out)

@@ -88,7 +88,7 @@ def learn(
     hidden = np.stack([np.stack(one.hidden) for one in said])
     for words in _weak_points(loaded, pilot, hidden, folds):
         workspace.progress.say(words)
-    head, out_of_fold, facts = fit_head(layers, hidden, items, codes, folds)
+    head, out_of_fold, facts = fit_head(layers, hidden, items, codes, folds, out_of_fold=how == "blend")
     found: dict[str, Any] = {"head": facts | {"sha256": head.save(workspace.folder / HEAD)}}
     if how == "head":
         return found
