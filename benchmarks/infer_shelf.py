@@ -1,13 +1,19 @@
-"""What do people and a simulation of them together give on real studies? Some are "my data", the rest the truth.
+"""What do people and a simulation of them together give on real studies? Some are "my data", everybody the truth.
 
-Of every study (at most 3,000 people of it) n = 60, 120, 240 people are drawn, over and over; their answers are
-used, and the profiles of at most 500 of the others, without answers. The truth is what all others answered
-(everybody, where n is at most a tenth of them). Per estimand (means, treatment effects, coefficients): the root
-mean squared error, rectified and of simulation alone, over that of humans alone; how often the 95 % interval of
-the difference from the truth (the truth's own error counted) holds 0; the median ratio of widths; and the share
-of estimands that gain at least 2 %. The tabular model chooses its penalty by two folds here, for speed.
+Of a study (at most 3,000 people of it) n = 60, 120, 240 people are drawn, over and over; their answers are used, and
+the profiles of 240 of the others, without answers. The truth is what everybody of the study answered. Who is drawn
+is part of everybody: an estimate is ``V_n - V_all`` from the truth, not ``V_n`` (finite-population correction;
+exact for whatever is unbiased given everybody, rectified or not), and by this its interval is made narrower before it is
+asked whether it holds the truth. Per estimand (means, treatment effects, coefficients): the root mean squared error,
+rectified and of simulation alone, over that of humans alone; how often the interval holds the truth; the median ratio
+of widths; and the share of estimands that gain at least 2 %. *Taken for people*: 240 simulated people of one fold's
+model, one arm each, analysed as if they were people.
 
-    OMP_NUM_THREADS=1 python benchmarks/infer_shelf.py STUDY [DRAWS] [BACKEND]
+The tabular model chooses its penalty by two folds here, for speed. ``local`` is ``adapt=head`` of the embedded model:
+what it reads of a person, an arm and the answers before does not depend on the draw, and is read once and kept
+in FILE.
+
+    OMP_NUM_THREADS=1 python benchmarks/infer_shelf.py STUDY [DRAWS] [tabular | local] [MOST] [SIZES] [FILE]
 """
 
 from __future__ import annotations
@@ -17,21 +23,24 @@ import tempfile
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from _shelf_local import Remembered, read_everybody
+from scipy.special import stdtrit
 
 from simbench.backends.base import Workspace
 from simbench.design import People
 from simbench.harness.config import assemble
 from simbench.harness.estimands import Material, estimates
-from simbench.harness.inferring import material_of, prepare_inference
+from simbench.harness.inferring import Inference, material_of, prepare_inference
 from simbench.harness.progress import Silent
 from simbench.harness.responses import response_frame
 from simbench.plugin.manager import load_plugins
 
 SIZES = (60, 120, 240)
-OTHERS, MOST, FOLDS, REPLICATES = 500, 3000, 5, 2
+OTHERS, MOST, FOLDS = 240, 3000, 5
 KEYS = ["kind", "item", "term"]
 
 
@@ -41,11 +50,10 @@ def whole_sample(people: People) -> People:
     return People(replace(people.design, profile=profile), people.frame)
 
 
-def one(plan: object, mine: People, others: People) -> pd.DataFrame:
+def one(plan: Any, mine: People, others: People) -> pd.DataFrame:
     """Estimates of one draw, everything in memory."""
-    experiment = plan.experiment  # type: ignore[attr-defined]
-    experiment.people = lambda: mine
-    inference = prepare_inference(plan, FOLDS, others)  # type: ignore[arg-type]
+    plan.experiment.people = lambda: mine
+    inference = prepare_inference(plan, FOLDS, others)
     parts = []
     for number, fold in enumerate(inference.folds):
         with tempfile.TemporaryDirectory() as folder:
@@ -54,59 +62,84 @@ def one(plan: object, mine: People, others: People) -> pd.DataFrame:
             model = adapted.adapt(fold.ready.transcripts, lent)
             answers = {each.key: each for each in adapted.respond(model, fold.ready.interviews, lent)}
         parts.append(response_frame(fold.ready.asked, fold.ready.interviews, answers))
-    return estimates(material_of(inference, parts))
+    found = estimates(material_of(inference, parts)).set_index(KEYS)
+    naive = alone(taken_for_people(inference, parts[0])).set_index(KEYS)
+    naive = naive[naive["subgroup"].isna()][["human", "human_low", "human_high"]]
+    return found.join(naive.rename(columns=lambda name: name.replace("human", "naive")))
 
 
-def truth(others: People) -> pd.DataFrame:
-    """What the others answered, with its standard error."""
-    unit = np.unique(others.unit.to_numpy(str), return_inverse=True)[1].reshape(-1)
-    found = estimates(Material(others, unit, None, None, False))
+def taken_for_people(inference: Inference, part: pd.DataFrame) -> People:
+    """Simulated people without answers of their own, each under one of the arms, in turn."""
+    fold, arms = inference.folds[0], len(inference.shares)
+    rows = [
+        at for at in np.flatnonzero(~fold.labelled) if fold.owner[at] % arms == at_arm(fold.owner, fold.labelled, at)
+    ]
+    return People(fold.ready.asked.design, part.iloc[rows].reset_index(drop=True))
+
+
+def at_arm(owner: Any, labelled: Any, at: int) -> int:
+    """Which of its person's rows this one is: people without answers come arm by arm."""
+    first = int(np.flatnonzero(~labelled)[0])
+    return (at - first) // int(owner[~labelled].max() + 1)
+
+
+def alone(people: People) -> pd.DataFrame:
+    """What these people answered, with intervals."""
+    unit = np.unique(people.unit.to_numpy(str), return_inverse=True)[1].reshape(-1)
+    return estimates(Material(people, unit, None, None, False))
+
+
+def truth(everybody: People) -> pd.DataFrame:
+    """What everybody answered, with its standard error."""
+    found = alone(everybody)
     found["error"] = (found["human_high"] - found["human_low"]) / 2 / 1.96
-    return found.set_index(KEYS)[["human", "error"]].rename(columns={"human": "truth"})
+    found = found[found["subgroup"].isna()].set_index(KEYS)
+    return found[["human", "error"]].rename(columns={"human": "truth"})
 
 
 def main() -> None:
     """Print one row per size and kind of estimand."""
-    study, draws = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 200
-    backend = sys.argv[3] if len(sys.argv) > 3 else "tabular"
+    study, *rest = sys.argv[1:]
+    draws, backend, most, sizes, file = (*rest, *("200", "tabular", str(MOST), "60,120,240", "")[len(rest) :])
     warnings.simplefilter("ignore")
-    learner = {"name": "tabular", "folds": 2} if backend == "tabular" else backend
-    config = {"experiment": study, "backend": learner, "sampler": "none", "metric": {}, "replicates": REPLICATES}
+    config = {"experiment": study, "backend": {"name": "tabular", "folds": 2}, "sampler": "none", "metric": {}}
     plan = assemble(config, load_plugins())
+    plan.experiment.given = lambda: None  # type: ignore[method-assign]  # numbers count as the middle of their bin
     everybody = whole_sample(plan.experiment.people())
     type(plan.experiment).design = property(lambda _: everybody.design)  # type: ignore[assignment]
-    complete = everybody.frame[[item.name for item in everybody.design.items]].notna().all(axis=1)
-    everybody = everybody.where(complete)
-    kept = np.random.default_rng(0).permutation(len(everybody))[:MOST]
+    everybody = everybody.where(everybody.frame[[item.name for item in everybody.design.items]].notna().all(axis=1))
+    kept = np.random.default_rng(0).permutation(len(everybody))[: int(most)]
     everybody = everybody.at(np.sort(kept))
-    head = "study | n | estimands | draws | error rectified | error simulated | cover alone | cover rectified | width"
-    print(f"| {head} | gain 2 % |\n|{' --- |' * 10}")
-    for n in SIZES:
+    if backend == "local":
+        Remembered.states = read_everybody(plan, everybody, Path(file))
+        plan = replace(plan, backend=Remembered(plan.backend.config))
+    known = truth(everybody)
+    for n in map(int, sizes.split(",")):
         if n > 0.7 * len(everybody):
             continue
         rows = []
-        whole = truth(everybody) if len(everybody) >= 10 * n else None  # whoever is drawn is few of so many
-        for draw in range(draws):
-            rng = np.random.default_rng([draw, n])
-            order = rng.permutation(len(everybody))
-            mine, rest = everybody.at(order[:n]), everybody.at(order[n:])
-            some = rest.at(range(min(OTHERS, len(rest))))
-            found = one(plan, mine, some).set_index(KEYS)
-            known = truth(rest) if whole is None else whole
+        for draw in range(int(draws)):
+            order = np.random.default_rng([draw, n]).permutation(len(everybody))
+            mine, some = everybody.at(order[:n]), everybody.at(order[n : n + OTHERS])
+            found = one(plan, mine, some)
             found = found[found["subgroup"].isna()].join(known[~known.index.duplicated()])
             rows.append(found.dropna(subset=["estimate", "truth", "simulated"]).reset_index())
-        table = pd.concat(rows)
-        table["half"] = (table["high"] - table["low"]) / 2
+        table = pd.concat(rows).assign(n=n)
+        if file or len(sys.argv) > 6:
+            table.to_parquet(f"{file}-{n}.parquet")
         for kind, part in table.groupby(table["kind"].replace({"share": "mean"})):
-            print(f"| {study} | {n} | {kind} | {draws} | {' | '.join(summary(part))} |", flush=True)
+            print(f"| {study} | {n} | {backend} | {kind} | {draws} | {' | '.join(summary(part))} |", flush=True)
 
 
 def summary(part: pd.DataFrame) -> list[str]:
     """Figures of one kind of estimand, medians over estimands of what is over draws."""
-    own = (part["human_high"] - part["human_low"]) / 2
-    for name, half, estimate in (("alone", own, "human"), ("both", part["half"], "estimate")):
-        reach = np.hypot(half, 1.96 * part["error"])
+    t = stdtrit(np.maximum(part["n_human"] - 1, 1), 0.975)
+    for name, side, estimate in (("alone", "human_", "human"), ("both", "", "estimate")):
+        half = (part[f"{side}high"] - part[f"{side}low"]) / 2
+        reach = half * np.sqrt(np.maximum(1 - (part["error"] / (half / t)) ** 2, 0))
         part = part.assign(**{name: (part[estimate] - part["truth"]).abs() <= reach})
+    reach = np.hypot((part["naive_high"] - part["naive_low"]) / 2, 1.96 * part["error"])
+    part = part.assign(taken=((part["naive"] - part["truth"]).abs() <= reach).where(part["naive"].notna()))
     for name, estimate in (("e_h", "human"), ("e_r", "estimate"), ("e_s", "simulated")):
         part = part.assign(**{name: (part[estimate] - part["truth"]) ** 2})
     each = part.groupby(KEYS)[["e_h", "e_r", "e_s"]].mean() ** 0.5
@@ -114,8 +147,9 @@ def summary(part: pd.DataFrame) -> list[str]:
     return [
         f"{(each['e_r'] / each['e_h']).median():.2f}",
         f"{(each['e_s'] / each['e_h']).median():.2f}",
-        f"{100 * part['alone'].mean():.1f} %",
-        f"{100 * part['both'].mean():.1f} %",
+        f"{100 * part['alone'].mean():.1f}",
+        f"{100 * part['both'].mean():.1f}",
+        f"{100 * part['taken'].astype(float).mean():.0f}",
         f"{widths.median():.2f} ({widths.min():.2f} to {widths.max():.2f})",
         f"{100 * (widths < 0.98).mean():.0f} %",
     ]
