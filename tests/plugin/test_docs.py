@@ -13,6 +13,7 @@ import pytest
 
 import simbench
 from simbench.cli.verbs import VERBS
+from simbench.plugin import hookspecs
 from simbench.plugin.hookspecs import KINDS
 from simbench.plugin.manager import INLINE, load_plugins
 
@@ -101,7 +102,11 @@ def test_the_reference_has_words_for_everything() -> None:
         assert not module or f"usage: simbench {verb}" in pages["verbs"]
     for name in simbench.__all__:
         assert f"## {name}\n" in pages["python"]
-    assert all(name in pages["hooks"] for name in ("simbench_experiments", "simbench_backends"))
+    hooks = {name for name in dir(hookspecs) if name.startswith("simbench_")}
+    assert {f"simbench_{kind}s" for kind in KINDS} <= hooks
+    written = (DOCS / "plugins.md").read_text(encoding="utf-8")
+    assert not [name for name in hooks if name not in pages["hooks"] or name not in written]
+    assert all(getattr(hookspecs, name).__doc__ for name in hooks)
 
 
 def test_every_figure_is_explained() -> None:
