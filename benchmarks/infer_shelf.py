@@ -3,7 +3,7 @@
 Of a study (at most 3,000 people of it) n = 60, 120, 240 people are drawn, over and over; their answers are used, and
 the profiles of 240 of the others, without answers. The truth is what everybody of the study answered. Who is drawn
 is part of everybody: an estimate is ``V_n - V_all`` from the truth, not ``V_n`` (finite-population correction;
-exact for whatever is unbiased given everybody, rectified or not), and by this its interval is made narrower before it is
+exact for what is unbiased given everybody, rectified or not), and by this its interval is made narrower before it is
 asked whether it holds the truth. Per estimand (means, treatment effects, coefficients): the root mean squared error,
 rectified and of simulation alone, over that of humans alone; how often the interval holds the truth; the median ratio
 of widths; and the share of estimands that gain at least 2 %. *Taken for people*: 240 simulated people of one fold's
