@@ -1,8 +1,9 @@
-"""The core and one study from their wheels in an empty environment: what the README shows, without any model.
+"""The wheels in an empty environment: what the README shows without any model, then all distributions together.
 
-``python tests/core_alone.py`` (from anywhere; about a minute) makes the environment in a temporary folder, runs every
+``python tests/core_alone.py`` (about two minutes) makes the environment in a temporary folder, runs every
 command of the README and every verb there, and ends with exit code 1 where one of them does not do as it says. What
-names the backend ``local`` must say in one line what to install.
+names the backend ``local`` must say in one line what to install. Then the other wheels come into that environment,
+and every backend is looked at and a provider's asked, whose part the stand-in plays.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 ROOT = Path(__file__).parents[1]
+LIMITS = ("-c", str(ROOT / "constraints.txt"))
 QUICK = ("scoring.resamples=20", "scoring.splits=2", "scoring.floors=2")
 WORKING = (
     "new plugin mine --kind sampler",
@@ -39,6 +41,22 @@ REFUSED = ("seed=1", "-m seed=0,1", "-m backend=uniform,local", "-m +study=cross
 ABSENT = "import importlib.util as u, simbench; assert not any(map(u.find_spec, ('torch', 'openai', 'anthropic')))"
 INSTALLED = ("simbench_eval-", "simbench_studies-")
 INSTALL = "pip install simbench-local"
+WHOLE = (
+    "plugins",
+    "show backend local",
+    "show backend anthropic",
+    "check backend uniform",
+    "estimate experiment=framing backend=local backend.adapt=none sampler=none",
+)
+ASKED = """
+import simbench
+from simbench_api.testing import LocalServer
+with LocalServer() as server:
+    backend = {"name": "openai", "base_url": server.openai_url, "model": "gpt-4o-mini", "adapt": "none"}
+    few = {"resamples": 5, "splits": 2, "floors": 1}
+    done = simbench.run("framing", backend, "none", evaluate_n=8, scoring=few, metric=["js_distance"])
+assert done.manifest["status"] == "done" and (done.responses["status"] == "ok").all()
+"""
 
 
 def main() -> int:
@@ -56,6 +74,11 @@ def main() -> int:
             *(("simbench", words, False) for words in REFUSED),
         ]
         faults += [fault for each in commands if (fault := tried(python, work, *each))]
+        pip(python, "install", "-qq", "--no-compile", *LIMITS, *map(str, sorted(home.glob("*.whl"))))
+        pip(python, "check")
+        whole = [("python", ASKED, True), *(("simbench", words, True) for words in WHOLE)]
+        faults += [fault for each in whole if (fault := tried(python, work, *each))]
+        commands += whole
     for fault in faults:
         print(f"core alone: {fault}", file=sys.stderr)
     print(f"core alone: {len(commands) - len(faults)} of {len(commands)} commands do as the README says")
@@ -66,19 +89,25 @@ def installed(home: Path) -> tuple[Path, list[str]]:
     """The interpreter of an environment with the core and the shelf, and faults of all distributions' wheels."""
     venv.create(home / "venv", with_pip=True)
     python = home / "venv" / "bin" / "python"
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-    limits = ["-c", str(ROOT / "constraints.txt")]
-    sources = [str(ROOT), *map(str, sorted((ROOT / "plugins").glob("*/")))]
-    subprocess.run([*pip, "wheel", "-qq", "--no-deps", "-w", str(home), *limits, *sources], check=True)
+    build = [sys.executable, str(ROOT / ".ci" / "wheels.py"), str(home), "--url", "https://example.org/simbench"]
+    subprocess.run(build, check=True)
     wheels = sorted(home.glob("*.whl"))
     wanted = [str(each) for each in wheels if each.name.startswith(INSTALLED)]
-    subprocess.run([*pip, "install", "-qq", "--no-compile", *limits, *wanted], check=True)
+    pip(python, "install", "-qq", "--no-compile", *LIMITS, *wanted)
     return python, [fault for each in wheels if (fault := lacking(each))]
+
+
+def pip(python: Path, *words: str) -> None:
+    """Run pip there."""
+    subprocess.run([str(python), "-m", "pip", "--disable-pip-version-check", *words], check=True)
 
 
 def lacking(wheel: Path) -> str:
     """What a wheel should hold and does not."""
     names = ZipFile(wheel).namelist()
+    about = ZipFile(wheel).read(next(name for name in names if name.endswith("METADATA"))).decode()
+    if "Project-URL" not in about or re.search(r"\]\((?!\w+:|#)", about):
+        return f"{wheel.name}: no project URL, or a relative link in its README"
     found = {Path(name).name for name in names}
     lost = [name for name in ("py.typed", "LICENSE", "METADATA") if name not in found]
     stray = [name for name in names if "tests/" in name and "testing" not in name]
@@ -110,7 +139,9 @@ def tried(python: Path, work: Path, kind: str, words: str, works: bool) -> str |
     command = [str(python), "-c", words] if kind == "python" else [str(python.with_name("simbench")), *words.split()]
     if kind == "simbench" and works and re.match(r"-m |demo\b|\w+=", words):
         command += (*QUICK, "metric=js_distance") if words.startswith("-m") else QUICK
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SIMBENCH"))}
+    clean = {"OPENAI_API_KEY": "of-the-stand-in"} | {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SIMBENCH"))
+    }
     done = subprocess.run(command, cwd=work, env=clean, capture_output=True, text=True, timeout=300, check=False)
     told = done.stderr.strip().splitlines()
     if works:
