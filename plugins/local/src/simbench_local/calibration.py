@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from simbench.backends.base import Workspace
-from simbench.backends.calibration import Row, fit, fit_item
+from simbench.backends.calibration import Row, fit_item
 from simbench.interview import Transcript
 from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded
 from simbench_local.lookup import look_up
 from simbench_local.scoring import Scored
 
-__all__ = ["Row", "calibrate", "fit", "fit_item", "told_by"]
+__all__ = ["calibrate", "told_by"]
 
 
 def calibrate(

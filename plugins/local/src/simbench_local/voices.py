@@ -12,11 +12,11 @@ import numpy as np
 from simbench.arrays import Floats
 from simbench.backends.base import Model, Workspace
 from simbench.backends.blend import TOO_SMALL, Blend, answers_of, pilot_folds
-from simbench.design import Item
+from simbench.backends.calibration import fit_item, out_of_fold, scaled
 from simbench.errors import ConfigError
 from simbench.interview import Interview, Transcript
 from simbench_local.answering import Moment
-from simbench_local.calibration import Row, fit_item, told_by
+from simbench_local.calibration import told_by
 from simbench_local.encode import Encoder
 from simbench_local.head import Codes, Head, candidates, fit_head
 from simbench_local.loading import Loaded
@@ -88,15 +88,15 @@ def learn(
     hidden = np.stack([np.stack(one.hidden) for one in said])
     for words in _weak_points(loaded, pilot, hidden, folds):
         workspace.progress.say(words)
-    head, out_of_fold, facts = fit_head(layers, hidden, items, codes, folds, out_of_fold=how == "blend")
+    head, heads, facts = fit_head(layers, hidden, items, codes, folds, out_of_fold=how == "blend")
     found: dict[str, Any] = {"head": facts | {"sha256": head.save(workspace.folder / HEAD)}}
     if how == "head":
         return found
-    voices = {"head": out_of_fold}
+    voices = {"head": heads}
     if own:
         told = told_by(pilot, said)
         found["calibration"] = {name: fit_item(rows) for name, rows in told.items()}
-        voices["own words"] = _own_out_of_fold(told, items, folds)
+        voices["own words"] = [out_of_fold(told[item.name], item.values, folds) for item in items]
     blend = Blend.fit(pilot, voices, workspace)
     workspace.progress.say(blend.in_words())
     return found | {"blend": dict(blend.known)}
@@ -116,30 +116,9 @@ def _weak_points(loaded: Loaded, pilot: Sequence[Transcript], hidden: Floats, fo
             yield f"everybody in the pilot answers {item.name!r} alike: whoever is asked, the head says the same"
 
 
-def _own_out_of_fold(told: Mapping[str, Sequence[Row]], items: Sequence[Item], folds: Codes) -> list[Floats]:
-    """Per item (n, K): the model's own probabilities, calibrated on the other folds."""
-    found = []
-    for item in items:
-        rows, table = told[item.name], np.zeros((len(folds), len(item.values)))
-        for number in np.unique(folds):
-            fitted = fit_item([row for row, fold in zip(rows, folds, strict=True) if fold != number])
-            for at in map(int, np.flatnonzero(folds == number)):
-                asked, logprobs, _ = rows[at]
-                scores = _scaled(fitted, asked, logprobs)
-                columns = [item.values.index(value) for value in asked.values]
-                table[at, columns] = np.exp(scores - np.logaddexp.reduce(scores))
-        found.append(table)
-    return found
-
-
-def _scaled(fitted: Mapping[str, Any], item: Item, logprobs: Floats) -> Floats:
-    bias = dict(zip(fitted["values"], fitted["bias"], strict=True))
-    return np.asarray(fitted["scale"] * logprobs + np.array([bias.get(value, 0.0) for value in item.values]))
-
-
 def _calibrated(calibration: Mapping[str, Any], moment: Moment) -> Floats:
     fitted = calibration.get(moment.item.name)
-    return moment.logprobs if fitted is None else _scaled(fitted, moment.item, moment.logprobs)
+    return moment.logprobs if fitted is None else scaled(fitted, moment.item, moment.logprobs)
 
 
 def _headed(head: Head, moment: Moment) -> Floats:
