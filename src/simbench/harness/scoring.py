@@ -21,14 +21,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simbench.backends.base import Progress
-from simbench.design import People
+from simbench.design import PARTICIPANT, People
 from simbench.design.people import RAW
 from simbench.harness.baselines import BASELINES, baselines
 from simbench.harness.ceilings import CEILINGS, mean_of, with_ceilings
@@ -59,6 +59,8 @@ __all__ = ["COLUMNS", "Scored", "score", "scored"]
 
 LONG = 60.0  # seconds from which on scoring is announced
 WORTH_TRYING = 2_000_000  # weights (resamples x people) below which it surely takes less
+ENOUGH = 1000  # people, for a trial of how long scoring takes
+PART = 50  # of so many resamples one is tried
 
 COLUMNS = (
     "metric",
@@ -170,7 +172,7 @@ def _scored(
     def at(rows: Floats) -> Comparison:
         return replace(against_humans(plan, people, responses, rows, pilot), foretold=foretold)
 
-    _announce(plan, at, weights, progress)
+    _announce(plan, people, responses, weights, progress)
     comparison = at(weights)
     asked = Asked(plan.metrics)
     scores = asked.scores(comparison)
@@ -205,18 +207,23 @@ def _scored(
     return Scored(frame.reindex(columns=list(COLUMNS)), resamples, tuple(asked.faults), findings, resampled(people))
 
 
-def _announce(plan: ScoringPlan, at: Callable[[Floats], Comparison], weights: Floats, progress: Progress) -> None:
-    """Say what is ahead where scoring will take more than a minute, by a trial on some of the rows of weights."""
+def _announce(
+    plan: ScoringPlan, people: People, responses: pd.DataFrame, weights: Floats, progress: Progress
+) -> None:
+    """Say what is ahead where scoring will take more than a minute, by a trial on some of the people and weights."""
     if weights.size < WORTH_TRYING:
         return
     given, seconds = plan.settings.scoring, []
-    part = 2 + len(weights) // 50
+    some = np.arange(0, len(people), max(1, len(people) // ENOUGH))
+    few = people.at(some)
+    answers = responses[responses[PARTICIPANT].isin(set(few.ids))]
+    part = 2 + len(weights) // PART
     for rows in (1, 1, part):  # what is imported or worked out once counts in the first alone
         started = time.monotonic()
-        Asked(plan.metrics).scores(at(weights[:rows]))
+        Asked(plan.metrics).scores(against_humans(plan, few, answers, weights[:rows, some]))
         seconds.append(time.monotonic() - started)
     rows = len(weights) + min(given.swaps, given.resamples) + 2 * (given.splits + given.baseline_resamples)
-    ahead = (seconds[2] - seconds[1]) / (part - 1) * rows
+    ahead = (seconds[2] - seconds[1]) / (part - 1) * rows * len(people) / len(few)
     if ahead > LONG:
         progress.say(
             f"scoring {weights.shape[1]} people, {given.resamples} resamples, {len(plan.metrics)} metrics: about "

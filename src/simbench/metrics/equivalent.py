@@ -72,7 +72,7 @@ class EquivalentN(Metric[NoConfig]):
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """Shares per item, together and by subgroup level; structures, means, effects; every regression."""
-        blocks = list(blocks_of(comparison))
+        blocks = blocks_of(comparison)
         if not blocks:
             for name in self.better:
                 which = "mean" if name == self.name else None
@@ -118,14 +118,26 @@ class Block:
         """Number of unit codes."""
         return max(int(units.max(initial=-1)) for units in self.units) + 1
 
+    def within(self, members: Sequence[Bools]) -> Block:
+        """The same with units of these members (n_h,), (n_s,) alone: whoever is left out has the code -1."""
+        there = np.unique(np.concatenate([units[kept] for units, kept in zip(self.units, members, strict=True)]))
+        code = np.full(self.size, -1, dtype=np.int64)
+        code[there] = np.arange(len(there))
+        human, simulated = (np.where(kept, code[each], -1) for each, kept in zip(self.units, members, strict=True))
+        return replace(self, units=(human, simulated))
+
     @property
     def sides(self) -> tuple[tuple[Side, Ints], tuple[Side, Ints]]:
         """Side and units, human first."""
         return (self.human, self.units[0]), (self.simulated, self.units[1])
 
 
-def blocks_of(comparison: Comparison) -> Iterator[Block]:
+def blocks_of(comparison: Comparison) -> Sequence[Block]:
     """The comparison as observed; of reference samples (the floor) every row of weights, one by one."""
+    return comparison.once("blocks", lambda: tuple(_blocks(comparison)))
+
+
+def _blocks(comparison: Comparison) -> Iterator[Block]:
     human, simulated, matched = comparison.human, comparison.simulated, comparison.matched
     unit = np.unique(human.people.unit.to_numpy(str), return_inverse=True)[1].reshape(-1)
     own = np.unique(simulated.people.unit.to_numpy(str), return_inverse=True)[1].reshape(-1)
@@ -212,6 +224,7 @@ def _shares(items: Sequence[Item], level: tuple[str, str] | None = None) -> Call
         if not items:
             return "no item has more than one option"
         among = [np.ones(len(side), bool) if level is None else side.members(*level) for side, _ in block.sides]
+        block = block if level is None else block.within(among)
         found, people, simulated = [], [], []
         for item in items:
             codes = [

@@ -55,7 +55,7 @@ class ShareDistance(Metric[NoConfig]):
         if comparison.exchanged:
             yield from self._exchanged(comparison, items)
             return
-        blocks = list(blocks_of(comparison))
+        blocks = blocks_of(comparison)
         if not blocks:
             yield from self._none(comparison, items)
             return
@@ -175,7 +175,10 @@ def _measured(block: Block, items: Sequence[Item], levels: Levels, together: int
         return "no item has more than one option"
     one, parts, among = 0.0, [], [np.zeros(len(side), dtype=bool) for side, _ in block.sides]
     people, simulated = np.zeros(len(items), dtype=np.int64), np.zeros(len(items), dtype=np.int64)
-    for members, share in _cells(block, levels):
+    cells = _cells(block, levels)
+    if len(levels) == 1:
+        block = block.within(cells[0][0])
+    for members, share in cells:
         for at, item in enumerate(items):
             codes = [np.where(kept, side.codes(item.name), -1) for (side, _), kept in zip(block.sides, members)]
             n = persons_in(block.human, codes[0])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +18,7 @@ __all__ = [
     "Ints",
     "as_codes",
     "as_weights",
+    "at_once",
     "distinct_rows",
     "inverse",
     "one_hot",
@@ -24,9 +27,11 @@ __all__ = [
     "solve",
 ]
 
-
+T = TypeVar("T")
 CHUNK_BYTES = 16 * 2**20
 """Working arrays stay near this size: small enough for a cache, large enough for BLAS."""
+LEAST_ROWS = 32
+"""But so many rows at least share one reading of what is the same for all of them."""
 
 
 def as_weights(weights: ArrayLike | None, n: int) -> Floats:
@@ -100,10 +105,19 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Floats:
 
 
 def row_chunks(rows: int, floats_per_row: int) -> Iterator[slice]:
-    """Cut ``rows`` into slices whose working arrays of ``floats_per_row`` each stay near 16 MB."""
-    step = max(1, CHUNK_BYTES // (8 * max(1, floats_per_row)))
+    """Cut ``rows`` into slices whose working arrays of ``floats_per_row`` each stay near 16 MB, if not too thin."""
+    step = max(LEAST_ROWS, CHUNK_BYTES // (8 * max(1, floats_per_row)))
     for start in range(0, rows, step):
         yield slice(start, min(rows, start + step))
+
+
+def at_once(work: Callable[[slice], T], chunks: Iterable[slice]) -> list[T]:
+    """What ``work`` returns for every chunk, in their order: on all cores, where there is more than one chunk."""
+    parts = list(chunks)
+    if len(parts) < 2:
+        return [work(part) for part in parts]
+    with ThreadPoolExecutor(os.cpu_count()) as cores:
+        return list(cores.map(work, parts))
 
 
 def solve(matrices: Floats, right: Floats) -> Floats:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from simbench.stats._arrays import Floats, Ints, as_weights, inverse, row_chunks, solve
+from simbench.stats._arrays import Floats, Ints, as_weights, at_once, inverse, row_chunks, solve
 from simbench.stats.regression.basis import Basis, orthonormal_basis
 from simbench.stats.regression.newton import Trace, maximise
 from simbench.stats.regression.result import Fit, Status, nan_fit
@@ -125,9 +125,12 @@ def fit_glm(
     if basis.aliased:
         result.n[:] = (matrix if among is None else matrix[:, among]).sum(axis=1)
         return collinear(result, tuple(labels[column] for column in basis.aliased), y.size, x.shape[1])
-    for rows in row_chunks(matrix.shape[0], 6 * y.size):
+
+    def fit(rows: slice) -> Floats | None:
         part = matrix[rows] if among is None else matrix[rows][:, among]
-        runaway = _fit_rows(kind, y, basis, part, robust, result, rows)
+        return _fit_rows(kind, y, basis, part, robust, result, rows)
+
+    for runaway in at_once(fit, row_chunks(matrix.shape[0], 6 * y.size)):  # each writes its own rows of the result
         if runaway is not None:
             move = np.abs(basis.estimates(runaway[None])[0]) * basis.size
             moving = (name for name, size in zip(labels, move) if size > 1e-2 and name != "Intercept")
