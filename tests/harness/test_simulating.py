@@ -188,7 +188,9 @@ def test_parts_in_which_everybody_failed_are_rows_like_others(
         if len(interviews) == 40:
             yield from respond(self, model, interviews, workspace)
         else:
-            yield from (Answer(*each.key, "failed", error="gone") for each in interviews)
+            for each in interviews:
+                participant, replicate = each.key
+                yield Answer(participant, replicate, "failed", error="gone")
 
     monkeypatch.setattr(Tabular, "respond", fails)
     done = simbench.simulate(run, n=50, out=tmp_path)
