@@ -7,7 +7,8 @@ exact for what is unbiased given everybody, rectified or not), and by this its i
 asked whether it holds the truth. Per estimand (means, treatment effects, coefficients): the root mean squared error,
 rectified and of simulation alone, over that of humans alone; how often the interval holds the truth; the median ratio
 of widths; and the share of estimands that gain at least 2 %. *Taken for people*: 240 simulated people of one fold's
-model, one arm each, analysed as if they were people.
+model, one arm each, analysed as if they were people. A second table: widths forecast from each draw of the smallest
+n, as ``simbench plan`` does, against those seen in the draw of the same number of a larger n.
 
 The tabular model chooses its penalty by two folds here, for speed. ``local`` is ``adapt=head`` of the embedded model:
 what it reads of a person, an arm and the answers before does not depend on the draw, and is read once and kept
@@ -35,6 +36,7 @@ from simbench.design import People
 from simbench.harness.config import assemble
 from simbench.harness.estimands import Material, estimates
 from simbench.harness.inferring import Inference, material_of, prepare_inference
+from simbench.harness.planning import forecast_width
 from simbench.harness.progress import Silent
 from simbench.harness.responses import response_frame
 from simbench.plugin.manager import load_plugins
@@ -114,6 +116,7 @@ def main() -> None:
         Remembered.states = read_everybody(plan, everybody, Path(file))
         plan = replace(plan, backend=Remembered(plan.backend.config))
     known = truth(everybody)
+    tables = []
     for n in map(int, sizes.split(",")):
         if n > 0.7 * len(everybody):
             continue
@@ -123,12 +126,31 @@ def main() -> None:
             mine, some = everybody.at(order[:n]), everybody.at(order[n : n + OTHERS])
             found = one(plan, mine, some)
             found = found[found["subgroup"].isna()].join(known[~known.index.duplicated()])
-            rows.append(found.dropna(subset=["estimate", "truth", "simulated"]).reset_index())
-        table = pd.concat(rows).assign(n=n)
+            rows.append(found.dropna(subset=["estimate", "truth", "simulated"]).reset_index().assign(draw=draw))
+        table = pd.concat(rows).assign(n=n, kind=lambda frame: frame["kind"].replace({"share": "mean"}))
+        tables.append(table)
         if file or len(sys.argv) > 6:
             table.to_parquet(f"{file}-{n}.parquet")
-        for kind, part in table.groupby(table["kind"].replace({"share": "mean"})):
+        for kind, part in table.groupby("kind"):
             print(f"| {study} | {n} | {backend} | {kind} | {draws} | {' | '.join(summary(part))} |", flush=True)
+    for later in tables[1:]:
+        for kind, part in forecasts(tables[0], later).groupby("kind"):
+            off, n = part["off"], f"{part['n'].iloc[0]} to {part['n_later'].iloc[0]}"
+            row = f"{off.abs().median():.1%} | {off.median():+.1%} | {(off.abs() <= 0.15).mean():.0%}"
+            print(f"| {study} | {n} | {backend} | {kind} | {len(part):,} | {row} |", flush=True)
+
+
+def forecasts(pilot: pd.DataFrame, later: pd.DataFrame) -> pd.DataFrame:
+    """Pilot draws beside later ones, with ``off``: the width forecast over the width seen, less one."""
+    both = pilot.merge(later, on=[*KEYS, "draw"], suffixes=("", "_later"))
+    humans = both["n_human"].to_numpy(float)
+    error = (both["human_high"] - both["human_low"]) / 2 / stdtrit(np.maximum(humans - 1, 1), 0.975)
+    rho2 = np.clip((1 - both["width_ratio"] ** 2) * (humans + OTHERS) / OTHERS, 0, 1)
+    told = [
+        forecast_width(sigma2, rho, n, OTHERS)
+        for sigma2, rho, n in zip(error**2 * humans, rho2, both["n_human_later"], strict=True)
+    ]
+    return both.assign(off=told / (both["high_later"] - both["low_later"]) - 1)
 
 
 def summary(part: pd.DataFrame) -> list[str]:
