@@ -188,6 +188,6 @@ def test_what_blend_needs_is_said_before_anything_is_sent(server, tmp_path) -> N
         ITEMS[0], options=(*ITEMS[0].options, dataclasses.replace(ITEMS[0].options[0], value=99, label="More"))
     )
     unknown = [dataclasses.replace(each, items=(new, *each.items[1:])) for each in interviews(1)]
-    with pytest.raises(ConfigError, match="nobody in it was offered 99"):
+    with pytest.raises(ConfigError, match="nobody in it was offered 'More' of item"):
         backend(server).check(transcripts(12), unknown)
     assert asked_of(server) == 0

@@ -23,11 +23,12 @@ from simbench.backends.logits import all_options, folds_of, offered
 from simbench.backends.resample import Copies
 from simbench.backends.tabular import Tabular, TabularConfig, chances_of
 from simbench.design import Item, Value
+from simbench.errors import ConfigError
 from simbench.interview import Interview, Transcript
 from simbench.stats.pooling import Stack, Weights, fit_weights, pooled
 from simbench.stats.rng import generator
 
-__all__ = ["TOO_SMALL", "Blend", "Voices", "answers_of", "pilot_folds", "table_out_of_fold"]
+__all__ = ["TOO_SMALL", "Blend", "Voices", "answers_of", "check_offered", "pilot_folds", "table_out_of_fold"]
 
 Voices = Mapping[str, Sequence[Floats]]
 """By name: per item the probabilities (n, K) of all its options, 0 for those that a person is not offered."""
@@ -52,6 +53,21 @@ def answers_of(pilot: Sequence[Transcript]) -> tuple[list[Item], list[NDArray[np
     """The items with all their options, and what the pilot answered (n,) by position among these."""
     items = all_options([each.interview.items for each in pilot])
     return items, [np.array([item.code(each.answers[item.name]) for each in pilot]) for item in items]
+
+
+def check_offered(pilot: Sequence[Transcript], interviews: Sequence[Interview], setting: str, others: str) -> None:
+    """ConfigError where people are to be asked what nobody in the pilot was; ``others`` of ``setting`` could be."""
+    known = {item.name: set(item.values) for item in answers_of(pilot)[0]}
+    for interview in interviews:
+        for item in interview.items:
+            labelled = zip(item.values, item.labels, strict=True)
+            if new := [label for value, label in labelled if value not in known.get(item.name, ())]:
+                raise ConfigError(
+                    f"{setting} learns every item's options from the pilot, and nobody in it was offered "
+                    f"{', '.join(map(repr, new[:3]))} of item {item.name!r}, as participant "
+                    f"{interview.participant_id!r} is; draw the pilot from all treatment groups, or use "
+                    f"backend.adapt={others}"
+                )
 
 
 @dataclass(frozen=True, eq=False)

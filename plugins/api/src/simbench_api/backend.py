@@ -112,9 +112,9 @@ class ApiBackend(Backend[A]):
         if self.config.adapt == "finetune" and pilot:
             self.check_pilot(pilot)
         if self.config.adapt == "blend" and pilot:
-            from simbench_api.blending import check_offers
+            from simbench.backends.blend import check_offered
 
-            check_offers(pilot, interviews)
+            check_offered(pilot, interviews, "backend.adapt=blend", "few_shot")
 
     def estimate(self, pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> Estimate:
         """Ranges of tokens and cost for adapting and answering. Local and free."""

@@ -15,10 +15,10 @@ from simbench.backends.base import Answer, Model, Workspace
 from simbench.backends.blend import Blend, answers_of, pilot_folds
 from simbench.backends.calibration import Row, calibrated, fit_item, out_of_fold
 from simbench.design import Item, Value
-from simbench.errors import BackendError, ConfigError, UnsupportedError
+from simbench.errors import BackendError, UnsupportedError
 from simbench.interview import Interview, Transcript
 
-__all__ = ["Pool", "check_offers", "learn", "pool_of"]
+__all__ = ["Pool", "learn", "pool_of"]
 
 Pool = Callable[[Interview, int, Mapping[str, Value], Sequence[float]], list[float]]
 """Probabilities (k,) of an item's options from interview, position of the item, answers before, the model's own."""
@@ -26,20 +26,6 @@ Pool = Callable[[Interview, int, Mapping[str, Value], Sequence[float]], list[flo
 VOICE = "own words"
 LEAST = 1e-6  # chance of an option that a server did not list
 SAME = 5  # people without probabilities, and nobody with any: the others will have none either
-
-
-def check_offers(pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> None:
-    """ConfigError where people are to be asked what nobody in the pilot was."""
-    known = {item.name: set(item.values) for item in answers_of(pilot)[0]}
-    for interview in interviews:
-        for item in interview.items:
-            if new := [value for value in item.values if value not in known.get(item.name, ())]:
-                raise ConfigError(
-                    f"backend.adapt=blend learns every item's options from the pilot, and nobody in it was offered "
-                    f"{', '.join(map(repr, new[:3]))} of item {item.name!r}, as participant "
-                    f"{interview.participant_id!r} is; draw the pilot from all treatment groups, or use "
-                    f"backend.adapt=few_shot"
-                )
 
 
 def learn(pilot: Sequence[Transcript], answers: Iterator[Answer], workspace: Workspace) -> dict[str, Any]:

@@ -54,9 +54,9 @@ class Local(Backend[LocalConfig]):
         if self.config.adapter:
             self._own_adapter()
         if pilot and self.config.adapt in ("head", "blend"):
-            from simbench_local.voices import check_pilot
+            from simbench.backends.blend import check_offered
 
-            check_pilot(pilot, interviews)
+            check_offered(pilot, interviews, "backend.adapt=head or blend", "calibrate or finetune")
 
     def adapt(self, pilot: Sequence[Transcript], workspace: Workspace) -> Model:
         """Finetune, calibrate, or choose examples; an empty pilot gives the unadapted model."""

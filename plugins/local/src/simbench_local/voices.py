@@ -13,8 +13,7 @@ from simbench.arrays import Floats
 from simbench.backends.base import Model, Workspace
 from simbench.backends.blend import TOO_SMALL, Blend, answers_of, pilot_folds
 from simbench.backends.calibration import fit_item, out_of_fold, scaled
-from simbench.errors import ConfigError
-from simbench.interview import Interview, Transcript
+from simbench.interview import Transcript
 from simbench_local.answering import Moment
 from simbench_local.calibration import told_by
 from simbench_local.encode import Encoder
@@ -22,7 +21,7 @@ from simbench_local.head import Codes, Head, candidates, fit_head
 from simbench_local.loading import Loaded
 from simbench_local.lookup import look_up
 
-__all__ = ["Voice", "check_pilot", "learn", "voice_of"]
+__all__ = ["Voice", "learn", "voice_of"]
 
 HEAD = "head.safetensors"
 
@@ -47,25 +46,6 @@ def voice_of(model: Model, folder: Path) -> Voice:
         return Voice(lambda moment: np.log(_offered(moment, head.items, _headed(head, moment))), (head.layer,))
     blend, own = Blend(told["blend"]), told.get("calibration")
     return Voice(lambda moment: _blended(blend, head, own, moment), (head.layer,))
-
-
-def check_pilot(pilot: Sequence[Transcript], interviews: Sequence[Interview]) -> None:
-    """ConfigError where people are to be asked what nobody in the pilot was."""
-    known = {item.name: set(item.values) for item in answers_of(pilot)[0]}
-    for interview in interviews:
-        for item in interview.items:
-            new = [
-                label
-                for value, label in zip(item.values, item.labels, strict=True)
-                if value not in known.get(item.name, ())
-            ]
-            if new:
-                raise ConfigError(
-                    f"backend.adapt=head and blend learn every item's options from the pilot, and nobody in it was "
-                    f"offered {', '.join(map(repr, new[:3]))} of item {item.name!r}, as participant "
-                    f"{interview.participant_id!r} is; draw the pilot from all treatment groups, or use "
-                    "backend.adapt=calibrate or finetune"
-                )
 
 
 def learn(
