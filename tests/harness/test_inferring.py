@@ -62,6 +62,19 @@ class Mini(Experiment):
         return f"Arm {treatment['arm']}."
 
 
+class Bins(Mini):
+    """The same, of whose hope there are bins alone."""
+
+    name = "bins"
+    items = (
+        Item("hope", "belief", "How much?", {0: "0 or 1", 2: "2 to 4", 5: "5 to 9"}, spans=((0, 1), (2, 4), (5, 9))),
+        Mini.items[1],
+    )
+
+    def load(self):
+        return super().load().replace({"hope": {1: 0, 3: 5}})
+
+
 class Slow(Backend):
     """Says what it was asked, slowly."""
 
@@ -84,7 +97,7 @@ class Slow(Backend):
 
 @hookimpl
 def simbench_experiments():
-    return (Mini,)
+    return (Mini, Bins)
 
 
 @hookimpl
@@ -115,6 +128,15 @@ def test_everybody_counts_and_nobody_is_predicted_by_a_model_that_learned_from_t
     assert len(people) == 80
     assert done.manifest["status"] == "done"
     assert (done.estimates["width_ratio"].dropna() <= 1 + 1e-12).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("bins", "only bins"), ("mini", "no item of the study is a number in bins")]
+)
+def test_digits_that_nobody_gave_are_refused(study: Path, name: str, said: str) -> None:
+    with pytest.raises(simbench.errors.ConfigError, match=said):
+        simbench.infer(name, backend="tabular", folds=3, interview={"numbers": "digits"})
+    assert not (study / "runs").exists()
 
 
 def test_humans_alone_are_what_statsmodels_says_and_every_family_is_there(study: Path) -> None:

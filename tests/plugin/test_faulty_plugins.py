@@ -157,6 +157,19 @@ def test_a_fault_at_load_is_named_and_leaves_runs_alone(home: Path, case: str) -
             registry.get("sampler", "mine")
 
 
+@pytest.mark.parametrize("verb", [(), ("estimate",), ("infer",)])
+def test_an_unknown_word_is_told_with_the_plugins_that_were_left_out(
+    home: Path, capsys: pytest.CaptureFixture[str], verb: tuple[str, ...]
+) -> None:
+    (home / f"{INLINE}.py").write_text("raise ValueError('not today')\n")
+    from simbench.cli import main
+
+    assert main([*verb, "experiment=mine", "backend=uniform"]) == 2
+    told = capsys.readouterr().err
+    assert "was left out: ValueError: not today" in told
+    assert "no experiment 'mine'" in told
+
+
 def _found(pattern: str, text: str) -> bool:
     assert re.search(pattern, text), text
     assert "\n" not in text

@@ -73,9 +73,7 @@ def run_hydra(words: Sequence[str]) -> int:
         print(f"simbench {simbench.__version__}")
         return 0
     words = sorted(words, key=lambda word: word not in MULTIRUN)  # argparse refuses it between others
-    registry = load_plugins()
-    for lost in registry.broken:
-        print(f"simbench: {lost}", file=sys.stderr)
+    registry = _plugins()
     study = find_study(words, presets())
     if study:
         words = expand(words, study)
@@ -103,9 +101,17 @@ def run_hydra(words: Sequence[str]) -> int:
     return report_sweep(sweep) if many else 0
 
 
+def _plugins() -> Registry:
+    """All plugins; those that were left out are said, since a word that is unknown may be theirs."""
+    registry = load_plugins()
+    for lost in registry.broken:
+        print(f"simbench: {lost}", file=sys.stderr)
+    return registry
+
+
 def compose(words: Sequence[str]) -> dict[str, Any]:
     """The configuration of the one run that the words ask for, without carrying it out."""
-    registry = load_plugins()
+    registry = _plugins()
     if odd := [word for word in words if word.startswith("-")]:
         raise ConfigError(f"expected key=value, the words of one run; found {odd[0]!r}")
     if study := find_study(words, presets()):

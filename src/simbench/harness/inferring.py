@@ -25,7 +25,7 @@ from simbench.files import digest
 from simbench.harness.config import Plan
 from simbench.harness.estimands import Material, Told, estimates
 from simbench.harness.kept import kept_study
-from simbench.harness.pilot import asking_script, training_script
+from simbench.harness.pilot import asking_script, refuse_bins_alone, training_script
 from simbench.harness.profiles import read_profiles, treatments, under
 from simbench.harness.provenance import environment, interviews_digest
 from simbench.harness.run import Prepared, adapt, everybody, respond, slug, with_given
@@ -139,6 +139,8 @@ def prepare_inference(
         raise ConfigError(f"folds: expected at least 2; found {folds}")
     if not 0 < level < 1:
         raise ConfigError(f"level: expected a number in (0, 1); found {level}")
+    if plan.settings.interview.numbers == "digits":
+        refuse_bins_alone(plan.experiment)
     humans = everybody(plan.experiment)
     unit = np.unique(humans.unit.to_numpy(str), return_inverse=True)[1].reshape(-1).astype(np.int64)
     _refuse_too_few(plan, humans, unit, folds)

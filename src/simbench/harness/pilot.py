@@ -19,7 +19,16 @@ from simbench.samplers.base import Draw
 from simbench.samplers.none import NoPilot
 from simbench.stats.rng import generator
 
-__all__ = ["SEEN", "asking_script", "checked_draw", "draw_pilot", "evaluated", "style_without", "training_script"]
+__all__ = [
+    "SEEN",
+    "asking_script",
+    "checked_draw",
+    "draw_pilot",
+    "evaluated",
+    "refuse_bins_alone",
+    "style_without",
+    "training_script",
+]
 
 SEEN = "treatment_group"
 ROLE_OF = {"beliefs": "belief", "attitudes": "attitude", "decisions": "decision"}
@@ -111,6 +120,8 @@ def in_digits(plan: Plan, experiment: Experiment[Any]) -> frozenset[str]:
     answers and nobody wants the probabilities of options. ConfigError where digits are wanted and cannot be.
     """
     how, items = plan.settings.interview.numbers, {item.name for item in experiment.design.items if item.spans}
+    if how == "digits" and not items:
+        raise ConfigError("interview.numbers=digits: no item of the study is a number in bins; leave it out")
     if how == "bins" or not items:
         return frozenset()
     if how == "digits" and not plan.backend.writes:
@@ -118,16 +129,28 @@ def in_digits(plan: Plan, experiment: Experiment[Any]) -> frozenset[str]:
             f"interview.numbers=digits: backend {plan.backend.name!r} chooses among options as it is set, and writes "
             "no digits; leave it out, or set backend.decoding=generate (local), backend.logprobs=false (APIs)"
         )
-    given = experiment.given()
-    known = items & set([] if given is None else given.columns)
     if how == "digits":
-        if plan.sampler.name != NoPilot.name and (lacking := sorted(items - known)):
-            raise ConfigError(
-                f"interview.numbers=digits: the study has no numbers of {', '.join(lacking)}, only bins, so "
-                "nobody's answers can be learned from in digits; leave it out, or set sampler=none"
-            )
+        if plan.sampler.name != NoPilot.name:
+            refuse_bins_alone(experiment)
         return frozenset(items)
+    known = items & _numbered(experiment)
     return frozenset(known if plan.backend.writes and not plan.settings.likelihood else ())
+
+
+def refuse_bins_alone(experiment: Experiment[Any]) -> None:
+    """ConfigError where people's answers are to be learned from in digits, and the study has only bins of some."""
+    items = {item.name for item in experiment.design.items if item.spans}
+    if lacking := sorted(items - _numbered(experiment)):
+        raise ConfigError(
+            f"interview.numbers=digits: the study has no numbers of {', '.join(lacking)}, only bins, so nobody's "
+            "answers can be learned from in digits; leave it out, or let nobody be learned from (sampler=none)"
+        )
+
+
+def _numbered(experiment: Experiment[Any]) -> frozenset[str]:
+    """The items of which the study has the numbers that people gave."""
+    given = experiment.given()
+    return frozenset([] if given is None else given.columns)
 
 
 def style_without(given: Style, without: Collection[str]) -> Style:
