@@ -54,13 +54,20 @@ def test_p_values_are_adjusted_over_the_whole_table(runs: Runs) -> None:
 
 def test_ranks_follow_the_distance_from_human(runs: Runs) -> None:
     board = compare_runs(runs, load_plugins(), every=True).leaderboard
-    for (_, _), rows in board.dropna(subset="rank").groupby(["metric", "item"], dropna=False):
+    unvaried = set()
+    for (metric, _), rows in board.dropna(subset="rank").groupby(["metric", "item"], dropna=False):
         way, value = rows["better"].iloc[0], rows["value"]
         loss = np.log(value).abs() if way == "one" else {"lower": value, "higher": -value, "zero": value.abs()}[way]
         assert rows["rank"].to_list() == rankdata(loss.round(6)).tolist()
+        if rows["rank_low"].isna().any():  # no resample varies the figure, and so none says who is best
+            assert rows[["rank_low", "rank_high", "p_best"]].isna().all(axis=None)
+            unvaried.add(metric)
+            continue
         assert (rows["rank_low"] <= rows["rank_high"]).all()
         assert (2 * rows[["rank_low", "rank_high"]] % 1 == 0).all(axis=None)  # ranks that occur; halves for ties
         assert rows["p_best"].sum() == pytest.approx(1)
+    assert {"share_distance", "equivalent_n"} <= unvaried
+    assert unvaried.isdisjoint({"js_distance", "value_action_gap"})
 
 
 def test_a_run_compared_with_its_copy_differs_by_nothing(runs: Runs, tmp_path: Path) -> None:

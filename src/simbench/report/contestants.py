@@ -14,7 +14,7 @@ from simbench.report.table import labels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Contestant", "contestants", "pooled_row"]
+__all__ = ["Contestant", "contestants", "pooled_losses", "pooled_row"]
 
 HASH = 7  # characters of a run's hash at the end of its label, with the space before them
 INVERSE = "equivalent_n"
@@ -118,6 +118,14 @@ def pooled_row(metric: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]
         return found | {"value": mean, "ci_low": ends[0], "ci_high": ends[1], "between": error * len(rows) ** 0.5}
     upper, value, lower = (float(_inverse(np.array(max(each, 0.0)))) for each in (ends[0], mean, ends[1]))
     return found | {"value": value, "ci_low": lower, "ci_high": upper, "between": float("nan")}
+
+
+def pooled_losses(metric: str, losses: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Losses (R,) of a contestant from those of its runs, pooled as :func:`pooled_row` pools their figures."""
+    table = np.stack(losses)
+    if metric.startswith(INVERSE):
+        return -_inverse(_inverse(np.abs(table)).mean(axis=0))
+    return np.asarray(table.mean(axis=0))
 
 
 def _within(metric: str, ends: tuple[float, float], lows: NDArray[np.float64]) -> tuple[float, float]:

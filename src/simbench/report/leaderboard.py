@@ -22,7 +22,7 @@ from simbench.harness.library import Runs
 from simbench.metrics.base import loss
 from simbench.metrics.score_table import Figure, ScoreTable
 from simbench.plugin.manager import Registry
-from simbench.report.contestants import Contestant, contestants, pooled_row
+from simbench.report.contestants import Contestant, contestants, pooled_losses, pooled_row
 from simbench.report.differences import Losses, differences
 from simbench.report.outcomes import unsent
 from simbench.report.table import labels
@@ -44,7 +44,7 @@ class Standing:
     name), ``run_id`` (of several runs all, with blanks between), ``runs``, ``human``, ``simulated``, ``value``,
     ``ci_low``, ``ci_high``, ``between`` (standard deviation between its runs), ``floor``, ``ceiling``, baselines,
     ``rank``, ``rank_low``, ``rank_high`` (95 % of the resamples), ``p_best`` (share of the resamples in which it is
-    the closest to human).
+    the closest to human); these three are NaN where no resample varies the figure.
     ``differences``: see :func:`simbench.report.differences.differences`. ``costs``: one row per run. ``people``: how
     many all are held against, None where these differ. ``notes``: what the reader must know.
     """
@@ -251,7 +251,7 @@ def _own(losses: Mapping[str, NDArray[np.float64]], who: Sequence[Contestant]) -
 def _board(figure: Figure, scores: ScoreTable, who: Sequence[Contestant], losses: Losses) -> list[dict[str, Any]]:
     metric, item = figure
     by_run: dict[str, Any] = {row["run_id"]: row for row in scores.rows(metric, item).to_dict("records")}
-    ranks = _ranks({name: np.mean(list(each.values()), axis=0) for name, each in losses.items()})
+    ranks = _ranks({name: pooled_losses(metric, list(each.values())) for name, each in losses.items()})
     rows = []
     for each in who:
         own = [by_run[run] for run in each.runs if run in by_run]
@@ -266,7 +266,10 @@ def _board(figure: Figure, scores: ScoreTable, who: Sequence[Contestant], losses
 
 
 def _ranks(losses: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, float]]:
-    """Rank of each contestant by its loss, the ranks' interval over resamples, and how often it is first."""
+    """Rank of each contestant by its loss, the ranks' interval over resamples, and how often it is first.
+
+    Of figures whose intervals are theory's no resample varies, and ranks alone are known.
+    """
     import pandas as pd
 
     usable = {run: loss for run, loss in losses.items() if not np.isnan(loss[0])}
@@ -280,12 +283,13 @@ def _ranks(losses: dict[str, NDArray[np.float64]]) -> dict[str, dict[str, float]
     first /= first.sum(axis=0)
     drawn = ranks[:, 1:] if whole.shape[1] > 1 else ranks
     low, high = np.quantile(drawn, [0.025, 0.975], axis=1, method="inverted_cdf")
+    varies = bool((whole != whole[:, :1]).any())
     return {
         run: {
             "rank": float(ranks[number, 0]),
-            "rank_low": float(low[number]),
-            "rank_high": float(high[number]),
-            "p_best": float(first[number, 1:].mean()) if whole.shape[1] > 1 else float("nan"),
+            "rank_low": float(low[number]) if varies else float("nan"),
+            "rank_high": float(high[number]) if varies else float("nan"),
+            "p_best": float(first[number, 1:].mean()) if varies else float("nan"),
         }
         for number, run in enumerate(usable)
     }

@@ -216,7 +216,7 @@ def _compared(runs: Runs, registry: Registry) -> tuple[list[list[str]], list[str
             row["run"],
             f"{number(row['value'])} [{number(row['ci_low'])}, {number(row['ci_high'])}]",
             f"{row['rank']:g}" if row["rank"] == row["rank"] else "-",
-            f"{row['rank_low']:g} to {row['rank_high']:g}" if row["rank"] == row["rank"] else "-",
+            f"{row['rank_low']:g} to {row['rank_high']:g}" if row["rank_low"] == row["rank_low"] else "-",
         ]
         for row in standing.leaderboard.to_dict("records")
     ]
