@@ -612,6 +612,16 @@ def test_damaged_binary_files(
     assert not words or kept < 1 or flips
 
 
+def test_parquet_whose_text_is_no_utf8(tmp_path: Path) -> None:
+    study(tmp_path)
+    table = pa.Table.from_pandas(PEOPLE, preserve_index=False)
+    names = pa.array([each.encode() + b"\xb0" for each in PEOPLE["participant_id"]]).view(pa.string())
+    pq.write_table(table.set_column(0, "participant_id", names), tmp_path / "people.parquet")
+    assert "is not a readable .parquet file" in answered(
+        lambda: load(tmp_path, data=str(tmp_path / "people.parquet"))
+    )
+
+
 @pytest.mark.parametrize(
     "part", ["xl/worksheets/sheet1.xml", "xl/workbook.xml", "xl/styles.xml", "[Content_Types].xml"]
 )

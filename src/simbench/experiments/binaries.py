@@ -50,7 +50,9 @@ def read_parquet(path: Path) -> pd.DataFrame:
             length += pc.sum(pc.take(sizes, chunk.indices)).as_py() or 0
     _refuse_more(length, MOST_BYTES, "bytes")
     plain = pa.schema([pa.field(name, kinds[name]) for name in table.column_names])
-    frame: pd.DataFrame = table.replace_schema_metadata(None).cast(plain).to_pandas()
+    table = table.replace_schema_metadata(None).cast(plain)
+    table.validate(full=True)  # else text that is no UTF-8 fails where it is first looked at
+    frame: pd.DataFrame = table.to_pandas()
     return frame
 
 
