@@ -253,8 +253,7 @@ class ApiBackend(Backend[A]):
 
         called = self.called(model)
         examples, ready = self._examples(model, workspace), partial(self.ready, called)
-        pool = pool_of(model) if model.parameters.get("adapt") == "blend" else None
-        return Session(self.terms, called, model, workspace, examples, ready, pool)
+        return Session(self.terms, called, model, workspace, examples, ready, pool_of(model))
 
     def _likelihoods(self, session: Session, transcripts: Sequence[Transcript]) -> Iterator[Answer]:
         try:
