@@ -13,8 +13,10 @@ import pytest
 from simbench.errors import ConfigError
 from simbench.harness.conclusions import against_the_pilot, verdicts
 from simbench.harness.inference import EQUIVALENCE
+from simbench.metrics.alignment import JSDistance
 from simbench.metrics.effects import EffectSizes
 from simbench.metrics.findings import power_of
+from simbench.metrics.score_table import ScoreTable
 from simbench.metrics.share_distance import ShareDistance
 from simbench.metrics.verdict import Verdict, VerdictConfig
 
@@ -140,14 +142,15 @@ def test_sentences_about_the_pilot() -> None:
             {**row("fpr", 0.1, 0, 0.2), **doubt},
         ]
     )
-    said = against_the_pilot(scores, [("js_distance", "mean"), ("f1_sign", None), ("fpr", None)])
+    figures = [("js_distance", "mean"), ("f1_sign", None), ("fpr", None)]
+    said = against_the_pilot(ScoreTable(scores, [JSDistance]), figures)
     assert [words.split(":")[0] for words in said] == [
         "closer to people than resampling the pilot",
         "NOT shown to be closer to people than resampling the pilot",
         "LESS close to people than resampling the pilot",
     ]
-    assert "js_distance (mean) 0.1 against 0.2" in said[0]
-    assert against_the_pilot(scores.drop(columns="resample_margin"), [("fpr", None)]) == []
+    assert "Jensen-Shannon distance (mean) 0.1 against 0.2" in said[0]
+    assert against_the_pilot(ScoreTable(scores.drop(columns="resample_margin_low")), [("fpr", None)]) == []
 
 
 def test_findings_are_data_and_the_words_follow_from_them() -> None:
@@ -190,7 +193,7 @@ def test_no_claim_rests_on_an_interval_without_width_or_that_leaves_its_estimate
     margin = {"resample": 0.2, "resample_margin": 0.0, "resample_margin_low": 0.125, "resample_margin_high": 0.845}
     tie = {**margin, "resample_margin_low": 0.0, "resample_margin_high": 0.0}
     for each in (margin, tie):
-        (said,) = against_the_pilot(pd.DataFrame([{**row("fpr", 0.1, 0, 0.2), **each}]), [("fpr", None)])
+        (said,) = against_the_pilot(ScoreTable(pd.DataFrame([{**row("fpr", 0.1, 0, 0.2), **each}])), [("fpr", None)])
         assert said.startswith("NOT shown to be closer")
 
 

@@ -147,7 +147,7 @@ def test_tables_of_a_paper_hold_the_figures_of_the_run(runs: Runs, odd: Path) ->
         for name in ("headline", "coefficients", "verdict", "outcomes")
         for kind in ("csv", "md", "tex")
     }
-    table = pd.read_csv(odd / "tables" / "headline.csv").set_index("figure")
+    table = pd.read_csv(odd / "tables" / "headline.csv").set_index("in scores.parquet")
     scores = run.scores[run.scores["subgroup"].isna()]
     row = scores[(scores["metric"] == "js_distance") & (scores["item"] == "mean")].iloc[0]
     for name in ("human", "simulated", "value", "ci_low", "ci_high", "floor", "ceiling"):
@@ -177,7 +177,7 @@ def test_terminal_and_page_word_the_findings_of_the_manifest(runs: Runs, home: P
     (run,) = load_runs(str(home / "runs"), backend="odd")
     found = verdicts(run.manifest, run.scores)
     assert set(found) == {each["purpose"] for each in run.manifest["findings"]}
-    said = {each.topic: each.standing for each in verdict(run.manifest, run.scores)}
+    said = {each.topic: each.standing for each in verdict(run.manifest, run.scores, load_plugins())}
     assert {f"For {purpose}": answer for purpose, (answer, _) in found.items()}.items() <= said.items()
     rows = run.scores[run.scores["metric"] == "verdict"]
     assert {row.item: row.value for row in rows.itertuples()} == pytest.approx(

@@ -12,6 +12,7 @@ from simbench.files import as_path
 from simbench.harness.preview import Preview, preview
 from simbench.interview import messages
 from simbench.metrics.findings import Finding, by_purpose, power_of
+from simbench.metrics.verdict import VerdictConfig
 from simbench.plugin.hookspecs import KINDS
 from simbench.plugin.manager import load_plugins
 
@@ -77,8 +78,10 @@ def _pages(seen: Preview) -> Iterator[tuple[str, Iterator[str]]]:
     yield f"study {seen.people.design.name}: no problem found", _facts(seen)
     yield "design", _design(seen)
     yield "people in every treatment group", _groups(seen)
+    needed = round(max(VerdictConfig().margin ** -2, seen.pilot))
     yield (
-        f"what the verdict can show with {seen.asked} people compared ({seen.pilot} in a pilot of a quarter)",
+        f"what the verdict can show with {seen.asked} people compared and a pilot of {seen.pilot} (a quarter); "
+        f"a yes takes answers shown to be as good as asking {needed} people",
         _power(seen),
     )
     for number, each in enumerate(seen.interviews, start=1):

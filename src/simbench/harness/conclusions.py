@@ -18,7 +18,7 @@ from simbench.metrics.findings import (
     in_words,
     power_words,
 )
-from simbench.metrics.score_table import Figure, ScoreTable, title
+from simbench.metrics.score_table import Figure, ScoreTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,22 +39,21 @@ PAPER = "The paper's limits (arXiv 2511.21218), whatever n: F1-Sign at least 0.8
 RIVALS = {"shares": "the pilot's shares", "tabular": "the tabular model"}
 
 
-def against_the_pilot(scores: pd.DataFrame, headline: Sequence[Figure]) -> list[str]:
+def against_the_pilot(table: ScoreTable, headline: Sequence[Figure]) -> list[str]:
     """Say which headline figures are closer to people than copies of the pilot's people are, and which are not.
 
     Args:
-        scores: with the columns of ``scores.parquet``.
+        table: the rows of ``scores.parquet``.
         headline: figures (metric, item) to speak of.
 
     Returns:
         At most three sentences; none where there is no pilot to resample.
     """
     found: dict[str, list[str]] = {"closer": [], "same": [], "further": []}
-    table = ScoreTable(scores if "resample_margin" in scores else scores.iloc[:0])
     for figure in headline:
         row = table.one(*figure)
-        if row is not None and math.isfinite(row["resample_margin_low"]):
-            found[_side(row)].append(_said(row))
+        if row is not None and math.isfinite(row.get("resample_margin_low", math.nan)):
+            found[_side(row)].append(_said(table.words(row), row))
     sentences = {
         "closer": "closer to people than resampling the pilot: {}.",
         "same": "NOT shown to be closer to people than resampling the pilot: {}.",
@@ -73,11 +72,9 @@ def _side(row: dict[Any, Any]) -> str:
     return "further" if row["resample_margin_high"] < 0 else "same"
 
 
-def _said(row: dict[str, Any]) -> str:
+def _said(words: str, row: dict[str, Any]) -> str:
     ends = f"[{row['resample_margin_low']:.3g}, {row['resample_margin_high']:.3g}]"
-    return (
-        f"{title(row)} {row['value']:.3g} against {row['resample']:.3g}, margin {row['resample_margin']:.3g} {ends}"
-    )
+    return f"{words} {row['value']:.3g} against {row['resample']:.3g}, margin {row['resample_margin']:.3g} {ends}"
 
 
 def likelihood_said(scores: pd.DataFrame) -> list[str]:

@@ -171,6 +171,11 @@ class JSDistance(Distance[NoConfig]):
     name = "js_distance"
     headline = (("js_distance", "mean"), ("js_distance", ALL_ITEMS), ("js_distance_joint", None))
     better = {"js_distance": "lower", "js_distance_joint": "lower", "js_distance_expected": "lower"}
+    words = {
+        "js_distance": "Jensen-Shannon distance",
+        "js_distance_joint": "Jensen-Shannon distance, jointly",
+        "js_distance_expected": "Jensen-Shannon distance, expected",
+    }
     joint = True
     expected = True
 

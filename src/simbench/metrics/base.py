@@ -136,12 +136,14 @@ class Metric(Part[C]):
     """Compares human and simulated participants.
 
     ``headline`` names the figures (metric, item) that stand in the terminal's table; ``better`` says which
-    way is closer to human for every metric id it emits: ``lower``, ``higher``, ``zero`` or ``one``.
+    way is closer to human for every metric id it emits: ``lower``, ``higher``, ``zero`` or ``one``; ``words`` says
+    what a figure is called where people read it, by metric id (those it does not name are called by their id).
     ``needs_likelihood``: it reads ``comparison.foretold``, so models are asked for it where that costs no money.
     """
 
     headline: ClassVar[Sequence[tuple[str, str | None]]] = ()
     better: ClassVar[Mapping[str, str]] = {}
+    words: ClassVar[Mapping[str, str]] = {}
     needs_likelihood: ClassVar[bool] = False
 
     @abstractmethod

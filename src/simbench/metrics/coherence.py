@@ -40,6 +40,7 @@ class ValueActionGap(Metric[NoConfig]):
 
     name = "value_action_gap"
     headline = (("value_action_gap", None),)
+    words = {"value_action_gap": "value-action gap"}
     better = {
         "value_action_gap": "zero",
         "value_action_undefined": "zero",

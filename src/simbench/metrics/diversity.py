@@ -38,6 +38,10 @@ class UniqueStructures(Metric[NoConfig]):
     name = "unique_structures"
     headline = (("unique_structures", None), ("unique_structures_rarefied", None))
     better = {"unique_structures": "zero", "unique_structures_rarefied": "zero"}
+    words = {
+        "unique_structures": "belief structures",
+        "unique_structures_rarefied": "belief structures, rarefied",
+    }
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """Raw and rarefied counts of both sides and their differences."""

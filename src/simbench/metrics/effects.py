@@ -49,6 +49,12 @@ class EffectSizes(Metric[NoConfig]):
     name = "effect_sizes"
     headline = (("effect_distance", "treatments"), ("effect_slope", "treatments"))
     better = {"effect_distance": "lower", "sign_agreement": "higher", "effect_rmse": "lower"}
+    words = {
+        "effect_distance": "distance of effects less chance",
+        "effect_slope": "slope of effects, 1 is right",
+        "sign_agreement": "agreement in sign of effects",
+        "effect_rmse": "error of effects in standard errors",
+    }
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """Four figures each for treatments and covariates."""

@@ -69,6 +69,13 @@ class EquivalentN(Metric[NoConfig]):
         "equivalent_n_effects": "higher",
         "equivalent_n_coefficients": "higher",
     }
+    words = {
+        "equivalent_n": "worth so many people asked",
+        "equivalent_n_joint": "the same, jointly",
+        "equivalent_n_means": "the same, for means",
+        "equivalent_n_effects": "the same, for treatment effects",
+        "equivalent_n_coefficients": "the same, for coefficients",
+    }
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """Shares per item, together and by subgroup level; structures, means, effects; every regression."""

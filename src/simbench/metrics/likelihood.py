@@ -46,6 +46,11 @@ class LogLikelihood(Metric[NoConfig]):
         "log_likelihood_over_shares": "higher",
         "log_likelihood_over_tabular": "higher",
     }
+    words = {
+        "log_likelihood": "log-likelihood of real answers, bits",
+        "log_likelihood_over_shares": "the same over the pilot's shares",
+        "log_likelihood_over_tabular": "the same over the tabular model",
+    }
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """Every item and the mean, for the model alone and against either rival."""

@@ -66,6 +66,7 @@ class CoefficientRecovery(Metric[NoConfig]):
 
     name = "coefficient_recovery"
     headline = (("f1_sign", None), ("fpr", None), ("fnr", None))
+    words = {"f1_sign": "F1-Sign of coefficients", "fpr": "false positives", "fnr": "missed effects"}
     better = {
         "f1_sign": "higher",
         "fpr": "lower",

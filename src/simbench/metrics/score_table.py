@@ -26,7 +26,8 @@ def title(row: Any) -> str:
 class ScoreTable:
     """Rows with the columns of ``scores.parquet``, of one run or of many.
 
-    ``metrics`` are the classes whose ``headline`` and ``better`` answer :attr:`headline` and :meth:`direction`.
+    ``metrics`` are the classes whose ``headline``, ``better`` and ``words`` answer :attr:`headline`,
+    :meth:`direction` and :meth:`words`.
     """
 
     def __init__(self, frame: pd.DataFrame, metrics: Iterable[type[Metric[Any]]] = ()) -> None:
@@ -64,6 +65,15 @@ class ScoreTable:
     def direction(self, metric: str) -> str:
         """Which way of a figure is closer to people; empty where no metric says so."""
         return self.directions.get(metric, "")
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What figures are called in words, by metric id."""
+        return {name: words for metric in self.metrics for name, words in metric.words.items()}
+
+    def words(self, row: Any) -> str:
+        """What a row with ``metric`` and ``item`` is called where people read it; its title where no metric says."""
+        return title({"metric": self.names.get(row["metric"], row["metric"]), "item": row["item"]})
 
 
 def _dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:

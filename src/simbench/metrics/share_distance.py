@@ -48,6 +48,7 @@ class ShareDistance(Metric[NoConfig]):
     name = "share_distance"
     headline = (("share_distance", "mean"),)
     better = {"share_distance": "lower"}
+    words = {"share_distance": "distance of shares less chance"}
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
         """Per item, the mean, every subgroup level, and every subgroup variable pooled."""

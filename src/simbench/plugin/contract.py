@@ -76,10 +76,13 @@ def check_class(kind: str, cls: Any) -> str:
 
 
 def _check_figures(cls: type[Metric[Any]]) -> None:
-    """``better`` and ``headline`` of a metric."""
+    """``better``, ``words`` and ``headline`` of a metric."""
     better: Any = cls.better
     if not isinstance(better, Mapping) or not all(isinstance(each, str) for each in better):
         raise PluginError(f"{cls.__qualname__}.better maps metric ids to a direction; found {better!r}")
+    words: Any = cls.words
+    if not isinstance(words, Mapping) or not all(isinstance(each, str) for pair in words.items() for each in pair):
+        raise PluginError(f"{cls.__qualname__}.words maps metric ids to what they are called; found {words!r}")
     for metric, way in better.items():
         if way not in DIRECTIONS:
             raise PluginError(

@@ -150,8 +150,15 @@ def headlines(scores: pd.DataFrame, registry: Registry) -> list[list[str]]:
             value += f" [{number(row['ci_low'])}, {number(row['ci_high'])}]"
         sides = [number(row[key]) for key in ("human", "simulated")]
         others = [number(row.get(key)) for key in ("resample", "floor", "ceiling")]
-        rows.append([title(row), *sides, value, *others, table.direction(row["metric"])])
+        rows.append([_named(table.words(row), title(row)), *sides, value, *others, table.direction(row["metric"])])
     return rows
+
+
+def _named(words: str, name: str) -> str:
+    """What a figure is called, and in small print its name in ``scores.parquet``."""
+    from markupsafe import Markup
+
+    return words if words == name else Markup("{}<br><small>{}</small>").format(words, name)
 
 
 def pairs(run: Run, experiment: Experiment[Any] | None) -> list[Pair]:

@@ -142,7 +142,7 @@ def _run_view(run: Run, name: str, registry: Registry) -> dict[str, Any]:
     marked = _marked(manifest)
     design = content.design_of(experiment, run)
     charts = run_charts(design, run.people, run.responses, scores, marked)
-    statements = verdict(manifest, scores)
+    statements = verdict(manifest, scores, registry)
     statuses, counted = outcomes(manifest)
     return {
         "id": run.run_id,
@@ -178,7 +178,7 @@ def _study_view(runs: Runs, registry: Registry) -> dict[str, Any]:
     board, notes, differences, together = _compared(runs, registry)
     return {
         "charts": _drawn([*together, *charts], "study"),
-        "verdicts": _verdicts(runs),
+        "verdicts": _verdicts(runs, registry),
         "paper": None if table is None else {"head": list(table.columns), "rows": table.to_numpy().tolist()},
         "paper_note": PUBLISHED_NOTE,
         "sizes": sizes_of(reached),
@@ -190,9 +190,9 @@ def _study_view(runs: Runs, registry: Registry) -> dict[str, Any]:
     }
 
 
-def _verdicts(runs: Runs) -> dict[str, list[Any]]:
+def _verdicts(runs: Runs, registry: Registry) -> dict[str, list[Any]]:
     """How every run stands on every topic, in a word each."""
-    found = [{each.topic: each.standing for each in verdict(run.manifest, run.scores)} for run in runs]
+    found = [{each.topic: each.standing for each in verdict(run.manifest, run.scores, registry)} for run in runs]
     topics = list(dict.fromkeys(topic for each in found for topic in each))
     names = labels(runs.manifests)
     rows = [

@@ -66,11 +66,13 @@ def run_table(run: Run, registry: Registry) -> RenderableType:
         *(f"resampled: {each['words']}" for each in [manifest.get("resampled")] if each),
     ]
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("metric", no_wrap=True)
+    table.add_column("figure")
     for name in (marked, "simulated", "value [95 % interval]", "floor", "ceiling"):
         table.add_column(name, justify="right")
-    for row in ScoreTable(run.scores, registry.classes("metric")).headline_rows():
-        table.add_row(*map(plain, _cells(row)))
+    table.add_column("in scores.parquet", style="dim")
+    scores = ScoreTable(run.scores, registry.classes("metric"))
+    for row in scores.headline_rows():
+        table.add_row(*map(plain, [scores.words(row), *_cells(row), title(row)]))
     ended = [_outcome_table(manifest)] if troubled(manifest) else []
     footer = (plain(line) for line in _footer(run, manifest, registry))
     said = [plain(f"{words}\n") for words in [plainly(manifest, run.scores)] if words]
@@ -183,7 +185,6 @@ def _cells(row: dict[str, Any]) -> list[str]:
     if math.isnan(row["value"]):
         value = f"not computable: {row['reason']}"
     return [
-        title(row),
         number(row["human"]),
         number(row["simulated"]),
         value,
@@ -223,5 +224,6 @@ def _conclusions(scores: pd.DataFrame, manifest: dict[str, Any], registry: Regis
     found = answers_said(manifest, scores)
     lines = ["may it be used?", *(f"  {line}" for line in found)] if found else []
     if manifest["config"]["backend"]["name"] not in BASELINES:
-        lines += against_the_pilot(scores, ScoreTable(scores, registry.classes("metric")).headline)
+        table = ScoreTable(scores, registry.classes("metric"))
+        lines += against_the_pilot(table, table.headline)
     return [*lines, *likelihood_said(scores), *limits_said(scores)]

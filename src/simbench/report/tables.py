@@ -42,7 +42,8 @@ def run_tables(manifest: Mapping[str, Any], scores: pd.DataFrame, registry: Regi
     sides = [*COMPARED, *(name for name in ("floor", "ceiling", "resample") if name in scores), "reason"]
     rows = [
         {
-            "figure": title(row),
+            "figure": figures.words(row),
+            "in scores.parquet": title(row),
             **{name: row.get(name) for name in sides},
             "closer to human": figures.direction(row["metric"]),
         }
@@ -50,7 +51,7 @@ def run_tables(manifest: Mapping[str, Any], scores: pd.DataFrame, registry: Regi
     ]
     if rows:
         note = (
-            "Floor: uniform-random answers; ceiling: humans against humans; resample: copies of the pilot's people. "
+            "Floor: uniform-random answers; ceiling: other people, as many; resample: copies of the pilot's people. "
         )
         yield Table("headline", "Simulated people beside real ones", note + compared, pd.DataFrame(rows))
     terms = scores[(scores["metric"] == "coefficient") & scores["human"].notna()]

@@ -18,6 +18,8 @@ from simbench.report.formats import number
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simbench.plugin.manager import Registry
+
 __all__ = ["Statement", "verdict"]
 
 YES, NO = "yes", "no"
@@ -41,7 +43,7 @@ class Statement:
         return TONES.get(self.standing, "care")
 
 
-def verdict(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[Statement]:
+def verdict(manifest: Mapping[str, Any], scores: pd.DataFrame, registry: Registry) -> list[Statement]:
     """The verdict by purpose where it was scored; then copies of the pilot, answers, diversity and coherence."""
     from simbench.harness.baselines import BASELINES
     from simbench.harness.conclusions import (
@@ -53,14 +55,14 @@ def verdict(manifest: Mapping[str, Any], scores: pd.DataFrame) -> list[Statement
         worth_said,
     )
 
-    table = ScoreTable(scores)
+    table = ScoreTable(scores, registry.classes("metric"))
     criteria = criteria_said(manifest)
     found: list[Statement | None] = []
     for purpose, (answer, words) in verdicts(manifest, scores).items():
         counted, each = criteria.get(purpose, (f"{words}.", []))
         text = " ".join(filter(None, (worth_said(scores, purpose), counted)))
         found.append(Statement(f"For {purpose}", answer, text, tuple(each)))
-    pilot = against_the_pilot(scores, COMPARED) if manifest["config"]["backend"]["name"] not in BASELINES else []
+    pilot = against_the_pilot(table, COMPARED) if manifest["config"]["backend"]["name"] not in BASELINES else []
     if pilot:
         closer = all(each.startswith("closer") for each in pilot)
         less = all(each.startswith("LESS") for each in pilot)
