@@ -70,7 +70,8 @@ def verdict(manifest: Mapping[str, Any], scores: pd.DataFrame, registry: Registr
         found.append(Statement("Against copies of the pilot's people", standing, " ".join(pilot)))
     if said := " ".join(likelihood_said(scores)):
         standing = "further away" if "LESS" in said else "not closer in all" if "NOT" in said else "closer"
-        found.append(Statement("How likely it finds what people outside the pilot really answered", standing, said))
+        topic = "How likely it finds what people outside the pilot really answered"
+        found.append(Statement(topic, standing, said[0].upper() + said[1:]))
     found += [Statement("Beside fresh samples of people", "see figures", line) for line in limits_said(scores)]
     found += [
         _answers(manifest),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +98,12 @@ def _write(file: Path, folder: Path) -> None:
 def _convert(file: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     where = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
-    with reading(f"transformers cannot read {file.name}"):
+    # its bar over the file's tensors is drawn whatever its settings say
+    with reading(f"transformers cannot read {file.name}"), redirect_stderr(io.StringIO()):
         model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
         tokenizer = _tokenizer(file)
     # transformers refuses to save what it believes is still quantised
