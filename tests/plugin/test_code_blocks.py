@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from simbench.cli.launch import compose
 from simbench.cli.verbs import VERBS
+from simbench.errors import ConfigError
 from simbench.plugin.manager import Registry, load_plugins
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +86,23 @@ def test_commands_name_what_is_there() -> None:
             chosen = [word.partition("=")[2].split(",") for word in words if word.startswith(f"{kind}=")]
             names = [name for each in chosen for name in each if re.fullmatch("[a-z_]+", name)]
             wrong += [f"{page}: {line}: {kind} {name}" for name in names if not known(registry, kind, name)]
+    assert not wrong
+
+
+def test_words_of_runs_compose() -> None:
+    """Every run and the first run of every sweep is one that Hydra composes: settings are there and of their type."""
+    wrong: list[str] = []
+    for page, line in commands():
+        words = shlex.split(line)
+        if words[0] in VERBS or "neighbours" in line:  # made by the walk itself, in a file beside it
+            continue
+        first = [
+            re.sub(r"^([\w.]+=)(?:range\((\d)\)|([^,\[{]*),.*)", r"\1\2\3", word) for word in words if "=" in word
+        ]
+        try:
+            compose([word for word in first if not re.match("[+]study=|cell=", word)])
+        except ConfigError as refused:
+            wrong.append(f"{page}: {line}: {refused}")
     assert not wrong
 
 
