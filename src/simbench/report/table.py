@@ -69,7 +69,7 @@ def run_table(run: Run, registry: Registry) -> RenderableType:
     table.add_column("figure")
     for name in (marked, "simulated", "value [95 % interval]", "floor", "ceiling"):
         table.add_column(name, justify="right")
-    table.add_column("in scores.parquet", style="dim")
+    table.add_column("in scores.parquet", style="dim", overflow="fold")
     scores = ScoreTable(run.scores, registry.classes("metric"))
     for row in scores.headline_rows():
         table.add_row(*map(plain, [scores.words(row), *_cells(row), title(row)]))
