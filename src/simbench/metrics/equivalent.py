@@ -17,7 +17,7 @@ from simbench.settings import NoConfig
 if TYPE_CHECKING:
     from simbench.stats.equivalent import Equivalent
 
-__all__ = ["FEWEST", "Block", "EquivalentN", "blocks_of", "joined", "pair_of", "persons_in"]
+__all__ = ["FEWEST", "Block", "EquivalentN", "blocks_of", "joined", "pair_of", "there_in"]
 
 FEWEST = 10
 FLOORS = 5
@@ -70,11 +70,11 @@ class EquivalentN(Metric[NoConfig]):
         "equivalent_n_coefficients": "higher",
     }
     words = {
-        "equivalent_n": "worth so many people asked",
-        "equivalent_n_joint": "the same, jointly",
-        "equivalent_n_means": "the same, for means",
-        "equivalent_n_effects": "the same, for treatment effects",
-        "equivalent_n_coefficients": "the same, for coefficients",
+        "equivalent_n": "people that answers are worth",
+        "equivalent_n_joint": "people that joint answers are worth",
+        "equivalent_n_means": "people that means are worth",
+        "equivalent_n_effects": "people that treatment effects are worth",
+        "equivalent_n_coefficients": "people that coefficients are worth",
     }
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
@@ -104,39 +104,72 @@ class EquivalentN(Metric[NoConfig]):
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """One point comparison: both sides without weights, and the unit of every row, coded alike on both.
+    """One point comparison: some rows of both sides, without weights, and the unit of each, coded alike on both.
 
-    ``paired``: units are the same on both sides; ``structures``: codes of belief structures.
+    ``rows``: which rows of either side; ``units``: the unit of each of them, 0 .. ``size`` - 1; ``paired``: units are
+    the same on both sides; ``structures``: codes of belief structures of these rows; ``alone``: not one of several
+    reference samples.
     """
 
-    human: Side
-    simulated: Side
+    sides: tuple[Side, Side]
+    rows: tuple[Ints, Ints]
     units: tuple[Ints, Ints]
+    size: int
     paired: bool
     structures: tuple[Ints, Ints]
     alone: bool
 
     def counted(self, people: int) -> float:
         """How many people counted alike have the variance of so many of these: Kish's share of them."""
-        return people * _kish(self.human)
+        return people * _kish(self.sides[0])
+
+    def codes(self, item: Item) -> tuple[Ints, Ints]:
+        """Answers of either side's rows as positions among the item's options; -1 where missing."""
+        human, simulated = (side.codes(item.name)[rows] for side, rows in zip(self.sides, self.rows, strict=True))
+        return human, simulated
 
     @property
-    def size(self) -> int:
-        """Number of unit codes."""
-        return max(int(units.max(initial=-1)) for units in self.units) + 1
+    def survey(self) -> tuple[Floats | None, Floats | None]:
+        """Survey weights of either side's rows."""
+        human, simulated = (
+            None if side.survey is None else side.survey[rows]
+            for side, rows in zip(self.sides, self.rows, strict=True)
+        )
+        return human, simulated
 
-    def within(self, members: Sequence[Bools]) -> Block:
-        """The same with units of these members (n_h,), (n_s,) alone: whoever is left out has the code -1."""
-        there = np.unique(np.concatenate([units[kept] for units, kept in zip(self.units, members, strict=True)]))
-        code = np.full(self.size, -1, dtype=np.int64)
+    def persons(self, kept: Bools) -> int:
+        """How many persons some of the humans' rows are of."""
+        return self.sides[0].persons(self.rows[0][kept])
+
+    def within(self, level: tuple[str, str]) -> tuple[Block, Ints]:
+        """The rows in one subgroup level, and which of the units (G,) are there."""
+        members = [side.members(*level)[rows] for side, rows in zip(self.sides, self.rows, strict=True)]
+        places = [np.flatnonzero(each) for each in members]
+        there = np.flatnonzero(self._present([each[kept] for each, kept in zip(self.units, places, strict=True)]))
+        code = np.zeros(self.size, dtype=np.int64)
         code[there] = np.arange(len(there))
-        human, simulated = (np.where(kept, code[each], -1) for each, kept in zip(self.units, members, strict=True))
-        return replace(self, units=(human, simulated))
+        rows, structures = ((each[0][places[0]], each[1][places[1]]) for each in (self.rows, self.structures))
+        units = code[self.units[0][places[0]]], code[self.units[1][places[1]]]
+        return replace(self, rows=rows, structures=structures, units=units, size=len(there)), there
 
-    @property
-    def sides(self) -> tuple[tuple[Side, Ints], tuple[Side, Ints]]:
-        """Side and units, human first."""
-        return (self.human, self.units[0]), (self.simulated, self.units[1])
+    def numbered(self, units: Ints, size: int) -> Block:
+        """The same with its units (G,) called by other numbers below ``size``."""
+        return replace(self, units=(units[self.units[0]], units[self.units[1]]), size=size)
+
+    def humans(self, kept: Bools) -> int:
+        """How many units some of the humans' rows are of."""
+        return int(np.count_nonzero(self._present([self.units[0][kept]])))
+
+    def there(self, kept: Sequence[Bools]) -> list[Bools]:
+        """Which units (G,) some rows of either side are of; of both sides, where paired."""
+        units = [each[rows] for each, rows in zip(self.units, kept, strict=True)]
+        return [self._present(units)] * 2 if self.paired else [self._present([each]) for each in units]
+
+    def _present(self, units: Sequence[Ints]) -> Bools:
+        there = np.zeros(self.size, dtype=bool)
+        for each in units:
+            there[each] = True
+        return there
 
 
 def blocks_of(comparison: Comparison) -> Sequence[Block]:
@@ -146,18 +179,19 @@ def blocks_of(comparison: Comparison) -> Sequence[Block]:
 
 def _blocks(comparison: Comparison) -> Iterator[Block]:
     human, simulated, matched = comparison.human, comparison.simulated, comparison.matched
-    unit = np.unique(human.people.unit.to_numpy(str), return_inverse=True)[1].reshape(-1)
-    own = np.unique(simulated.people.unit.to_numpy(str), return_inverse=True)[1].reshape(-1)
+    unit, everybody = human.people.unit_codes, np.arange(len(human))
+    paired = matched is not None
     if comparison.generator is not None:
-        told = own if matched is None else unit[matched]
-        yield Block(human, simulated, (unit, told), matched is not None, comparison.structures, True)
+        told = simulated.people.unit_codes if matched is None else unit[matched]
+        size = max(int(units.max(initial=-1)) for units in (unit, told)) + 1
+        rows = everybody, np.arange(len(simulated))
+        yield Block(comparison.sides, rows, (unit, told), size, paired, comparison.structures, True)
     elif matched is not None:
         for row in simulated.weights[:FLOORS]:
-            rows = np.flatnonzero(row)
-            survey = None if simulated.survey is None else simulated.survey[rows]
-            side = Side(simulated.people.at(rows), np.ones((1, len(rows))), survey=survey)
-            structures = comparison.structures[0], comparison.structures[1][rows]
-            yield Block(human, side, (unit, unit[matched[rows]]), True, structures, False)
+            rows = everybody, np.flatnonzero(row)
+            structures = comparison.structures[0], comparison.structures[1][rows[1]]
+            units = unit, unit[matched[rows[1]]]
+            yield Block(comparison.sides, rows, units, int(unit.max()) + 1, True, structures, False)
 
 
 def _score(
@@ -194,7 +228,7 @@ def _kish(side: Side) -> float:
 
     if side.survey is None:
         return 1.0
-    person = np.unique(side.people.person.to_numpy(str), return_inverse=True)[1].reshape(-1)
+    person = side.people.person_codes
     each = np.bincount(person, side.survey) / np.bincount(person)
     return equal_people(each) / len(each)
 
@@ -230,20 +264,16 @@ def _shares(items: Sequence[Item], level: tuple[str, str] | None = None) -> Call
     def parts(block: Block) -> Made:
         if not items:
             return "no item has more than one option"
-        among = [np.ones(len(side), bool) if level is None else side.members(*level) for side, _ in block.sides]
-        block = block if level is None else block.within(among)
+        block = block if level is None else block.within(level)[0]
         found, people, simulated = [], [], []
         for item in items:
-            codes = [
-                np.where(kept, side.codes(item.name), -1) for (side, _), kept in zip(block.sides, among, strict=True)
-            ]
-            people.append(persons_in(block.human, codes[0]))
+            codes = block.codes(item)
+            people.append(block.persons(codes[0] >= 0))
             simulated.append(int((codes[1] >= 0).sum()))
-            if people[-1] < FEWEST or not (codes[1] >= 0).any():
+            if people[-1] < FEWEST or not simulated[-1]:
                 return f"fewer than {FEWEST} people, or nobody simulated, answered {item.name}"
             found.append(pair_of(block, codes, len(item.options)))
-        answered = [kept & _answered(side, items) for (side, _), kept in zip(block.sides, among, strict=True)]
-        return *joined(block, found, answered), (min(people), min(simulated))
+        return *joined(found, there_in(block, items)), (min(people), min(simulated))
 
     return parts
 
@@ -251,11 +281,11 @@ def _shares(items: Sequence[Item], level: tuple[str, str] | None = None) -> Call
 def _structures(block: Block) -> Made:
     """Shares of belief structures."""
     codes = block.structures
-    people = persons_in(block.human, codes[0])
+    people = block.persons(codes[0] >= 0)
     if people < FEWEST or not (codes[1] >= 0).any():
         return f"fewer than {FEWEST} people, or nobody simulated, answered every item of a structure"
     found = [pair_of(block, codes, max(int(each.max(initial=-1)) for each in codes) + 1)]
-    return *joined(block, found, [each >= 0 for each in codes]), (people, int((codes[1] >= 0).sum()))
+    return *joined(found, block.there([each >= 0 for each in codes])), (people, int((codes[1] >= 0).sum()))
 
 
 def _means(items: Sequence[Item]) -> Callable[[Block], Made]:
@@ -264,7 +294,7 @@ def _means(items: Sequence[Item]) -> Callable[[Block], Made]:
 
 def _effects(items: Sequence[Item]) -> Callable[[Block], Made]:
     def parts(block: Block) -> Made:
-        groups = tuple(block.human.people.levels("condition"))
+        groups = tuple(block.sides[0].people.levels("condition"))
         return "there is only one treatment group" if len(groups) < 2 else _numbers(block, items, groups)
 
     return parts
@@ -272,22 +302,23 @@ def _effects(items: Sequence[Item]) -> Callable[[Block], Made]:
 
 def _numbers(block: Block, items: Sequence[Item], groups: tuple[str, ...] | None) -> Made:
     """Means of ordered items, or the treatment groups' less the mean over groups."""
-    usable = [item for item in items if np.ptp(positions(item)) and _vary(block.human.numbers(item))]
+    human = block.sides[0]
+    usable = [item for item in items if np.ptp(positions(item)) and _vary(human.numbers(item)[block.rows[0]])]
     if not usable:
         return "no ordered item in which humans vary"
     found = []
     for item in usable:
         pair = []
-        for side, units in block.sides:
-            codes = np.zeros(len(side), dtype=np.int64) if groups is None else side.groups("condition", groups)
+        for side, rows, units, survey in zip(block.sides, block.rows, block.units, block.survey, strict=True):
+            codes = np.zeros(len(rows), np.int64) if groups is None else side.groups("condition", groups)[rows]
             cells = (units, block.size, 1 if groups is None else len(groups))
-            pair.append(_by_group(side.numbers(item), codes, *cells, side.survey))
+            pair.append(_by_group(side.numbers(item)[rows], codes, *cells, survey))
         if pair[0] is None or pair[1] is None:
             return f"a treatment group without two answers to {item.name}"
         found.append((pair[0], pair[1]))
-    among = [_answered(side, usable) for side, _ in block.sides]
-    people = min(persons_in(block.human, block.human.codes(item.name)) for item in usable)
-    return *joined(block, found, among), (people, min(block.simulated.answered(item.name) for item in usable))
+    codes_of = [block.codes(item) for item in usable]
+    people = min(block.persons(own >= 0) for own, _ in codes_of)
+    return *joined(found, there_in(block, usable)), (people, min(int((told >= 0).sum()) for _, told in codes_of))
 
 
 def _by_group(
@@ -320,46 +351,35 @@ def _counted(codes: Ints, units: Ints, size: int, options: int, survey: Floats |
 
 
 def pair_of(block: Block, codes: Sequence[Ints], options: int) -> tuple[Part, Part]:
-    """Shares of the options among codes (n_h,) and (n_s,), -1 = counted nowhere, and what every unit adds to them."""
+    """Shares of the options among codes of either side, -1 = counted nowhere, and what every unit adds to them."""
     human, simulated = (
-        _counted(each, units, block.size, options, side.survey)
-        for each, (side, units) in zip(codes, block.sides, strict=True)
+        _counted(each, units, block.size, options, survey)
+        for each, units, survey in zip(codes, block.units, block.survey, strict=True)
     )
     return human, simulated
 
 
-def joined(block: Block, found: Sequence[tuple[Part, Part]], among: Sequence[Bools]) -> tuple[Part, Part]:
-    """Several estimates as one vector per side, with the units that are there: on either side, where paired."""
-    there = [np.unique(units[kept]) for units, kept in zip(block.units, among, strict=True)]
-    if block.paired:
-        there = [np.union1d(*there)] * 2
+def joined(found: Sequence[tuple[Part, Part]], there: Sequence[Bools]) -> tuple[Part, Part]:
+    """Several estimates as one vector per side, with those of the units (G,) that are there."""
     human, simulated = (
         (
             np.concatenate([pair[at][0] for pair in found]),
-            np.concatenate([pair[at][1] for pair in found], axis=1)[rows],
+            np.concatenate([pair[at][1] if kept.all() else pair[at][1][kept] for pair in found], axis=1),
         )
-        for at, rows in enumerate(there)
+        for at, kept in enumerate(there)
     )
     return human, simulated
 
 
-def _answered(side: Side, items: Sequence[Item]) -> Bools:
-    """Who (n,) answered any of the items."""
-    answered: Bools = np.any([side.codes(item.name) >= 0 for item in items], axis=0)
-    return answered
+def there_in(block: Block, items: Sequence[Item]) -> list[Bools]:
+    """Which units (G,) answered any of the items, per side; on either side, where paired."""
+    answered = [np.any([codes >= 0 for codes in each], axis=0) for each in zip(*map(block.codes, items), strict=True)]
+    return block.there(answered)
 
 
 def _vary(numbers: Floats) -> bool:
     known = numbers[~np.isnan(numbers)]
     return bool(known.size and np.ptp(known) > 0)
-
-
-def persons_in(side: Side, codes: Ints) -> int:
-    """How many persons have a code (n,) that counts."""
-    who = side.once(
-        "persons", lambda: np.unique(side.people.person.to_numpy(str), return_inverse=True)[1].reshape(-1)
-    )
-    return int(np.count_nonzero(np.bincount(who[codes >= 0])))
 
 
 def _coefficients(comparison: Comparison) -> Iterator[Score]:

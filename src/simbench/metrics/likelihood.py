@@ -48,8 +48,8 @@ class LogLikelihood(Metric[NoConfig]):
     }
     words = {
         "log_likelihood": "log-likelihood of real answers, bits",
-        "log_likelihood_over_shares": "the same over the pilot's shares",
-        "log_likelihood_over_tabular": "the same over the tabular model",
+        "log_likelihood_over_shares": "log-likelihood over the pilot's shares",
+        "log_likelihood_over_tabular": "log-likelihood over the tabular model",
     }
 
     def score(self, comparison: Comparison) -> Iterator[Score]:
