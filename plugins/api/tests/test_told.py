@@ -65,7 +65,13 @@ def test_a_run_that_stops_at_its_budget_tells_what_it_sent(simbench, stand_in, t
 
 
 def test_an_estimate_says_that_the_run_would_be_refused(simbench, stand_in, tmp_path) -> None:
-    words = ("experiment=crowd", "backend=openai", "backend.model=nobody-knows", "sampler=none")
+    words = (
+        "experiment=crowd",
+        "backend=openai",
+        "backend.model=nobody-knows",
+        "backend.server=openai",
+        "sampler=none",
+    )
     assert simbench("estimate", *words, plain=True).wait(60) == 0
     told = (tmp_path / "log.txt").read_text()
     assert "would stop before anything is sent: nothing is declared about json_schema" in told

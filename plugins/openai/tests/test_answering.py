@@ -213,8 +213,11 @@ def test_unknown_models_are_declared_or_probed_never_guessed(tmp_path) -> None:
 
 def _unknown_models(server, tmp_path) -> None:
     with pytest.raises(UnsupportedError, match=r"json_schema.*backend\.probe"):
-        answers(backend(server, model="stand-in", capabilities={}), tmp_path)
+        OpenAI(OpenAIConfig(model="stand-in", base_url=server.openai_url, server="openai")).check([], interviews(1))
     assert not server.log
+    with pytest.raises(UnsupportedError, match=r"json_schema.*backend\.probe"):  # nor does the server say what it is
+        answers(backend(server, model="stand-in", capabilities={}), tmp_path)
+    assert {each.method for each in server.log} == {"GET"}
     made = backend(server, model="deep", capabilities={}, probe=True, temperature=0.5, on_unsupported="drop")
     answers(made, tmp_path, people=3)
     known = made.record()["capabilities"]

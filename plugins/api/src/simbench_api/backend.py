@@ -29,9 +29,12 @@ __all__ = ["ApiBackend"]
 A = TypeVar("A", bound=ApiConfig)
 EXAMPLES = "few_shot.json"
 PROBED = "probed.json"
+ONE_BY_ONE = (
+    "backend.elicitation=turns and backend.logprobs=true, or backend.elicitation=choice at a server that scores"
+)
 ITEM_BY_ITEM = (
-    "how likely the model finds real answers can be asked item by item only: it takes "
-    "backend.elicitation=turns and backend.logprobs=true, and a model that gives probabilities"
+    f"how likely the model finds real answers can be asked item by item only: it takes {ONE_BY_ONE}, and a model "
+    "that gives probabilities"
 )
 
 
@@ -52,6 +55,7 @@ class ApiBackend(Backend[A]):
         self._record: dict[str, Any] = {}
         self._found_out: dict[str, bool] = {}
         self._looked_up = not config.check_model
+        self._met = False
         self._say: Callable[[str], None] = lambda _: None
 
     @property
@@ -70,14 +74,26 @@ class ApiBackend(Backend[A]):
     @property
     def writes(self) -> bool:
         """Answers are text; with probabilities of their tokens they are options."""
-        return not self.config.logprobs
+        return not self.config.logprobs and self.config.elicitation != "choice"
 
     @property
     def terms(self) -> Terms:
         """What is known before anything is sent."""
         config, found = self.config, self._found_out
         per_piece = self.tokens_per_piece() if config.host == self.own_host else ORDINARY
-        return Terms(self.name, config, self.version, self.table, self.own_host, self.body, found, per_piece)
+        table, unmet = self.declared(), self.meets() and not self._met
+        return Terms(self.name, config, self.version, table, self.own_host, self.body, found, per_piece, unmet)
+
+    def declared(self) -> Sequence[Declared]:
+        """What is declared of the models at this address: the provider's table."""
+        return self.table
+
+    def meets(self) -> bool:
+        """Whether a server is asked what it is before anything else, for free: see :meth:`meet`."""
+        return False
+
+    def meet(self, workspace: Workspace) -> None:
+        """Ask the server what it is, once per run, or read what it said before."""
 
     def tokens_per_piece(self) -> tuple[float, float]:
         """Fewest and most tokens that the provider's own model makes of a piece (see :mod:`simbench_api.tokens`)."""
@@ -97,12 +113,13 @@ class ApiBackend(Backend[A]):
         self.terms.settled()
         if self.config.adapt == "blend" and self.cannot_score():
             raise ConfigError(
-                "backend.adapt=blend pools the probabilities of the options, which are asked item by item: it takes "
-                "backend.elicitation=turns and backend.logprobs=true"
+                f"backend.adapt=blend pools the probabilities of the options, which are asked item by item: it takes "
+                f"{ONE_BY_ONE}"
             )
-        if self.config.mode == "batch" and self.config.elicitation == "turns":
+        if self.config.mode == "batch" and self.config.elicitation in ("turns", "choice"):
             raise ConfigError(
-                "backend.mode=batch and elicitation=turns do not go together: use elicitation=json or lines"
+                f"backend.mode=batch and elicitation={self.config.elicitation} do not go together: use "
+                "elicitation=json or lines"
             )
         pilot_ids = {each.interview.participant_id for each in pilot}
         leaked = pilot_ids & {each.participant_id for each in interviews}
@@ -154,7 +171,10 @@ class ApiBackend(Backend[A]):
         return provider
 
     def find_out(self, workspace: Workspace) -> None:
-        """Probe an unknown model once per run, where the user allowed it."""
+        """Meet a server, and probe an unknown model once per run, where the user allowed it."""
+        if self.meets() and not self._met:
+            self.meet(workspace)
+            self._met = True
         if not self.config.probe or self._found_out:
             return
         path = workspace.folder / PROBED
@@ -192,12 +212,12 @@ class ApiBackend(Backend[A]):
             return self._blend(pilot, workspace, parameters)
         from simbench_api.fewshot import choose, example_messages
 
-        chosen = choose(pilot, config.elicitation, config.few_shot_tokens, workspace.seed)
+        chosen = choose(pilot, config.form, config.few_shot_tokens, workspace.seed)
         if not chosen:
             raise ConfigError(
                 f"backend.few_shot_tokens: {config.few_shot_tokens} tokens hold not one transcript of the pilot"
             )
-        text = json.dumps(example_messages(chosen, config.elicitation), ensure_ascii=False)
+        text = json.dumps(example_messages(chosen, config.form), ensure_ascii=False)
         (workspace.folder / EXAMPLES).write_text(text, "utf-8")
         counts: dict[str, int] = {}
         for each in chosen:
@@ -236,16 +256,17 @@ class ApiBackend(Backend[A]):
             self._record |= session.record()
 
     def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
-        """Asked item by item behind the person's own answers, as participants are with ``elicitation=turns``."""
+        """Asked item by item behind the person's own answers, as participants are with ``turns`` and ``choice``."""
         self.find_out(workspace)
         sent = self.terms.settled(self.called(model)).sent
-        if self.cannot_score() or "logprobs" not in sent:
+        if self.cannot_score() or not {"logprobs", "choice"} & set(sent):
             raise UnsupportedError(ITEM_BY_ITEM)
         return self._likelihoods(self._session(model, workspace), transcripts)
 
     def cannot_score(self) -> str:
         """What the settings lack; whether the model gives probabilities shows when it is asked."""
-        return "" if self.config.elicitation == "turns" and self.config.logprobs else ITEM_BY_ITEM
+        one_by_one = self.config.elicitation == "turns" and self.config.logprobs
+        return "" if one_by_one or self.config.elicitation == "choice" else ITEM_BY_ITEM
 
     def _session(self, model: Model, workspace: Workspace) -> Session:
         from simbench_api.blending import pool_of
@@ -267,7 +288,7 @@ class ApiBackend(Backend[A]):
 
     def record(self) -> Mapping[str, Any]:
         """Requested, sent and dropped settings, capabilities, and what happened on the wire."""
-        if "sent" in self._record or (self.config.probe and not self._found_out):
+        if "sent" in self._record or self.terms.unmet or (self.config.probe and not self._found_out):
             return self._record
         settled = self.terms.settled()  # nobody was asked: all had answered in an earlier attempt
         parts = {"requested": settled.requested, "sent": settled.sent, "dropped": settled.dropped}

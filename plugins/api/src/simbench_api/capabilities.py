@@ -9,9 +9,20 @@ from typing import Any
 
 from simbench.errors import ConfigError, UnsupportedError, closest
 
-__all__ = ["CAPABILITIES", "Capabilities", "Declared", "Settled", "settle"]
+__all__ = ["CAPABILITIES", "ESSENTIAL", "Capabilities", "Declared", "Settled", "settle"]
 
-CAPABILITIES = ("temperature", "top_p", "seed", "logprobs", "json_schema", "batch", "finetune", "thinking")
+CAPABILITIES = (
+    "temperature",
+    "top_p",
+    "seed",
+    "logprobs",
+    "json_schema",
+    "choice",
+    "batch",
+    "finetune",
+    "thinking",
+)
+ESSENTIAL = ("finetune", "choice")  # without which it would be another experiment: never left out
 
 
 @dataclass(frozen=True)
@@ -19,13 +30,15 @@ class Declared:
     """A row of a provider's table: what models of this name take under this version of the API.
 
     ``model`` and ``version`` are patterns as of a shell. Capabilities not named are unknown. ``shutdown`` is the
-    ISO date at which the provider said that it stops serving the model itself.
+    ISO date at which the provider said that it stops serving the model itself. ``source`` says who declares it
+    (default: the row of this pattern).
     """
 
     model: str
     takes: Mapping[str, bool]
     version: str = "*"
     shutdown: str | None = None
+    source: str = ""
 
     def __post_init__(self) -> None:
         _known(self.takes)
@@ -56,7 +69,7 @@ class Capabilities:
         for row in table:
             if row.covers(model, version):
                 for name, value in row.takes.items():
-                    known.setdefault(name, (value, f"declared for {row.model}"))
+                    known.setdefault(name, (value, row.source or f"declared for {row.model}"))
         return cls(model, known)
 
     def with_known(self, found: Mapping[str, bool], source: str) -> Capabilities:
@@ -109,7 +122,7 @@ def settle(requested: Mapping[str, Any], capabilities: Capabilities, on_unsuppor
         who = "; ".join(f"{name} ({capabilities.known[name][1]})" for name in refused)
         way = (
             ", or set backend.on_unsupported=drop to have it left out and recorded"
-            if "finetune" not in refused
+            if not set(refused) & set(ESSENTIAL)
             else ""
         )
         raise UnsupportedError(f"the model {capabilities.model!r} does not take: {who}. Leave it out{way}")

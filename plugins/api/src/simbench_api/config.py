@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from simbench.errors import ConfigError
@@ -28,6 +29,7 @@ OURS: tuple[str, ...] = (
     "temperature",
     "top_p",
     "seed",
+    "random_seed",
 )
 OURS += ("logprobs", "top_logprobs", "max_tokens", "max_completion_tokens")
 ADAPTATIONS = ("none", "few_shot", "finetune", "blend")
@@ -42,6 +44,7 @@ class Takes:
     seed: bool | None = setting(None, "a seed")
     logprobs: bool | None = setting(None, "log probabilities of tokens")
     json_schema: bool | None = setting(None, "a JSON schema that it keeps to")
+    choice: bool | None = setting(None, "exact probabilities of given options (elicitation=choice)")
     batch: bool | None = setting(None, "batches")
     finetune: bool | None = setting(None, "finetuning")
     thinking: bool | None = setting(None, "it thinks before it answers")
@@ -53,7 +56,12 @@ class Takes:
 
 @dataclass(frozen=True)
 class ApiConfig:
-    """What may be set about a model behind an API. A provider's backend adds its own."""
+    """What may be set about a model behind an API. A provider's backend adds its own.
+
+    ``elicitations`` are the ways of asking that the backend knows.
+    """
+
+    elicitations: ClassVar[Sequence[str]] = FORMS
 
     model: str = setting("", "the model's name, as the provider writes it; an already finetuned one too")
     base_url: str = setting("", "where the API is")
@@ -87,7 +95,7 @@ class ApiConfig:
 
     def __post_init__(self) -> None:
         one_of("backend.adapt", self.adapt, ADAPTATIONS)
-        one_of("backend.elicitation", self.elicitation, FORMS)
+        one_of("backend.elicitation", self.elicitation, self.elicitations)
         one_of("backend.on_unsupported", self.on_unsupported, ("error", "drop"))
         one_of("backend.mode", self.mode, ("live", "batch"))
         self._within("temperature", 0, 2)
@@ -162,6 +170,11 @@ class ApiConfig:
         if value is not None and not (math.isfinite(value) and low <= value <= high):
             bound = f"in [{low:g}, {high:g}]" if high != float("inf") else f"of at least {low:g}"
             raise ConfigError(f"backend.{name}: expected a number {bound}, found {value}")
+
+    @property
+    def form(self) -> str:
+        """How answers are written, one of FORMS: chosen among, they are lines."""
+        return "lines" if self.elicitation == "choice" else self.elicitation
 
     @property
     def host(self) -> str:

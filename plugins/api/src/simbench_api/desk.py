@@ -109,8 +109,12 @@ class Desk:
         return Reply(**{**hit, "usage": {}}, cost=0.0, cached=True)
 
     def _key(self, talk: Talk, body: Mapping[str, Any]) -> dict[str, Any]:
-        """What determines a reply. The participant is in it: two people with one profile are two draws."""
-        draw = [*talk.interview.key, talk.attempt, self.seed]
+        """What determines a reply. The participant is in it: two people with one profile are two draws.
+
+        Exact probabilities are no draw: whoever is asked the same gets the same.
+        """
+        exact = talk.ask.before is not None
+        draw = ["exact"] if exact else [*talk.interview.key, talk.attempt, self.seed]
         return {"schema": SCHEMA, **self.source, "model": talk.ask.model, "body": body, "draw": draw}
 
     def _most(self, ask: Ask) -> float | None:
@@ -121,7 +125,8 @@ class Desk:
 
     def most_prompt(self, ask: Ask) -> int:
         """The most tokens that the prompt of a request is likely to be, schema included."""
-        return math.ceil((message_tokens(ask.messages)[1] + self._of_schema(ask)) * self.most_per_piece)
+        own = message_tokens(ask.messages)[1] + sum(text_tokens(line)[1] for line in ask.before or ())
+        return math.ceil((own + self._of_schema(ask)) * self.most_per_piece) * ask.prompts
 
     def _of_schema(self, ask: Ask) -> int:
         """Most tokens of the schema that answers must keep to; one is shared by many requests."""

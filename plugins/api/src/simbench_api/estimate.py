@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import Estimate
 from simbench.errors import SimbenchError
-from simbench.interview import Interview, Transcript, json_schema, messages, transcript_messages
+from simbench.interview import Interview, Message, Transcript, json_schema, messages, transcript_messages
 from simbench_api.fewshot import choose, example_messages, with_examples
 from simbench_api.preflight import ending
 from simbench_api.tokens import answer_tokens, message_pieces, message_tokens, pieces
@@ -56,12 +56,12 @@ def estimate(
     called = config.model
     if config.adapt == "finetune" and pilot:
         epochs = getattr(config, "n_epochs", None) or automatic_epochs(len(pilot))
-        adaptation = training_tokens(pilot, config.elicitation, epochs)
+        adaptation = training_tokens(pilot, config.form, epochs)
         called = f"ft:{config.model}:"
         notes.append(f"{len(pilot)} training examples, {epochs} epochs")
     examples = []
     if config.adapt == "few_shot" and pilot:
-        examples = example_messages(choose(pilot, config.elicitation, config.few_shot_tokens, 0), config.elicitation)
+        examples = example_messages(choose(pilot, config.form, config.few_shot_tokens, 0), config.form)
     asked = _asked(terms, interviews, examples)
     said = _said(interviews, config.elicitation)
     first = [each.interview for each in pilot] if config.adapt == "blend" else []
@@ -89,7 +89,10 @@ def estimate(
             f"the model {word} before it answers; that is billed as output: room for {thinking:,} hidden "
             f"tokens a question{_share(price, hidden, config.mode)} on top"
         )
-    notes.append("answers that are asked again come on top")
+    if config.elicitation != "choice":
+        notes.append("answers that are asked again come on top")
+    if terms.unmet:
+        notes.append(f"what {config.host} is and takes it is asked when the run starts, before anything is spent")
     try:
         check(pilot, interviews)
     except SimbenchError as error:
@@ -129,9 +132,9 @@ def _asked(terms: Terms, interviews: Sequence[Interview], examples: Any) -> Rang
             schemas[interview.items] = _schema(terms, interview)
         schema = schemas[interview.items]
         for said in _rounds(interview, form):
-            own = with_examples(examples, interview, form, said)[len(examples) :]
+            own = with_examples(examples, interview, terms.config.form, said[0])[len(examples) :]
             least, most = message_pieces(own)
-            low, high = low + least + base[0] + schema[0], high + most + base[1] + schema[1]
+            low, high = low + said[1] * (least + base[0]) + schema[0], high + said[1] * (most + base[1]) + schema[1]
     return int(low * terms.per_piece[0]), math.ceil(high * terms.per_piece[1])
 
 
@@ -146,14 +149,21 @@ def _schema(terms: Terms, interview: Interview) -> tuple[float, float]:
     return (least if terms.config.host == terms.own_host else 0.0), most
 
 
-def _rounds(interview: Interview, form: str) -> list[Any]:
-    if form != "turns":
-        return [messages(interview, form)]
+def _rounds(interview: Interview, form: str) -> list[tuple[list[Message], int]]:
+    """What is sent for one interview, and how often each is read: to choose among options, once for every option."""
+    if form not in ("turns", "choice"):
+        return [(messages(interview, form), 1)]
     given: dict[str, Any] = {}
     rounds = []
     for item in interview.items:
-        rounds.append(messages(interview, "turns", given))
-        given[item.name] = max(item.options, key=lambda option: len(option.label)).value
+        if form == "turns":
+            rounds.append((messages(interview, form, given), 1))
+        else:
+            lines = "".join(f"{name}: {answer}\n" for name, answer in given.items())
+            said = [*messages(interview, "lines"), {"role": "assistant", "content": lines}]
+            rounds.append((said, len(item.labels)))
+        longest = max(item.options, key=lambda option: len(option.label))
+        given[item.name] = longest.value if form == "turns" else longest.label
     return rounds
 
 
@@ -162,7 +172,8 @@ def _said(interviews: Sequence[Interview], form: str) -> Range:
     low = high = 0
     for interview in interviews:
         if interview.items not in known:
-            known[interview.items] = answer_tokens(interview.items, form)
+            labels = sum(len(item.labels) for item in interview.items)  # scored, each with one token behind it
+            known[interview.items] = (0, labels) if form == "choice" else answer_tokens(interview.items, form)
         low, high = low + known[interview.items][0], high + known[interview.items][1]
     return low, high
 

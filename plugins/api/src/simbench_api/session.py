@@ -50,7 +50,7 @@ class Session:
         self.desk = Desk(
             terms.request,
             {"backend": terms.name, "base_url": self.config.base_url, "version": terms.version},
-            self.config.elicitation,
+            self.config.form,
             workspace.seed,
             terms.price(called),
             Purse(workspace.budget, adapted, self.ledger),
@@ -64,7 +64,7 @@ class Session:
         sent = self.settled.sent
         return Manner(
             model=self.called,
-            form=self.config.elicitation,
+            form=self.config.form,
             settings={name: sent[name] for name in ("temperature", "top_p", "logprobs") if name in sent},
             enforce="json_schema" in sent,
             reask=self.config.reask,
@@ -73,6 +73,8 @@ class Session:
             limit=self.terms.answer_limit,
             examples=examples,
             pool=self.pool,
+            exact="choice" in sent,
+            temperature=1.0 if self.config.temperature is None else self.config.temperature,
         )
 
     def answers(self, interviews: Sequence[Interview]) -> Iterator[Answer]:

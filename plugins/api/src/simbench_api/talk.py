@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.backends.base import Answer
 from simbench.design import Item, Value
-from simbench.interview import Interview, Message, json_schema, messages, read, read_answer, wanted
+from simbench.interview import Interview, Message, json_schema, line_cue, messages, read, read_answer, wanted
 from simbench.stats.rng import generator
 from simbench_api.fewshot import with_examples
 from simbench_api.probabilities import option_chances
@@ -36,7 +36,8 @@ class Manner:
     """How every interview of a run is asked: the same for all, so that it is worked out once.
 
     ``settings`` are those sent; ``seed`` is the run's, and ``seeded`` whether the model takes one. With a ``pool``
-    answers are drawn from what it makes of the model's option probabilities, item by item.
+    answers are drawn from what it makes of the model's option probabilities, item by item. ``exact``: the server
+    computes the probabilities of the options themselves, and answers are drawn here, at ``temperature``.
     """
 
     model: str
@@ -49,6 +50,8 @@ class Manner:
     limit: Callable[[Sequence[Item]], int]
     examples: Sequence[Message] = ()
     pool: Pool | None = None
+    exact: bool = False
+    temperature: float = 1.0
     _worked_out: dict[tuple[str, ...], tuple[int, Mapping[str, Any] | None]] = field(default_factory=dict, repr=False)
 
     def limits_used(self) -> list[int]:
@@ -63,6 +66,20 @@ class Manner:
             settings["seed"] = _seed(self.seed, *interview.key, items[0].name, attempt)
         asked = with_examples(self.examples, interview, self.form, said)
         return Ask(self.model, asked, items, settings, schema, len(self.examples) or 1)
+
+    def ask_chances(self, interview: Interview, at: int, given: Mapping[str, Value]) -> Ask:
+        """The request for the probabilities of the item at a place, behind the answers ``given`` to those before."""
+        item = interview.items[at]
+        if not self.exact:
+            return self.ask(interview, (item,), messages(interview, "turns", given), 0)
+        asked = with_examples(self.examples, interview, self.form)
+        said = tuple(_line(each, given[each.name]) for each in interview.items[:at])
+        return Ask(self.model, asked, (item,), {"max_tokens": len(item.labels)}, before=said)
+
+    def drawn_by(self) -> str:
+        """The stream of random numbers that answers are drawn by: exact ones like those of the backend ``local``, of
+        which a server of the same weights is then the same draw."""
+        return "local" if self.exact and self.pool is None else "pooled"
 
     def _of_items(self, items: tuple[Item, ...]) -> tuple[int, Mapping[str, Any] | None]:
         """Limit and schema of an answer to these items: the same for everybody, so worked out once."""
@@ -125,9 +142,9 @@ class Talk:
     """One interview under way. ``ask`` is the request that is open."""
 
     def __init__(self, interview: Interview, manner: Manner, own: Mapping[str, Value] | None = None) -> None:
-        """``own``: answers that are put in the place of the model's, item by item (form ``turns`` only)."""
+        """``own``: answers that are put in the place of the model's, item by item."""
         self.interview = interview
-        if own is not None or manner.pool is not None:
+        if own is not None or manner.pool is not None or manner.exact:
             self._talk = _chances_in_turns(interview, manner, own)
         else:
             self._talk = _turns(interview, manner) if manner.form == "turns" else _at_once(interview, manner)
@@ -192,14 +209,16 @@ def _turns(interview: Interview, manner: Manner) -> Conversation:
 def _chances_in_turns(interview: Interview, manner: Manner, own: Mapping[str, Value] | None) -> Conversation:
     """What counts of a reply are the probabilities of the options, pooled where there is a pool.
 
+    Exact ones are the model's own, and brought to the temperature asked for here.
+
     Every item is asked behind the person's ``own`` answers to the items before, or behind drawn ones. A draw depends
     on the seed, the participant, the replicate and the item's position alone.
     """
     log, pool = _Log(), manner.pool
-    points = generator(manner.seed, "pooled", *interview.key).random(len(interview.items))
+    points = generator(manner.seed, manner.drawn_by(), *interview.key).random(len(interview.items))
     given: dict[str, Value] = {}
     for at, item in enumerate(interview.items):
-        reply = yield manner.ask(interview, (item,), messages(interview, "turns", given), 0), 0
+        reply = yield manner.ask_chances(interview, at, given), 0
         log.hear(reply)
         if reply.status != "ok":
             return log.answer(interview, reply.status, {}, reply.error)
@@ -209,9 +228,24 @@ def _chances_in_turns(interview: Interview, manner: Manner, own: Mapping[str, Va
         chances, valid = log.chances[item.name]
         if pool is not None:
             chances = pool(interview, at, given, chances)
-            log.chances[item.name] = [chances, valid]
+        elif manner.exact:
+            chances = _tempered(chances, manner.temperature)
+        log.chances[item.name] = [chances, valid]
         given[item.name] = own[item.name] if own is not None else item.values[_drawn(chances, points[at])]
     return log.answer(interview, "ok", given, None)
+
+
+def _line(item: Item, answer: Value) -> str:
+    return f"{line_cue(item)}{item.labels[item.code(answer)]}\n"
+
+
+def _tempered(chances: Sequence[float], temperature: float) -> list[float]:
+    """Probabilities (k,) at a temperature; at 0, all on the first of the likeliest."""
+    most = max(chances)
+    if temperature == 0:
+        return [float(at == list(chances).index(most)) for at in range(len(chances))]
+    weights = [(each / most) ** (1.0 / temperature) for each in chances]
+    return [each / sum(weights) for each in weights]
 
 
 def _drawn(chances: Sequence[float], point: float) -> int:
@@ -221,7 +255,9 @@ def _drawn(chances: Sequence[float], point: float) -> int:
 
 
 def chances_of(reply: Reply, ask: Ask, form: str) -> dict[str, Any]:
-    """The option probabilities that a reply's tokens hold, by item."""
+    """The option probabilities that a reply holds, or its tokens do, by item."""
+    if ask.before is not None:
+        return dict(reply.chances) if reply.status == "ok" else {}
     if reply.tokens is None or reply.status != "ok":
         return {}
     return {name: list(found) for name, found in option_chances(reply.tokens, ask.items, form).items()}

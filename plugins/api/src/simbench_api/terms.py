@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from simbench.errors import UnsupportedError
@@ -27,7 +27,8 @@ class Terms:
 
     ``name`` is the backend's, ``version`` the API's, ``table`` what is declared of the provider's models,
     ``own_host`` the provider's, ``body`` writes the JSON body of a request, ``found_out`` is what was probed,
-    ``per_piece`` the fewest and most tokens that the model makes of a piece (see :mod:`simbench_api.tokens`).
+    ``per_piece`` the fewest and most tokens that the model makes of a piece (see :mod:`simbench_api.tokens`),
+    ``unmet`` whether the server has yet to be asked, for free, what it is.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Terms:
     body: Callable[[Ask], dict[str, Any]]
     found_out: Mapping[str, bool]
     per_piece: tuple[float, float] = ORDINARY
+    unmet: bool = False
 
     def request(self, ask: Ask) -> dict[str, Any]:
         """The body of a request with the fields that the user adds to every one."""
@@ -52,11 +54,13 @@ class Terms:
     def requested(self) -> dict[str, Any]:
         """Capabilities asked for, with their values; None where not asked for."""
         config = self.config
+        chosen = config.elicitation == "choice"  # here, at the temperature asked for: the server draws nothing
         return {
-            "temperature": config.temperature,
+            "temperature": None if chosen else config.temperature,
             "top_p": config.top_p,
-            "logprobs": config.logprobs or None,
+            "logprobs": None if chosen else config.logprobs or None,
             "json_schema": True if config.elicitation == "json" else None,
+            "choice": True if chosen else None,
             "batch": True if config.mode == "batch" else None,
             "finetune": True if config.adapt == "finetune" else None,
         }
@@ -67,12 +71,17 @@ class Terms:
         if model is not None and model != self.config.model:
             wanted["finetune"] = None  # done: no longer a wish
         hard = [name for name, value in wanted.items() if value is not None]
-        if self.config.probe and capabilities.unknown(hard) and not self.found_out:
+        if (self.unmet or (self.config.probe and not self.found_out)) and capabilities.unknown(hard):
             return Settled(wanted, {}, {})  # to be found out before anything is asked
         settled = settle(wanted, capabilities, self.config.on_unsupported)
         if "finetune" in settled.dropped:
             raise UnsupportedError(f"the model {self.config.model!r} is not offered for finetuning")
-        return settled
+        if "choice" in settled.dropped:
+            who = capabilities.known["choice"][1]
+            raise UnsupportedError(
+                f"backend.elicitation=choice needs a server that scores texts, as vLLM and SGLang: {who}"
+            )
+        return replace(settled, seeded=False) if "choice" in settled.sent else settled  # nothing is drawn there
 
     def shutdown(self, model: str | None = None) -> str | None:
         """The ISO date at which the provider itself stops serving the model, as the table has it, or None."""
@@ -92,11 +101,11 @@ class Terms:
         """Most tokens of an answer to ``items``, hidden thinking included."""
         if self.config.max_tokens is not None:
             return self.config.max_tokens
-        return 2 * answer_tokens(items, self.config.elicitation)[1] + 32 + self.thinking_limit()
+        return 2 * answer_tokens(items, self.config.form)[1] + 32 + self.thinking_limit()
 
     def thinking_limit(self) -> int:
         """Most hidden tokens before an answer: a model of which nothing is known gets room for a little."""
-        if getattr(self.config, "reasoning_effort", None) == "none":
+        if getattr(self.config, "reasoning_effort", None) == "none" or self.config.elicitation == "choice":
             return 0
         thinks = self.capabilities().takes("thinking")
         if thinks is None:

@@ -76,7 +76,9 @@ class Ask:
 
     ``items`` are those whose answers the reply should hold; ``schema`` is the JSON schema to enforce, or
     None. ``settings`` holds ``temperature``, ``top_p``, ``max_tokens``, ``logprobs``, ``seed``: those sent.
-    ``shared`` counts the leading messages that many requests have in common.
+    ``shared`` counts the leading messages that many requests have in common. With ``before``, the lines that the
+    model is taken to have answered so far, no answer is asked for but the exact probabilities of the one item's
+    labels as its next line.
     """
 
     model: str
@@ -85,6 +87,12 @@ class Ask:
     settings: Mapping[str, Any]
     schema: Mapping[str, Any] | None = None
     shared: int = 1
+    before: tuple[str, ...] | None = None
+
+    @property
+    def prompts(self) -> int:
+        """How often the prompt is read: once per label where their exact probabilities are asked for."""
+        return 1 if self.before is None else len(self.items[0].labels)
 
 
 Token = tuple[str, float, Sequence[tuple[str, float]]]

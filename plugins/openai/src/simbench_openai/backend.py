@@ -8,12 +8,15 @@ from typing import Any
 
 from simbench.backends.base import Estimate, Model, Workspace
 from simbench.errors import DataError, Problem
-from simbench.interview import Interview, Transcript, unbounded
+from simbench.files import read_object, write_json
+from simbench.interview import Interview, Transcript, line_cue, unbounded
 from simbench_api import ApiBackend, Ask, Declared, Provider
 from simbench_openai.config import HOST, OpenAIConfig, deploys
+from simbench_openai.servers import AUTO, SERVERS, Server, by_address
 
 __all__ = ["OpenAI", "OpenAIConfig"]
 
+MET = "server.json"
 DEPLOY = (
     "at Azure a finetuned model answers only once it is deployed: after the training this run stops. Deploy it, then "
     "ask it with backend.adapt=none backend.model=DEPLOYMENT"
@@ -77,6 +80,54 @@ class OpenAI(ApiBackend[OpenAIConfig]):
     table = _rows()
     own_host = HOST
 
+    def __init__(self, config: OpenAIConfig) -> None:
+        super().__init__(config)
+        self.server = by_address(config.base_url) if config.server == AUTO else SERVERS[config.server]
+
+    def declared(self) -> Sequence[Declared]:
+        """What the server's row says of all its models, then the table of OpenAI's own."""
+        return self.table if self.server is None else [self.server.row(), *self.table]
+
+    def meets(self) -> bool:
+        """Whether the server is asked what it is: its address does not say, and the model is none of OpenAI's."""
+        config = self.config
+        known = any(row.covers(config.model, self.version) for row in self.table)
+        return config.server == AUTO and by_address(config.base_url) is None and config.check_model and not known
+
+    def meet(self, workspace: Workspace) -> None:
+        """Ask the server what it is, or read what it said before; tell what is assumed."""
+        how, version = "by its address" if self.config.server == AUTO else "as set", None
+        if self.meets():
+            told = read_object(workspace.folder / MET)
+            if told is None:
+                told = self._ask_server(workspace)
+                write_json(workspace.folder / MET, told)
+            how, version = "as it says of itself", told["version"]
+            self.server = SERVERS.get(str(told["server"]))
+        if self.server is None:
+            workspace.progress.say(
+                f"server: nobody knows what answers at {self.config.host}: nothing is assumed of it"
+            )
+            self._record["server"] = None
+            return
+        self._record["server"] = {"name": self.server.name, "how": how, "version": version}
+        if self.server.hosts != SERVERS["openai"].hosts or self.config.server != AUTO:
+            workspace.progress.say(f"server: {self.server.title}{f' {version}' if version else ''}, {how}")
+
+    def _ask_server(self, workspace: Workspace) -> dict[str, str | None]:
+        from simbench_api import persist
+        from simbench_api.redact import Redactor
+        from simbench_openai.client import OpenAIProvider
+
+        provider = self.ready()
+        assert isinstance(provider, OpenAIProvider)  # noqa: S101 - made below
+        try:
+            with Redactor(self.key()).cleaning():
+                server, version = persist(self.terms.patience(workspace.progress.say), provider.identify)
+        finally:
+            provider.close()
+        return {"server": None if server is None else server.name, "version": version}
+
     def tokens_per_piece(self) -> tuple[float, float]:
         """As measured on interviews with OpenAI's published tokenizers: 1.00 to 1.03 (benchmarks/RESULTS.md)."""
         return 0.97, 1.1
@@ -88,13 +139,25 @@ class OpenAI(ApiBackend[OpenAIConfig]):
         return OpenAIProvider(self.config.base_url, key, self.config.request_timeout)
 
     def body(self, ask: Ask) -> dict[str, Any]:
-        """A request for a chat completion."""
+        """A request for a chat completion, or for the probabilities of an item's options."""
         body: dict[str, Any] = {"model": ask.model, "messages": list(ask.messages)}
+        server: Server = self.server or SERVERS["openai"]
+        if ask.before is not None:
+            (item,) = ask.items
+            asked = {
+                "item": item.name,
+                "before": list(ask.before),
+                "cue": line_cue(item),
+                "labels": list(item.labels),
+            }
+            return {**body, **asked}
         for name, value in ask.settings.items():
             if name == "max_tokens":
-                body[self.config.limit_field] = value
+                body[self.config.limit_field or server.limit] = value
             elif name == "logprobs":
-                body |= {"logprobs": True, "top_logprobs": 20}
+                body |= {"logprobs": True, "top_logprobs": server.top_logprobs}
+            elif name == "seed":
+                body[server.seed] = value
             else:
                 body[name] = value
         if self.config.reasoning_effort is not None:
@@ -116,7 +179,7 @@ class OpenAI(ApiBackend[OpenAIConfig]):
         """What OpenAI's finetuning demands of a training file, checked here and for free."""
         from simbench_openai.finetuning import training_problems
 
-        problems = training_problems(pilot, self.config.elicitation)
+        problems = training_problems(pilot, self.config.form)
         if problems:
             raise DataError("the pilot as a training file", [Problem("transcripts", *each) for each in problems])
 

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 import openai
 
 from simbench_api import BatchLine, BatchState, Found, Provider, Reply, Token, Trouble, lost, turned_down
+from simbench_openai.choice import SCORED, Scorer
 from simbench_openai.config import deploys
+from simbench_openai.servers import SERVERS, Server, by_owner
 
 __all__ = ["OpenAIProvider", "named", "read_completion"]
 
@@ -64,6 +66,12 @@ def filtered(error: Exception) -> Reply | None:
     if (error.status_code == 400 and error.code == "content_filter") or (error.status_code == 403 and moderated):
         return Reply("content_filter", error=f"the prompt was turned down: {error.message[:500]}")
     return None
+
+
+def _version(said: Mapping[str, Any]) -> str | None:
+    """The version in an answer, where it has the shape of one: it is shown and kept."""
+    found = said.get("version")
+    return found if isinstance(found, str) and re.fullmatch(r"[\w.+-]{1,40}", found) else None
 
 
 READING = (openai.OpenAIError, ValueError, KeyError, TypeError, IndexError, AttributeError)
@@ -132,24 +140,53 @@ class OpenAIProvider(Provider):
             "max_retries": 0,
         }
         self._asynchronous: openai.AsyncOpenAI | None = None
+        self._root = base_url.rstrip("/").removesuffix("/v1")
+        self._scorer = Scorer(self._post, self._root)
         # Azure is called by names of deployments and lists models: that a name is not listed says nothing
         self._deployments = deploys(urlsplit(base_url).hostname or "")
         self.client = openai.OpenAI(**self._settings)
 
     async def send(self, body: Mapping[str, Any]) -> Reply:
-        """One chat completion."""
-        if self._asynchronous is None:
-            # httpx looks through all its connections at every request; aiohttp's transport does not
-            transport = openai.DefaultAioHttpClient()
-            self._asynchronous = openai.AsyncOpenAI(**self._settings, http_client=transport)
+        """One chat completion, or the probabilities of one item's options."""
         try:
-            return read_completion(
-                await self._asynchronous.post("/chat/completions", cast_to=dict[str, Any], body=body)
-            )
+            if "labels" in body and set(SCORED) <= set(body):
+                return await self._scorer.chances(body)
+            return read_completion(await self._post("/chat/completions", body))
         except READING as error:
             if (outcome := filtered(error)) is not None:
                 return outcome
             raise named(error) from None
+
+    async def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON object that comes back from a path, or from a whole address."""
+        if self._asynchronous is None:
+            # httpx looks through all its connections at every request; aiohttp's transport does not
+            transport = openai.DefaultAioHttpClient()
+            self._asynchronous = openai.AsyncOpenAI(**self._settings, http_client=transport)
+        return await self._asynchronous.post(path, cast_to=dict[str, Any], body=body)
+
+    def identify(self) -> tuple[Server | None, str | None]:
+        """What answers at this address, as it says of itself, and which version; free. None where it does not say."""
+        server = by_owner(self._said("/models"))
+        if server is not None:
+            return server, _version(self._said(f"{self._root}/version"))
+        if _version(ollama := self._said(f"{self._root}/api/version")) and set(ollama) == {"version"}:
+            return SERVERS["ollama"], _version(ollama)
+        rows = self._said(f"{self._root}/api/v0/models").get("data")
+        if isinstance(rows, list) and rows and isinstance(rows[0], dict) and "compatibility_type" in rows[0]:
+            return SERVERS["lmstudio"], None
+        return None, None
+
+    def _said(self, path: str) -> dict[str, Any]:
+        """The JSON object at a path; an empty one where there is none, or nothing that can be read."""
+        try:
+            with named_errors():
+                said: Any = self.client.get(path, cast_to=object)
+        except Trouble as trouble:
+            if trouble.status in NO_ROUTE or _unsaid(trouble) or trouble.kind == "unavailable":
+                return {}
+            raise
+        return said if isinstance(said, dict) else {}
 
     async def aclose(self) -> None:
         """Close the connections for chat completions, and the others."""

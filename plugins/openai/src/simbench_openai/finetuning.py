@@ -93,7 +93,7 @@ class Finetuning:
 
     def run(self, pilot: Sequence[Transcript]) -> Model:
         """The handle of the model finetuned on the pilot."""
-        data = training_file(pilot, self.config.elicitation)
+        data = training_file(pilot, self.config.form)
         mark = self._mark(data)
         intent = self.intents.get("finetune")
         if intent is None or intent.state == "over":
@@ -144,7 +144,7 @@ class Finetuning:
     def _afford(self, pilot: Sequence[Transcript]) -> None:
         """Raise BudgetError where training could pass the budget."""
         epochs = self.config.n_epochs or automatic_epochs(len(pilot))
-        most = training_tokens(pilot, self.config.elicitation, epochs)[1]
+        most = training_tokens(pilot, self.config.form, epochs)[1]
         cost = None if self.price is None else self.price.training_cost(most)
         purse = Purse(self.workspace.budget, self.workspace.spent)
         if not purse.reserve(cost):
