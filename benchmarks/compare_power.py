@@ -5,12 +5,19 @@ people of the population of ``metrics_coverage.py`` are drawn, and runs made for
 from the people's own distribution) and uniform answers. Told apart: p <= 0.05 in the mean Jensen-Shannon distance.
 Ways: resampled people as before (difference of the reported draws), exchanges (``p``), these corrected for every
 figure of the pair at once (``p_step``), and the test of equal closeness (``p_closer``).
+
+Run ``python benchmarks/compare_power.py null [studies]`` for the size of ``p_closer``: pairs of runs that differ from
+each other and err equally in the population, so that p <= 0.05 should come in 5 % of the studies at most. *Up and
+down*: one moves a share of the answers to two items a step up, the other a step down. *Other items*: one errs in
+these two, the other in the remaining two. *Much and little*: one errs much in one item, the other less in three. The
+second run's share is set so that the mean distance of 200,000 people is that of the first.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -18,10 +25,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 from metrics_coverage import DESIGN, answers, coherent, profiles
+from scipy.optimize import brentq
+from scipy.spatial.distance import jensenshannon
 
 from simbench.design import People
 from simbench.harness.config import RunSettings, ScoringPlan, ScoringSettings
-from simbench.harness.contest import Contest, Entrant, measured
+from simbench.harness.contest import Contest, measured
 from simbench.harness.likelihood import Likelihoods
 from simbench.plugin.manager import load_plugins
 from simbench.report.contestants import Contestant
@@ -30,6 +39,15 @@ from simbench.report.differences import differences
 FIGURE = ("js_distance", "mean")
 METRICS = ("js_distance", "value_action_gap", "unique_structures", "effect_sizes")
 SIZES = (100, 200)
+NULL_SIZES = (60, 200)
+MANY = 200_000
+WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "up and down": (("harm+", "mood+"), ("harm-", "mood-")),
+    "other items": (("harm+", "mood+"), ("colour+", "act+")),
+    "much and little": (("harm+",), ("mood+", "colour+", "act+")),
+}
+ERRING = 0.5
+"""Share of answers that the first run of a pair moves."""
 
 
 class Population:
@@ -47,14 +65,21 @@ def contest(seed: int, n: int) -> Contest:
     rng = np.random.default_rng(seed)
     who = profiles(rng, n)
     frame = answers(who, rng, different=False)
-    people = People(DESIGN, frame).answering({item.name: item.codes(frame[item.name]) for item in DESIGN.items})
     anew = [answers(who.assign(trait=rng.normal(size=n)), rng, different=False) for _ in range(2)]
     anyhow = frame.assign(**{item.name: rng.choice(np.array(item.values), n) for item in DESIGN.items})
-    runs = dict(zip(("perfect", "again", "uniform"), [*anew, anyhow], strict=True))
-    entrants = {
-        name: Entrant(told.assign(replicate=0, status="ok"), Likelihoods(), None, "") for name, told in runs.items()
+    return entered(frame, dict(zip(("perfect", "again", "uniform"), [*anew, anyhow], strict=True)), seed, METRICS)
+
+
+def entered(frame: pd.DataFrame, runs: dict[str, pd.DataFrame], seed: int, wanted: tuple[str, ...]) -> Contest:
+    """The contest of these people's answers and those of runs, by these metrics."""
+    people = People(DESIGN, frame).answering({item.name: item.codes(frame[item.name]) for item in DESIGN.items})
+    entrants: Any = {
+        name: SimpleNamespace(
+            responses=told.assign(replicate=0, status="ok"), likelihoods=Likelihoods(), pilot=None, learned=""
+        )
+        for name, told in runs.items()
     }
-    classes = [entry.cls for entry in load_plugins().of("metric") if entry.name in METRICS]
+    classes = [entry.cls for entry in load_plugins().of("metric") if entry.name in wanted]
     plan: Any = ScoringPlan(
         experiment=Population(),  # type: ignore[arg-type]
         metrics=tuple(cls(cls.Config()) for cls in classes),
@@ -63,6 +88,65 @@ def contest(seed: int, n: int) -> Contest:
         scorers={},
     )
     return Contest(plan, people, entrants, outside=True)
+
+
+def erring(who: pd.DataFrame, rng: np.random.Generator, moved: tuple[str, ...], share: float) -> pd.DataFrame:
+    """Fresh draws from the people's own distribution, of which a share is moved a step up (+) or down (-)."""
+    frame = answers(who.assign(trait=rng.normal(size=len(who))), rng, different=False)
+    for name, sign in ((each[:-1], each[-1]) for each in moved):
+        item = DESIGN.item(name)
+        codes = item.codes(frame[name]).astype(int)
+        step = (rng.random(len(who)) < share) * (1 if sign == "+" else -1)
+        frame[name] = np.array(item.values)[np.clip(codes + step, 0, len(item.values) - 1)]
+    return frame
+
+
+def distance(frame: pd.DataFrame, other: pd.DataFrame) -> float:
+    """Mean Jensen-Shannon distance over items."""
+    found = []
+    for item in DESIGN.items:
+        p, q = (
+            np.bincount(each.astype(int), minlength=len(item.values)) / len(each)
+            for each in (item.codes(frame[item.name]), item.codes(other[item.name]))
+        )
+        found.append(float(jensenshannon(p, q, base=2)))
+    return float(np.mean(found))
+
+
+def equal_share(moved: tuple[str, ...], wished: float) -> float:
+    """The share at which these moves are as far from 200,000 people as is wished (the same draws throughout)."""
+    who = profiles(np.random.default_rng(0), MANY)
+    people = answers(who, np.random.default_rng(1), different=False)
+
+    def beyond(share: float) -> float:
+        return distance(people, erring(who, np.random.default_rng(2), moved, share)) - wished
+
+    return float(brentq(beyond, 0.01, 0.99, xtol=1e-3))
+
+
+def null(studies: int) -> None:
+    """Print the share of studies, in %, in which a pair that errs equally is told apart."""
+    who = profiles(np.random.default_rng(0), MANY)
+    people = answers(who, np.random.default_rng(1), different=False)
+    print("| runs | distance | n | resampled people | exchanges | equally close |\n|" + " --- |" * 6, flush=True)
+    for title, (first, second) in WAYS.items():
+        wished = distance(people, erring(who, np.random.default_rng(2), first, ERRING))
+        share = equal_share(second, wished)
+        for n in NULL_SIZES:
+            found = []
+            for seed in range(studies):
+                rng = np.random.default_rng([seed, n, len(title)])
+                mine = profiles(rng, n)
+                runs = {"a": erring(mine, rng, first, ERRING), "b": erring(mine, rng, second, share)}
+                held = entered(answers(mine, rng, different=False), runs, seed, FIGURE[:1])
+                _, losses, _ = measured(held)
+                pair = Contestant("a", ("a",), ("",)), Contestant("b", ("b",), ("",))
+                own = {figure: {name: {name: each[name]} for name in runs} for figure, each in losses.items()}
+                tables = [differences(own, pair, None, (0, 1), way)[0] for way in (None, held)]
+                rows = [t[(t["metric"] == FIGURE[0]) & (t["item"] == FIGURE[1])].iloc[0] for t in tables]
+                found.append([p <= 0.05 for p in (rows[0]["p"], rows[1]["p"], rows[1]["p_closer"])])
+            shares = " | ".join(f"{100 * each:.1f}" for each in np.mean(found, axis=0))
+            print(f"| {title} | {wished:.3f} | {n} | {shares} |", flush=True)
 
 
 def main(studies: int) -> None:
@@ -87,4 +171,7 @@ def main(studies: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100)
+    if sys.argv[1:2] == ["null"]:
+        null(int(sys.argv[2]) if len(sys.argv) > 2 else 400)
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 100)

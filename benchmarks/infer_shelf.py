@@ -14,7 +14,9 @@ The tabular model chooses its penalty by two folds here, for speed. ``local`` is
 what it reads of a person, an arm and the answers before does not depend on the draw, and is read once and kept
 in FILE.
 
-    OMP_NUM_THREADS=1 python benchmarks/infer_shelf.py STUDY [DRAWS] [tabular | local] [MOST] [SIZES] [FILE]
+``none`` simulates nobody, is quick, and prints the second table alone, of humans alone.
+
+    OMP_NUM_THREADS=1 python benchmarks/infer_shelf.py STUDY [DRAWS] [tabular | local | none] [MOST] [SIZES] [FILE]
 """
 
 from __future__ import annotations
@@ -34,9 +36,9 @@ from scipy.special import stdtrit
 from simbench.backends.base import Workspace
 from simbench.design import People
 from simbench.harness.config import assemble
-from simbench.harness.estimands import Material, estimates
+from simbench.harness.estimands import Material, facts
 from simbench.harness.inferring import Inference, material_of, prepare_inference
-from simbench.harness.planning import forecast_width
+from simbench.harness.planning import forecast_width, spread
 from simbench.harness.progress import Silent
 from simbench.harness.responses import response_frame
 from simbench.plugin.manager import load_plugins
@@ -64,7 +66,7 @@ def one(plan: Any, mine: People, others: People) -> pd.DataFrame:
             model = adapted.adapt(fold.ready.transcripts, lent)
             answers = {each.key: each for each in adapted.respond(model, fold.ready.interviews, lent)}
         parts.append(response_frame(fold.ready.asked, fold.ready.interviews, answers))
-    found = estimates(material_of(inference, parts)).set_index(KEYS)
+    found = facts(material_of(inference, parts)).set_index(KEYS)
     naive = alone(taken_for_people(inference, parts[0])).set_index(KEYS)
     naive = naive[naive["subgroup"].isna()][["human", "human_low", "human_high"]]
     return found.join(naive.rename(columns=lambda name: name.replace("human", "naive")))
@@ -88,7 +90,7 @@ def at_arm(owner: Any, labelled: Any, at: int) -> int:
 def alone(people: People) -> pd.DataFrame:
     """What these people answered, with intervals."""
     unit = np.unique(people.unit.to_numpy(str), return_inverse=True)[1].reshape(-1)
-    return estimates(Material(people, unit, None, None, False))
+    return facts(Material(people, unit, None, None, False))
 
 
 def truth(everybody: People) -> pd.DataFrame:
@@ -124,14 +126,15 @@ def main() -> None:
         for draw in range(int(draws)):
             order = np.random.default_rng([draw, n]).permutation(len(everybody))
             mine, some = everybody.at(order[:n]), everybody.at(order[n : n + OTHERS])
-            found = one(plan, mine, some)
+            found = alone(mine).set_index(KEYS) if backend == "none" else one(plan, mine, some)
             found = found[found["subgroup"].isna()].join(known[~known.index.duplicated()])
-            rows.append(found.dropna(subset=["estimate", "truth", "simulated"]).reset_index().assign(draw=draw))
+            there = ["estimate", "truth", *(["simulated"] if backend != "none" else [])]
+            rows.append(found.dropna(subset=there).reset_index().assign(draw=draw))
         table = pd.concat(rows).assign(n=n, kind=lambda frame: frame["kind"].replace({"share": "mean"}))
         tables.append(table)
         if file or len(sys.argv) > 6:
             table.to_parquet(f"{file}-{n}.parquet")
-        for kind, part in table.groupby("kind"):
+        for kind, part in table.groupby("kind") if backend != "none" else ():
             print(f"| {study} | {n} | {backend} | {kind} | {draws} | {' | '.join(summary(part))} |", flush=True)
     for later in tables[1:]:
         for kind, part in forecasts(tables[0], later).groupby("kind"):
@@ -144,11 +147,10 @@ def forecasts(pilot: pd.DataFrame, later: pd.DataFrame) -> pd.DataFrame:
     """Pilot draws beside later ones, with ``off``: the width forecast over the width seen, less one."""
     both = pilot.merge(later, on=[*KEYS, "draw"], suffixes=("", "_later"))
     humans = both["n_human"].to_numpy(float)
-    error = (both["human_high"] - both["human_low"]) / 2 / stdtrit(np.maximum(humans - 1, 1), 0.975)
-    rho2 = np.clip((1 - both["width_ratio"] ** 2) * (humans + OTHERS) / OTHERS, 0, 1)
+    rho2 = np.clip((1 - both["width_ratio"].fillna(1) ** 2) * (humans + OTHERS) / OTHERS, 0, 1)
     told = [
-        forecast_width(sigma2, rho, n, OTHERS)
-        for sigma2, rho, n in zip(error**2 * humans, rho2, both["n_human_later"], strict=True)
+        forecast_width(sigma2, rho, n, OTHERS, spent=int(spent))
+        for sigma2, rho, n, spent in zip(spread(both), rho2, both["n_human_later"], both["spent"], strict=True)
     ]
     return both.assign(off=told / (both["high_later"] - both["low_later"]) - 1)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from simbench.stats.regression import Design
 
-__all__ = ["COLUMNS", "Material", "Told", "estimates", "outcomes", "values_of"]
+__all__ = ["COLUMNS", "Material", "Told", "estimates", "facts", "outcomes", "values_of"]
 
 GLM = ("ols", "logit", "poisson")
 COLUMNS = (
@@ -33,6 +33,7 @@ COLUMNS = (
     *("human", "human_low", "human_high", "estimate", "low", "high", "p", "simulated"),
     *("width_ratio", "more_humans", "n_human", "n_unlabelled", "power", "note"),
 )
+FACTS = ("human_error", "informed_error", "spent")
 ADDS = 1 - 1e-9
 """At a ratio of widths above this the estimate is that of humans alone."""
 
@@ -102,10 +103,20 @@ def outcomes(people: People, item: Item, values: Floats) -> Floats:
 
 def estimates(material: Material) -> pd.DataFrame:
     """One row per estimand, with the columns ``COLUMNS``; what cannot be computed has a note and no numbers."""
+    return facts(material)[list(COLUMNS)]
+
+
+def facts(material: Material) -> pd.DataFrame:
+    """Estimates, and what forecasts of other sizes rest on.
+
+    ``human_error`` is the standard error of humans alone, ``informed_error`` the one by the inverse information where
+    the mean settles the variance (logit, ordered logit), and ``spent`` the coefficients fitted (0 for means, whose
+    design is not by chance).
+    """
     import pandas as pd
 
     rows = [*_means(material), *_effects(material), *_coefficients(material)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=[*COLUMNS, *FACTS])
 
 
 def _means(material: Material) -> Iterator[dict[str, Any]]:
@@ -362,6 +373,9 @@ def _row(
         "more_humans": float(found.more_humans[at]) * material.per_unit,
         "power": " ".join(f"{each:.2f}" for each in strength),
         "note": "; ".join(notes) or None,
+        "human_error": float(found.human_errors[at]),
+        "informed_error": np.nan if found.informed is None else float(found.informed[at]),
+        "spent": found.spent if what[0] == "coefficient" else 0,
     }
 
 

@@ -12,16 +12,16 @@ import numpy as np
 from simbench.design import People
 from simbench.errors import ConfigError
 from simbench.harness.comparisons import answered_alike
-from simbench.harness.estimands import Material, Told, estimates
+from simbench.harness.estimands import Material, Told, facts
 from simbench.harness.kept import people_of, study_of
 from simbench.harness.run import Run
 from simbench.plugin.manager import Registry
-from simbench.stats.allocation import cheapest, correlation_interval, variance_for, variance_interval
+from simbench.stats.allocation import cheapest, correlation_interval, counting, variance_for, variance_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Goal", "Planned", "forecast_width", "pilot_facts", "plan"]
+__all__ = ["Goal", "Planned", "forecast_width", "pilot_facts", "plan", "spread"]
 
 FEWEST = 10
 KEYS = ["kind", "item", "term"]
@@ -82,10 +82,10 @@ def plan(runs: Sequence[Run], registry: Registry, goal: Goal, estimand: str = ""
     """
     import pandas as pd
 
-    facts = [pilot_facts(run, registry) for run in runs]
-    if len({tuple(each["study"].unique()) for each in facts}) > 1:
+    told = [pilot_facts(run, registry) for run in runs]
+    if len({tuple(each["study"].unique()) for each in told}) > 1:
         raise ConfigError("plan: expected runs of one study; found several")
-    found = pd.concat(facts, ignore_index=True)
+    found = pd.concat(told, ignore_index=True)
     if goal.power is not None:
         found = found[found["kind"].isin(["effect", "coefficient"])]
     found = found[found["name"].str.contains(estimand, regex=False)]
@@ -120,25 +120,39 @@ def pilot_facts(run: Run, registry: Registry) -> pd.DataFrame:
     told = _told(people, run)
     unit = np.unique(people.unit.to_numpy(str), return_inverse=True)[1].reshape(-1).astype(np.int64)
     told = Told(told.people, told.owner, unit[told.owner], told.weight, told.share, told.own, told.chances)
-    frame = estimates(Material(people, unit, told, told, False))
+    frame = facts(Material(people, unit, told, told, False))
     frame = frame[frame["subgroup"].isna() & frame["width_ratio"].notna()]
-    error = (frame["human_high"] - frame["human_low"]) / (2 * _reach(frame["n_human"]))
     return frame.assign(
         study=people.design.name,
         run=run.run_id,
         pilot=int(manifest["humans"]["n_pilot"]),
         name=[" ".join(filter(None, map(str, (each.kind, each.item, each.term)))) for each in frame.itertuples()],
-        sigma2=error**2 * frame["n_human"],
+        sigma2=spread(frame),
         rho=np.sqrt(np.clip(2 * (1 - frame["width_ratio"] ** 2), 0.0, 1.0)),
     )
 
 
-def forecast_width(sigma2: float, rho2: float, humans: int, simulated: int, level: float = 0.95) -> float:
-    """Width of the interval that so many humans and simulated people will give."""
+def spread(frame: pd.DataFrame) -> Any:
+    """sigma^2 of estimands (rows of :func:`simbench.harness.estimands.facts`).
+
+    The squared error of humans alone times the number of people that they count as
+    (:mod:`simbench.stats.allocation`). Where the mean settles the variance (logit, ordered logit) it is that of the
+    inverse information, which is less noisy than a sandwich and has no residuals in it, times n - p.
+    """
+    n, spent = frame["n_human"].to_numpy(float), frame["spent"].to_numpy(float)
+    informed = frame["informed_error"].to_numpy(float)
+    robust = frame["human_error"].to_numpy(float) ** 2 * counting(n, spent)
+    return np.where(np.isnan(informed), robust, informed**2 * np.maximum(n - spent, 0))
+
+
+def forecast_width(
+    sigma2: float, rho2: float, humans: int, simulated: int, level: float = 0.95, spent: int = 0
+) -> float:
+    """Width of the interval that so many humans and simulated people will give; ``spent`` coefficients are fitted."""
     from scipy.special import stdtrit
 
-    variance = sigma2 / humans * (1 - rho2 * simulated / (humans + simulated))
-    return float(2 * stdtrit(max(humans - 1, 1), (1 + level) / 2) * math.sqrt(variance))
+    variance = sigma2 / float(counting(humans, spent)) * (1 - rho2 * simulated / (humans + simulated))
+    return float(2 * stdtrit(max(humans - max(spent, 1), 1), (1 + level) / 2) * math.sqrt(variance))
 
 
 def _told(people: People, run: Run) -> Told:
@@ -155,22 +169,16 @@ def _told(people: People, run: Run) -> Told:
     return Told(simulated, matched, matched, ones / counts, ones, ones.astype(bool), chances)
 
 
-def _reach(n: pd.Series) -> Any:
-    from scipy.special import stdtrit
-
-    return stdtrit(np.maximum(n.to_numpy(dtype=np.float64) - 1, 1), 0.975)
-
-
 def _planned(fact: Mapping[Any, Any], goal: Goal) -> dict[str, Any]:
     """One estimand of one run, with the ends that the pilot's smallness leaves."""
     effect = goal.effect if goal.effect is not None else fact["human"]
     target = variance_for(goal.level, goal.width, goal.power, effect)
-    n = int(fact["n_human"])
+    n, spent = int(fact["n_human"]), int(fact["spent"])
     low, high = correlation_interval(fact["rho"], n)
     least, most = variance_interval(fact["sigma2"], n)
-    made = cheapest(fact["sigma2"], fact["rho"] ** 2, target, goal.cost_human, goal.cost_simulated)
-    good = cheapest(least, high**2, target, goal.cost_human, goal.cost_simulated)
-    bad = cheapest(most, low**2, target, goal.cost_human, goal.cost_simulated)
+    made = cheapest(fact["sigma2"], fact["rho"] ** 2, target, goal.cost_human, goal.cost_simulated, spent)
+    good = cheapest(least, high**2, target, goal.cost_human, goal.cost_simulated, spent)
+    bad = cheapest(most, low**2, target, goal.cost_human, goal.cost_simulated, spent)
     return {
         "estimand": fact["name"],
         "effect": effect if goal.power is not None else np.nan,
@@ -201,7 +209,14 @@ def _curve(found: pd.DataFrame, best: pd.DataFrame, goal: Goal) -> pd.DataFrame:
         target = variance_for(goal.level, goal.width, goal.power, effect)
         for scale in np.geomspace(0.5, 2, STEPS):
             width = 2 * variance_for(goal.level, 2.0) ** -0.5 * math.sqrt(target * scale**2)
-            made = cheapest(fact["sigma2"], fact["rho"] ** 2, target * scale**2, goal.cost_human, goal.cost_simulated)
+            made = cheapest(
+                fact["sigma2"],
+                fact["rho"] ** 2,
+                target * scale**2,
+                goal.cost_human,
+                goal.cost_simulated,
+                int(fact["spent"]),
+            )
             rows.append(
                 {
                     "estimand": each["estimand"],

@@ -14,6 +14,15 @@ c_h of a human and c_s of a simulated person (gamma = c_s / c_h), the cheapest m
 (set the derivative of c_h n + c_s (n + N) to 0 along V(n, N) = V; such allocations are in Broska, Howes and van Loon
 2025, Sociological Methods & Research, and arXiv 2604.17267). Simulated people are worth paying for where that costs
 less than n0 humans alone. However many there are, (1 - rho^2) n0 humans are needed.
+
+A regression of p coefficients is less sure of them at small n than sigma^2 / n says, on two counts: HC3 takes
+residuals without their own row, whose squares are n / (n - p) too large on average, and the inverse of X'X, of
+predictors that come by chance, is expected to be 1 / (n - p - 1) of the inverse of their covariance (the mean of an
+inverse Wishart matrix; Muirhead 1982, section 3.2.3). Both together are nearly as if there were fewer people:
+
+    ``n people count as (n - p)^2 / n``,
+
+here and in the pilot from which sigma^2 comes. For means, whose design is not by chance, p is 0.
 """
 
 from __future__ import annotations
@@ -22,9 +31,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import chdtri, ndtri
 
-__all__ = ["Mixture", "cheapest", "correlation_interval", "variance_for", "variance_interval"]
+from simbench.stats._arrays import Floats
+
+__all__ = ["Mixture", "cheapest", "correlation_interval", "counting", "needed", "variance_for", "variance_interval"]
 
 
 @dataclass(frozen=True)
@@ -53,26 +65,41 @@ def variance_for(
     return (effect / (reach + float(ndtri(power)))) ** 2
 
 
-def cheapest(sigma2: float, rho2: float, variance: float, cost_human: float, cost_simulated: float) -> Mixture:
+def counting(n: ArrayLike, spent: ArrayLike = 0) -> Floats:
+    """As how many people n count for a regression that spends so many coefficients: ``(n - p)^2 / n``."""
+    people = np.asarray(n, dtype=np.float64)
+    return np.asarray(np.maximum(people - np.asarray(spent, dtype=np.float64), 0.0) ** 2 / people)
+
+
+def needed(count: float, spent: float = 0) -> float:
+    """How many people count as so many: the larger solution n of ``(n - p)^2 / n = count``."""
+    return spent + count / 2 + math.sqrt(count * spent + count**2 / 4)
+
+
+def cheapest(
+    sigma2: float, rho2: float, variance: float, cost_human: float, cost_simulated: float, spent: int = 0
+) -> Mixture:
     """The cheapest mixture that reaches a variance; humans alone where it is not cheaper.
 
     Args:
-        sigma2: variance of humans alone times their number.
+        sigma2: variance of humans alone times the number that they count as.
         rho2: squared correlation in [0, 1].
         variance: wished for, above 0.
         cost_human: of one human, above 0.
         cost_simulated: of one simulated person, at least 0 (humans are simulated, too).
+        spent: coefficients of the regression; 0 for means.
     """
     exact = sigma2 / variance
-    alone = max(math.ceil(exact - 1e-9), 2)
+    alone = max(math.ceil(needed(exact, spent) - 1e-9), 2)
     plain = Mixture(alone, 0, alone * cost_human, alone, alone * cost_human)
     gamma = cost_simulated / cost_human
     floor = exact * (1 - rho2)
     wished = floor + exact * math.sqrt(max(gamma, 1e-9) * rho2 * (1 - rho2))
-    humans = max(math.ceil(wished - 1e-9), math.floor(floor) + 1, 2)
+    humans = max(math.ceil(needed(wished, spent) - 1e-9), math.floor(needed(floor, spent)) + 1, 2)
     if not rho2 > 0 or humans >= alone:
         return plain
-    simulated = math.ceil(humans * (exact - humans) / (humans - floor) - 1e-9)
+    count = float(counting(humans, spent))
+    simulated = math.ceil(humans * (exact - count) / (count - floor) - 1e-9)
     cost = cost_human * humans + cost_simulated * (humans + simulated)
     return Mixture(humans, simulated, cost, alone, plain.cost) if cost < plain.cost else plain
 

@@ -40,6 +40,7 @@ from simbench.stats._arrays import Floats, Ints, ratio
 from simbench.stats.rectified import Sample, newton_step
 from simbench.stats.regression.basis import orthonormal_basis
 from simbench.stats.regression.glm import FAMILIES, fit_glm
+from simbench.stats.regression.result import Fit
 from simbench.stats.stepping import ordered_step
 
 __all__ = ["CrossFitted", "Evidence", "Rows", "crossfit_contrast", "crossfit_glm", "crossfit_ordered", "tuned"]
@@ -103,6 +104,9 @@ class CrossFitted:
         n: units with human answers in it.
         n_unlabelled: units without.
         reason: why nothing could be computed, or why the simulation could add nothing; empty elsewhere.
+        informed: (p,) human standard errors by the inverse information, where the mean settles the variance (logit,
+            ordered logit; no weights, no clusters); None elsewhere.
+        spent: coefficients that were fitted, thresholds included.
     """
 
     names: tuple[str, ...]
@@ -120,6 +124,8 @@ class CrossFitted:
     n: int
     n_unlabelled: int
     reason: str = ""
+    informed: Floats | None = None
+    spent: int = 0
 
     @property
     def width_ratio(self) -> Floats:
@@ -153,6 +159,8 @@ class _Estimated:
     n: int
     n_unlabelled: int
     reason: str = ""
+    informed: Floats | None = None
+    spent: int = 0
 
 
 def crossfit_glm(
@@ -246,6 +254,8 @@ def crossfit_ordered(
         controls=(_first(found.controls[0], kept, scale), _first(found.controls[1], kept, scale)),
         simulated=found.simulated[:kept],
         free=found.free - (start.size - kept),
+        informed=_informed(fit, rows, kept),
+        spent=start.size,
     )
     return _combined(labels, found, level, power)
 
@@ -281,7 +291,15 @@ def _glm(family: str, evidence: Evidence, labels: tuple[str, ...], units: int = 
     def step(each: Rows) -> tuple[Floats, Floats]:
         return newton_step(kind, Sample(each.outcome, each.design), start, each.weights)
 
-    return _estimated(evidence, start, step, units)
+    found = _estimated(evidence, start, step, units)
+    settled = family == "logit" and not reason
+    return replace(found, informed=_informed(fit, rows, start.size) if settled else None, spent=start.size)
+
+
+def _informed(fit: Fit, rows: Rows, kept: int) -> Floats | None:
+    """Standard errors by the inverse information; None with weights or clusters, of which it knows nothing."""
+    plain = rows.weights is None and np.unique(rows.unit).size == rows.unit.size
+    return fit.standard_errors[0, :kept] if plain else None
 
 
 def _units(evidence: Evidence) -> int:
@@ -378,6 +396,8 @@ def _combined(
         n=found.n,
         n_unlabelled=found.n_unlabelled,
         reason=found.reason,
+        informed=found.informed,
+        spent=found.spent,
     )
 
 
