@@ -46,6 +46,19 @@ def test_differences_are_those_of_the_stored_resamples(runs: Runs) -> None:
         assert (row["ci_low"], row["ci_high"]) == pytest.approx((low, high))
 
 
+def test_runs_that_know_different_treatment_groups_are_of_one_study(tmp_path: Path) -> None:
+    """The paper's study: a pilot of one group makes seen against unseen a subgroup variable of that run alone."""
+    for groups in (1, None):
+        pilot = {"name": "random", "n": 20, "groups": groups}
+        settings = {"metric": ["js_distance"], "scoring": QUICK, "evaluate": "all", "report": False, "out": tmp_path}
+        simbench.run(experiment="framing", backend="resample", sampler=pilot, **settings)
+    runs = load_runs(str(tmp_path))
+    assert len({"treatment_group" in set(run.scores["subgroup"]) for run in runs}) == 2
+    standing = compare_runs(runs, load_plugins())
+    assert standing.differences["p"].notna().all()
+    assert not [note for note in standing.notes if "different studies" in note]
+
+
 def test_p_values_are_adjusted_over_the_whole_table(runs: Runs) -> None:
     table = compare_runs(runs, load_plugins()).differences.dropna(subset="p")
     assert table["p_holm"].to_numpy() == pytest.approx(multipletests(table["p"], method="holm")[1])

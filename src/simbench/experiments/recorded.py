@@ -23,7 +23,7 @@ from simbench.settings import NoConfig
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Recorded", "record", "verdicts"]
+__all__ = ["Recorded", "as_declared", "record", "verdicts"]
 
 SCHEMA = 1
 VERDICT = "coherent"
@@ -58,6 +58,13 @@ def record(experiment: Experiment[Any], people: People, design: Design, script: 
         "citation": experiment.citation,
         "license": experiment.license,
     }
+
+
+def as_declared(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A record without the variables that were worked out for one run's comparison."""
+    design = content["design"]
+    profile = [each for each in design["profile"] if not each.get("derived")]
+    return {**content, "design": {**design, "profile": profile}}
 
 
 def verdicts(experiment: Experiment[Any], design: Design, frames: Sequence[pd.DataFrame]) -> pd.DataFrame | None:

@@ -15,7 +15,7 @@ from simbench.design import Design, People
 from simbench.design.people import RAW
 from simbench.errors import ConfigError, PluginError, SimbenchError, StorageError
 from simbench.experiments.base import Experiment
-from simbench.experiments.recorded import Recorded, record, verdicts
+from simbench.experiments.recorded import Recorded, as_declared, record, verdicts
 from simbench.harness.baselines import baseline_answers
 from simbench.harness.comparisons import answered_alike, uniform
 from simbench.harness.config import Plan, ScoringPlan
@@ -90,12 +90,16 @@ def study_of(folder: RunFolder, registry: Registry) -> Experiment[Any] | None:
 def shared_study(folders: Sequence[RunFolder], registry: Registry) -> Experiment[Any]:
     """The one study of several runs; of a rule of coherence in Python, what any of the runs keeps of it.
 
+    Where only some runs have a variable that was worked out for them (which treatment groups the pilot knew), it is
+    the study as it was declared.
+
     ConfigError where the runs are of different studies, or one cannot be had.
     """
     import pandas as pd
 
+    unlike = _unlike(folders, DESIGN)
     found = []
-    for folder in folders:
+    for folder in unlike:
         study = study_of(folder, registry)
         if study is None:
             raise ConfigError(
@@ -103,19 +107,29 @@ def shared_study(folders: Sequence[RunFolder], registry: Registry) -> Experiment
             )
         found.append(study)
     first = found[0]
-    for folder, study in zip(folders, found, strict=True):
-        if study.design != first.design or study.coherence != first.coherence:
+    for folder, study in zip(unlike, found, strict=True):
+        if study.design.given != first.design.given or study.coherence != first.coherence:
             names = [name_of(each.manifest) for each in (folders[0], folder)]
             raise ConfigError(
                 f"these runs are of different studies, {names[0]} ({folders[0].run_id}) and {names[1]} "
                 f"({folder.run_id}){': design or rule differ' if names[0] == names[1] else ''}. Compare runs of one "
                 "study, or give --different-humans to see them side by side, without paired tests"
             )
-    tables = [table for folder in folders if (table := _table(folder)) is not None]
-    content = _content(folders[0])
-    if content is None or not tables:
+    tables = [table for folder in _unlike(folders, VERDICTS) if (table := _table(folder)) is not None]
+    alike, content = all(study.design == first.design for study in found), _content(folders[0])
+    if content is None or (alike and not tables):
         return first
-    return _recorded(folders[0] / DESIGN, content, pd.concat(tables, ignore_index=True))
+    kept = content if alike else as_declared(content)
+    return _recorded(folders[0] / DESIGN, kept, pd.concat(tables, ignore_index=True) if tables else None)
+
+
+def _unlike(folders: Sequence[RunFolder], name: str) -> list[RunFolder]:
+    """The first folder with each content of a product; all that keep no digest of it."""
+    found: dict[str, RunFolder] = {}
+    for folder in folders:
+        known = folder.manifest.get("products", {}).get(name)
+        found.setdefault(known["sha256"] if known else str(folder.path), folder)
+    return list(found.values())
 
 
 def pilots_study_of(folder: RunFolder) -> Experiment[Any] | None:

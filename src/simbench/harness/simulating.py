@@ -19,7 +19,7 @@ from simbench.arrays import Floats
 from simbench.backends.base import Backend, Estimate, Model, Progress, Workspace
 from simbench.design import PARTICIPANT, People
 from simbench.errors import ConfigError, ModelError, closest
-from simbench.experiments.recorded import Recorded
+from simbench.experiments.recorded import Recorded, as_declared
 from simbench.files import digest, file_digest, storage, write_whole
 from simbench.harness.cache import ResponseCache
 from simbench.harness.config import RunSettings, typed
@@ -159,7 +159,7 @@ def prepare_simulation(
         raise ConfigError(f"{run.folder.path}: expected a run that is done; found {manifest.get('status') or 'none'}")
     _refuse_impossible(wanted)
     record, changed = overlaid(_record(run), wanted.overlay or {})
-    record["design"]["profile"] = [each for each in record["design"]["profile"] if not each.get("derived")]
+    record = as_declared(record)
     study = Recorded(record)
     settings = typed(RunSettings, _known_settings(manifest["config"]), "")
     script = study.script(style_without(settings.interview, settings.ask_without))
