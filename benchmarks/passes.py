@@ -1,4 +1,4 @@
-"""How many passes should LoRA make where nobody chooses? Fixed numbers, and the choice inside the pilot, on real people.
+"""How many passes should LoRA make where nobody chooses? Fixed numbers, and the choice inside the pilot.
 
     python benchmarks/passes.py crop_insurance job_training --epochs 3 6 9     # minutes to hours each
     python benchmarks/passes.py crop_insurance --epochs 0                      # chosen and calibrated in the pilot

@@ -93,7 +93,7 @@ def test_an_adapter_is_reused_and_gives_the_same_answers(
     model = first.adapt(study(8), workspace)
     interviews = [t.interview for t in study(6, seed=1)]
     other = Workspace(tmp_path / "other", 0, Silent())
-    second = backend(tiny, adapter=str(workspace.folder / "adapter"))
+    second = backend(tiny, adapt="none", adapter=str(workspace.folder / "adapter"))
     second.check(study(8), interviews)
     reused = second.adapt(study(8), other)
     assert reused.sha256 == model.sha256
@@ -102,6 +102,29 @@ def test_an_adapter_is_reused_and_gives_the_same_answers(
         for local, m, w in ((first, model, workspace), (second, reused, other))
     ]
     assert answers[0] == answers[1]
+
+
+def test_finetuning_goes_on_from_an_adapter_whose_shape_holds(
+    tiny: Path, study: Study, workspace: Workspace, tmp_path: Path
+) -> None:
+    """Hardly trained, it answers as the adapter does; trained on people who answer alike, it forgets others."""
+    folder, others = workspace.folder / "adapter", study(6, seed=1)
+    first = backend(tiny, epochs=6, learning_rate=0.01, rank=4, targets="q_proj,v_proj")
+    known = first.adapt(study(12), workspace)
+    pilot = [replace(t, answers={"harm": 5, "fear": 2, "act": 1}) for t in study(8)]
+    told = [{a.key: a.probabilities for a in first.score(known, others, workspace)}]
+    for name, rate, epochs in (("hardly", 1e-8, 1), ("much", 0.01, 40)):
+        local = backend(tiny, adapter=str(folder), learning_rate=rate, epochs=epochs, rank=16)
+        lent = Workspace(tmp_path / name, 0, Silent())
+        model = local.adapt(pilot, lent)
+        recipe = model.parameters["recipe"]
+        assert (recipe["rank"], recipe["targets"], recipe["start"]) == (4, "q_proj,v_proj", known.sha256)
+        assert model.sha256 != known.sha256
+        assert model.adapter == "adapter"
+        told.append({a.key: a.probabilities for a in local.score(model, others, lent)})
+    start, hardly, much = (np.array([p["act"] for p in each.values()]) for each in told)
+    np.testing.assert_allclose(start, hardly, atol=1e-4)
+    assert np.abs(start - much).max() > 0.01
 
 
 def test_free_text_is_parsed_and_its_draws_do_not_depend_on_company(

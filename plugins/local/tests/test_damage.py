@@ -73,7 +73,8 @@ def test_a_changed_adapter_does_not_answer(
     model = local.adapt(people[:4], workspace)
     file = workspace.folder / "adapter" / name
     if not own:
-        local, workspace = backend(tiny, adapter=str(file.parent)), Workspace(tmp_path / "other", 0, Silent())
+        local = backend(tiny, adapt="none", adapter=str(file.parent))
+        workspace = Workspace(tmp_path / "other", 0, Silent())
         model = local.adapt(people[:4], workspace)
     before = file.read_bytes()
     assert len(answers(local, model, people[4:], workspace)) == 2
@@ -86,26 +87,30 @@ def test_a_changed_adapter_does_not_answer(
         answers(local, model, people[4:], workspace)
 
 
+@pytest.mark.parametrize("adapt", ["none", "finetune"])
 @pytest.mark.parametrize("content", ["", "[]", "null", '{"r": "x"}', '{"peft_type": "LORA", "r": 0, "nope": 1}'])
 def test_a_broken_adapter_configuration_is_refused(
-    tiny: Path, study: Study, workspace: Workspace, tmp_path: Path, content: str
+    tiny: Path, study: Study, workspace: Workspace, tmp_path: Path, content: str, adapt: str
 ) -> None:
     backend(tiny).adapt(study(4), workspace)
     (workspace.folder / "adapter" / "adapter_config.json").write_text(content)
-    local = backend(tiny, adapter=str(workspace.folder / "adapter"))
+    local = backend(tiny, adapt=adapt, adapter=str(workspace.folder / "adapter"))
     other = Workspace(tmp_path / "other", 0, Silent())
     with pytest.raises(ModelError, match=r"adapter .* damaged") as told:
         answers(local, local.adapt(study(4), other), study(2), other)
     assert "\n" not in str(told.value)
 
 
-def test_half_an_adapter_is_refused(tiny: Path, study: Study, workspace: Workspace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("adapt", ["none", "finetune"])
+def test_half_an_adapter_is_refused(
+    tiny: Path, study: Study, workspace: Workspace, tmp_path: Path, adapt: str
+) -> None:
     from safetensors.torch import load_file, save_file
 
     backend(tiny).adapt(study(4), workspace)
     file = workspace.folder / "adapter" / "adapter_model.safetensors"
     save_file({name: w for name, w in load_file(file).items() if "layers.1" not in name}, file)
-    local = backend(tiny, adapter=str(file.parent))
+    local = backend(tiny, adapt=adapt, adapter=str(file.parent))
     other = Workspace(tmp_path / "other", 0, Silent())
     with pytest.raises(ModelError, match="missing adapter keys"):
         answers(local, local.adapt(study(4), other), study(2), other)

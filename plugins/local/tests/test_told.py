@@ -131,7 +131,7 @@ def test_work_counts_examples_and_what_cannot_be_shared(tiny: Path, study: Study
 def test_a_pass_is_timed_on_every_kind_of_loaded_model(tiny: Path, dtype: str, learning: bool) -> None:
     loaded = load(resolve(str(tiny)), place("cpu", dtype), learning=learning)
     if learning:
-        loaded.model = training._with_lora(loaded, training.recipe_for(8, LocalConfig(rank=2)), 0)
+        loaded.model = training.with_lora(loaded, training.recipe_for(8, LocalConfig(rank=2)), 0)
     assert pass_time(loaded, 64) > 0
 
 

@@ -243,6 +243,13 @@ class Backend(Part[C]):
             return f"backend {self.name!r} does not say how likely it finds an answer"
         return ""
 
+    def learned_before(self) -> Sequence[Mapping[str, Any]]:
+        """Studies that what this backend starts from has learned from, as ``simbench pretrain`` wrote them down.
+
+        A run that evaluates one of them is refused. The default starts from nothing that has. Quick and free.
+        """
+        return ()
+
     def record(self) -> Mapping[str, Any]:
         """What the manifest should hold of how this backend worked (device, sent parameters, ...)."""
         return {}

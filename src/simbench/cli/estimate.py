@@ -21,7 +21,7 @@ from simbench.plugin.manager import load_plugins
 
 __all__ = ["main"]
 
-OTHERS = {"infer": "simbench.cli.infer", "simulate": "simbench.cli.simulate"}
+OTHERS = {name: f"simbench.cli.{name}" for name in ("infer", "simulate", "pretrain")}
 
 
 def main(words: Sequence[str]) -> int:
@@ -34,7 +34,10 @@ def main(words: Sequence[str]) -> int:
     if any(word in ("-m", "--multirun") for word in words):
         raise ConfigError("estimate takes the words of one run, not of a sweep")
     if any(word in ("-h", "--help") for word in words):
-        print("usage: simbench estimate key=value ... | infer key=value ... | simulate RUN key=value ...")
+        print(
+            "usage: simbench estimate key=value ... | infer key=value ... | simulate RUN key=value ... | "
+            "pretrain --leave-out NAME ..."
+        )
         return 0
     config: Mapping[str, Any] = compose(list(words))
     ready = prepare(assemble(config, load_plugins()))

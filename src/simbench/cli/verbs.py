@@ -21,6 +21,7 @@ VERBS = {
     "score": ("simbench.cli.score", "finished runs asked for other figures, from their folders alone"),
     "infer": ("simbench.cli.infer", "valid estimates from all people and a simulation of them"),
     "simulate": ("simbench.cli.simulate", "a finished run's model answers for new people or under new conditions"),
+    "pretrain": ("simbench.cli.pretrain", "an adapter that has learned from people of other studies, to start from"),
     "plan": ("simbench.cli.plan", "how many humans and simulated people a precision takes, and what they cost"),
     "plugins": ("simbench.cli.plugins", "list every experiment, sampler, backend and metric"),
     "cache": ("simbench.cli.cache", "show, prune and merge the cache of paid answers"),

@@ -110,6 +110,13 @@ class Experiment(Part[C]):
         """
         return {"rule": "", "undefined": ""} if type(self).coherent is Experiment.coherent else None
 
+    def lacking(self) -> str:
+        """What of its data would first have to be downloaded; empty where nothing would, or where that is not known.
+
+        Quick, and asks no network.
+        """
+        return ""
+
     @property
     def sources(self) -> Sequence[Path]:
         """The files that the study was read from; every run keeps their digests."""

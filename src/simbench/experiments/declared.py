@@ -111,6 +111,11 @@ class DeclaredExperiment(Experiment[DeclaredConfig]):
         """The table under our names: missing values taken out, what is computed computed, numbers binned."""
         return self._prepared.frame.copy()
 
+    def lacking(self) -> str:
+        """The folder of published files that is not on this machine, where it would be downloaded."""
+        remote = self.declaration.data.remote
+        return "" if remote is None or self.config.data or remote.at_hand() else f"{remote.folder} from {remote.url}"
+
     @cached_property
     def _read(self) -> tuple[pd.DataFrame, tuple[Path, ...], list[str]]:
         """The table in shape, the files it is in, and notes."""

@@ -50,11 +50,20 @@ class Remote:
             place = user_path(environ[DATA], DATA) / self.folder
             if place.is_dir():
                 return self._checked(place, DATA)
+        self.download(self._cache)
+        return self._cache
+
+    def at_hand(self, environ: Mapping[str, str] | None = None) -> bool:
+        """Whether :meth:`find` would find the files without downloading any."""
+        environ = os.environ if environ is None else environ
+        named = bool(environ.get(DATA)) and (user_path(environ[DATA], DATA) / self.folder).is_dir()
+        return named or not self._lacking(self._cache)
+
+    @property
+    def _cache(self) -> Path:
         from platformdirs import user_cache_path
 
-        cache = user_cache_path("simbench", appauthor=False) / "data" / self.folder / self._version
-        self.download(cache)
-        return cache
+        return user_cache_path("simbench", appauthor=False) / "data" / self.folder / self._version
 
     @property
     def _version(self) -> str:

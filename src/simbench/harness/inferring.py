@@ -26,6 +26,7 @@ from simbench.harness.config import Plan
 from simbench.harness.estimands import Material, Told, estimates
 from simbench.harness.kept import kept_study
 from simbench.harness.pilot import asking_script, refuse_bins_alone, training_script
+from simbench.harness.pretraining import refuse_known
 from simbench.harness.profiles import read_profiles, treatments, under
 from simbench.harness.provenance import environment, interviews_digest
 from simbench.harness.run import Prepared, adapt, everybody, respond, slug, with_given
@@ -196,6 +197,7 @@ def cost_of(inference: Inference) -> Estimate:
 def carry_out(inference: Inference, progress: Progress) -> Inferred:
     """Every fold that is not on disk yet, then the estimates."""
     plan, folder = inference.plan, inference.folder
+    refuse_known(plan.backend, plan.experiment)
     for fold in inference.folds:
         backend = type(plan.backend)(plan.backend.config)
         backend.check(fold.ready.transcripts, fold.ready.interviews)

@@ -24,6 +24,7 @@ from simbench.harness.damage import accept_loss, answered, damage
 from simbench.harness.kept import DESIGN, GIVEN, keep_verdicts, kept_study
 from simbench.harness.likelihood import LIKELIHOODS, Likelihoods, kept_likelihoods, look_up
 from simbench.harness.pilot import asking_script, draw_pilot, evaluated, training_script
+from simbench.harness.pretraining import refuse_known
 from simbench.harness.provenance import environment, interviews_digest
 from simbench.harness.responses import AGAIN, JOURNAL, ask, outcome_counts, response_frame, usage_totals, valid_mass
 from simbench.harness.sampled import sample_words, sampled
@@ -144,6 +145,7 @@ def run(plan: Plan, progress: Progress, begun: Callable[[RunFolder], None] | Non
 def refuse(ready: Prepared) -> None:
     """Raise for what cannot work, before the run has a folder: regressions of the study, settings of the backend."""
     refuse_unfit(ready.humans)
+    refuse_known(ready.plan.backend, ready.plan.experiment)
     with blamed("backend", ready.plan.backend, "check"):
         ready.plan.backend.check(ready.transcripts, ready.interviews)
 
@@ -303,6 +305,7 @@ def facts(ready: Prepared, study: Mapping[str, Any]) -> dict[str, Any]:
             "synthetic": plan.experiment.synthetic,
             "sha256": ready.humans.digest,
             "evaluated_sha256": ready.asked.digest,
+            "pilot_sha256": ready.pilot.digest,
             "n": len(ready.humans),
             "n_pilot": len(ready.pilot),
             "n_transcripts": len(ready.transcripts),

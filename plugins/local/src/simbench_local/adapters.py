@@ -14,10 +14,11 @@ from simbench_local.gguf import file_sha256
 from simbench_local.reading import reading
 from simbench_local.store import Source
 
-__all__ = ["adapter_digest", "adapter_files", "check_base", "check_files", "in_order", "write_card"]
+__all__ = ["adapter_digest", "adapter_files", "check_base", "check_files", "in_order", "learned_from", "write_card"]
 
 WEIGHTS = "adapter_model.safetensors"
 SETTINGS = "adapter_config.json"
+PRETRAINED = "manifest.json"
 
 CARD = """---
 library_name: peft
@@ -87,6 +88,16 @@ def check_base(folder: Path, source: Source) -> None:
         raise ModelError(
             f"the adapter {folder} was made for revision {revision} of {base}, and this is {source.revision}"
         )
+
+
+def learned_from(folder: Path) -> list[dict[str, Any]]:
+    """The studies that an adapter was pretrained on, as ``simbench pretrain`` wrote beside it; none elsewhere."""
+    path = folder / PRETRAINED
+    if not path.exists():
+        return []
+    with reading(f"{path}, which says what the adapter was learned from, is damaged"):
+        told = dict(json.loads(path.read_text()))
+        return [dict(each) for each in told["studies"]]
 
 
 def in_order(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from simbench_local.encode import Encoder
     from simbench_local.loading import Loaded, Placement
     from simbench_local.store import Source
+    from simbench_local.training import Recipe
 
 __all__ = ["Local"]
 
 ADAPTER = "adapter"
+FOLDS = "folds"
 SHOTS = "few_shot.json"
 
 
@@ -53,7 +56,7 @@ class Local(Backend[LocalConfig]):
         check_name(self.config.model, self.config.revision or None)
         if self.config.adapter:
             self._own_adapter()
-        if pilot and self.config.adapt in ("head", "blend"):
+        if pilot and self.config.adapt in ("head", "blend", "blend_finetuned"):
             from simbench.backends.blend import check_offered
 
             check_offered(pilot, interviews, "backend.adapt=head or blend", "calibrate or finetune")
@@ -89,16 +92,16 @@ class Local(Backend[LocalConfig]):
         source = self._source(settings.model, settings.revision, workspace)
         how = settings.adapt if pilot else "none"
         parameters: dict[str, Any] = {"adapt": how, "revision": source.revision, "title": source.title}
-        adapter = None
+        adapter = start = None
         if settings.adapter:
             from simbench_local.adapters import check_base
 
-            path, files = self._own_adapter()
-            check_base(path, source)
-            adapter, parameters["adapter_files"] = str(path), files
-        if how == "finetune" and adapter is None:
+            start, files = self._own_adapter()
+            check_base(start, source)
+            adapter, parameters["adapter_files"] = str(start), files
+        if how in ("finetune", "blend_finetuned"):
             adapter = ADAPTER
-            parameters |= self._finetune(source, pilot, workspace)
+            parameters |= self._finetune(source, start, pilot, workspace)
         elif how == "calibrate":
             parameters["calibration"] = self._calibrate(source, adapter, pilot, workspace)
         elif how in ("head", "blend"):
@@ -153,6 +156,12 @@ class Local(Backend[LocalConfig]):
             from simbench_local.estimate import forecast
 
             return forecast(self.config, pilot, interviews)
+
+    def learned_before(self) -> Sequence[Mapping[str, Any]]:
+        """What stands beside the adapter that ``backend.adapter`` names."""
+        from simbench_local.adapters import learned_from
+
+        return learned_from(self._own_adapter()[0]) if self.config.adapter else ()
 
     def record(self) -> Mapping[str, Any]:
         """Device, number format and versions, once a model was loaded."""
@@ -218,33 +227,75 @@ class Local(Backend[LocalConfig]):
         check_files(path, model)
         return path
 
-    def _finetune(self, source: Source, pilot: Sequence[Transcript], workspace: Workspace) -> dict[str, Any]:
-        from simbench_local.adapters import adapter_files, write_card
+    def _finetune(
+        self, source: Source, start: Path | None, pilot: Sequence[Transcript], workspace: Workspace
+    ) -> dict[str, Any]:
+        from simbench_local.adapters import PRETRAINED, adapter_files, write_card
         from simbench_local.answering import check_lengths
         from simbench_local.encode import Encoder
         from simbench_local.loading import check_targets
         from simbench_local.scoring import Request
         from simbench_local.training import recipe_for, summary, train
 
-        folder = workspace.folder / ADAPTER
-        check_targets(source, self.config.target_names)
+        folder, recipe = workspace.folder / ADAPTER, recipe_for(len(pilot), self.config, start)
+        if start is None:
+            check_targets(source, self.config.target_names)
         loaded = self._load(source, None, workspace, learning=True)
-        recipe = recipe_for(len(pilot), self.config)
         encoder = Encoder(loaded.tokenizer)
         asked = [transcript.interview for transcript in pilot]
         check_lengths(loaded, encoder, [Request(tuple(encoder.interview(each)), each) for each in asked])
+        found: dict[str, Any] = {}
+        tuned = not self.config.epochs or self.config.adapt == "blend_finetuned"
+        if tuned:
+            self._announce(loaded, encoder, pilot, self._asked, workspace)
+            del loaded  # every training has a model of its own
+            recipe, found = self._tuned(source, recipe, start, pilot, workspace)
+            loaded = self._load(source, None, workspace, learning=True)
 
         def begin(epochs: int) -> None:
-            self._announce(loaded, encoder, pilot, self._asked, workspace, epochs)
+            if not tuned:
+                self._announce(loaded, encoder, pilot, self._asked, workspace, epochs)
 
-        log = train(loaded, pilot, recipe, workspace.seed, folder, workspace.progress, begin)
+        log = train(loaded, pilot, recipe, workspace.seed, folder, workspace.progress, begin, start)
         write_card(folder, source, log)
+        if start is not None and (start / PRETRAINED).exists():
+            shutil.copy(start / PRETRAINED, folder / PRETRAINED)
         workspace.progress.say(f"learned from {summary(log)}")
-        return {
-            "recipe": log["recipe"],
-            "learned_from": log["learned_from"],
-            "adapter_files": adapter_files(folder),
-        }
+        shutil.rmtree(workspace.folder / FOLDS, ignore_errors=True)
+        facts = {name: log[name] for name in ("recipe", "learned_from")}
+        return found | facts | {"adapter_files": adapter_files(folder)}
+
+    def _tuned(
+        self, source: Source, recipe: Recipe, start: Path | None, pilot: Sequence[Transcript], workspace: Workspace
+    ) -> tuple[Recipe, dict[str, Any]]:
+        """The recipe with its number of passes, and what a handle holds of how it was chosen and calibrated."""
+        from simbench_local import passes
+        from simbench_local.loading import load
+        from simbench_local.voices import OWN, pooled
+
+        pools, folds = self.config.adapt == "blend_finetuned", passes.deal(pilot, workspace.seed)
+        if folds is None:
+            workspace.progress.say(
+                f"a pilot of {len(pilot)} is too small to choose passes and to calibrate in it: {recipe.epochs} "
+                f"passes, as the model says it ({passes.TOO_SMALL})"
+            )
+            return recipe, pooled(pilot, {}, workspace) if pools else {}
+        recipe = replace(recipe, validation=0.0)
+        chosen = passes.choose(
+            lambda: load(source, self._place(), learning=True),
+            pilot,
+            folds,
+            recipe,
+            range(self.config.epochs or 1, recipe.epochs + 1),
+            replace(workspace, folder=workspace.folder / FOLDS),
+            start,
+            self.config.batch_size,
+        )
+        workspace.progress.say(chosen.in_words())
+        found = {"passes": chosen.facts(), "calibration": chosen.calibration()}
+        if pools:
+            found |= pooled(pilot, {OWN: chosen.forecasts}, workspace)
+        return replace(recipe, passes=chosen.passes), found
 
     def _learn(
         self, source: Source, adapter: str | None, pilot: Sequence[Transcript], workspace: Workspace, how: str

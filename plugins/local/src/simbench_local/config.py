@@ -10,12 +10,13 @@ from simbench.settings import one_of, setting
 
 __all__ = ["ADAPT", "LocalConfig"]
 
-ADAPT = ("finetune", "few_shot", "calibrate", "head", "blend", "none")
+ADAPT = ("finetune", "few_shot", "calibrate", "head", "blend", "blend_finetuned", "none")
+READS = ("calibrate", "head", "blend", "blend_finetuned")  # learn from the probabilities of options
 BOUNDS = {
     "shots": (1, 1000),
     "rank": (1, 1024),
     "alpha": (0, 65536),
-    "epochs": (1, 1000),
+    "epochs": (0, 1000),
     "learning_rate": (1e-8, 1),
     "train_batch": (1, 4096),
     "validation_from": (0, 10**9),
@@ -37,15 +38,17 @@ class LocalConfig:
     )
     revision: str = setting("", "branch, tag or commit of a Hugging Face id (empty: main, pinned when run)")
     adapt: str = setting("finetune", f"how the pilot is learned from: {', '.join(ADAPT)}")
-    adapter: str = setting("", "folder of a LoRA adapter to start from; with adapt=finetune it is used as it is")
+    adapter: str = setting("", "folder of a LoRA adapter to start from: finetune trains it on, none uses it as it is")
     decoding: str = setting("choice", "choice (exact option probabilities) or generate (free text, parsed)")
     temperature: float = setting(1.0, "of the options' probabilities; 0 takes the likeliest")
     shots: int = setting(8, "examples in a few-shot prompt, of the participant's own condition first")
-    rank: int = setting(16, "LoRA rank")
+    rank: int = setting(16, "LoRA rank (with backend.adapter: the adapter's own, as alpha, dropout and targets)")
     alpha: int = setting(0, "LoRA scale (0: twice the rank)")
     dropout: float = setting(0.0, "LoRA dropout")
     targets: str = setting("all-linear", "layers that get LoRA weights: all-linear, or names with commas")
-    epochs: int = setting(9, "passes over the pilot")
+    epochs: int = setting(
+        9, "passes over the pilot (0: chosen in it by cross-validation, options calibrated out of fold; 3 to 4 times)"
+    )
     learning_rate: float = setting(1e-3, "highest learning rate of AdamW")
     schedule: str = setting("cosine", "of the learning rate after its rise: cosine, linear or constant")
     train_batch: int = setting(8, "transcripts per training step")
@@ -84,8 +87,10 @@ class LocalConfig:
         for name in ("dropout", "validation"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"backend.{name}: expected in [0, 1), found {getattr(self, name)}")
-        if self.decoding == "generate" and self.adapt in ("calibrate", "head", "blend"):
+        if self.decoding == "generate" and self.adapt in READS:
             raise ConfigError(f"backend.adapt={self.adapt} needs backend.decoding=choice")
+        if self.decoding == "generate" and self.adapt == "finetune" and not self.epochs:
+            raise ConfigError("backend.epochs=0 calibrates the options and needs backend.decoding=choice")
 
     @property
     def target_names(self) -> tuple[str, ...]:

@@ -14,9 +14,10 @@ from simbench_local.answering import Before
 from simbench_local.config import LocalConfig
 from simbench_local.encode import Encoder, common_prefix
 from simbench_local.loading import Loaded, Placement, load_tokenizer, outline, place
+from simbench_local.passes import FOLDS, deal
 from simbench_local.shots import Shots
 from simbench_local.store import Source, already_here
-from simbench_local.training import precision, recipe_for
+from simbench_local.training import LONGEST, precision
 
 __all__ = ["Work", "ahead", "forecast", "pass_time"]
 
@@ -27,6 +28,7 @@ TIMED, GUESSED = (0.8, 1.6), (0.9, 2.9)
 SAMPLE = 6  # people per group whose tokens are counted
 TOKENS = (64, 512)  # in the timed passes
 PATIENCE = 1.0  # seconds that the first of them may take if there is to be a second
+TRAINS, READS = ("finetune", "blend_finetuned"), ("calibrate", "head", "blend")
 LONG = 60.0  # seconds from which on a run is announced
 
 Span = tuple[float, float]
@@ -37,6 +39,9 @@ class Work:
     """Tokens that go through the model (what a condition shares counts once), and tokens answered.
 
     ``looked_up``: real answers are looked up rather than questions answered; ``choice``: they can be, afterwards.
+    ``folds``: in so many people are left out, to choose the number of passes or to calibrate. ``epochs`` are then the
+    most passes over everybody that it takes with the final training, ``watched`` the tokens of those left out, and
+    ``spared`` what of ``learned`` falls away where one pass is chosen.
     """
 
     how: str
@@ -48,6 +53,9 @@ class Work:
     said: int
     choice: bool = True
     looked_up: bool = False
+    folds: int = 0
+    watched: int = 0
+    spared: int = 0
 
     @classmethod
     def of(
@@ -61,25 +69,42 @@ class Work:
         shared: bool = True,
     ) -> Work:
         """Count them. ``epochs``: those still ahead. ``shared``: whether the model can look at a shared prefix."""
-        how = settings.adapt if pilot and not (settings.adapter and settings.adapt == "finetune") else "none"
-        recipe = recipe_for(len(pilot), settings)
-        passes = {
-            "finetune": recipe.epochs if epochs is None else epochs,
-            **dict.fromkeys(("calibrate", "head", "blend"), 1),
-        }.get(how, 0)
-        batch = {"finetune": recipe.batch_size}.get(how, len(pilot)) if shared else 1
-        learned = passes * _tokens(encoder, [t.interview for t in pilot], batch)
+        how = settings.adapt if pilot else "none"
+        people, planned = [t.interview for t in pilot], settings.epochs or LONGEST
+        once = _tokens(encoder, people, (settings.train_batch if how in TRAINS else len(pilot)) if shared else 1)
+        folds = watched = spared = 0
+        if how in TRAINS and (not settings.epochs or how == "blend_finetuned") and deal(pilot, 0) is not None:
+            folds = FOLDS
+            watched = (1 if settings.epochs else planned) * _tokens(encoder, people, len(pilot) if shared else 1)
+            spared = 0 if settings.epochs else (planned - 1) * once
+        passes = 1 if how in READS else 0
+        if how in TRAINS:  # each of the folds is left out once, then nobody
+            passes = planned * max(folds, 1) if epochs is None else epochs
+        learned = passes * once
         together = shared and settings.decoding == "choice"
         asked = _tokens(encoder, interviews, len(interviews) if together else 1, before)
         if not shared and interviews:  # one pass per option
             asked *= sum(len(item.values) for item in interviews[0].items)
         said = sum(_answer_tokens(encoder, each) for each in interviews)
         choice = settings.decoding == "choice"
-        return cls(how, len(pilot), passes, learned, len(interviews), asked, said, choice)
+        return cls(
+            how,
+            len(pilot),
+            passes,
+            learned,
+            len(interviews),
+            asked,
+            said,
+            choice,
+            folds=folds,
+            watched=watched,
+            spared=spared,
+        )
 
     def seconds(self, per_token: float, ends: Span) -> tuple[Span, Span]:
         """Ranges for learning and for answering, where a plain pass takes ``per_token`` seconds per token."""
-        learning = per_token * self.learned * (LEARNING if self.how == "finetune" else ANSWERING)
+        learning = per_token * (self.learned * (LEARNING if self.how in TRAINS else ANSWERING))
+        learning += per_token * self.watched * ANSWERING
         answering = per_token * self.asked * ANSWERING
         return (learning * ends[0], learning * ends[1]), (answering * ends[0], answering * ends[1])
 
@@ -97,7 +122,7 @@ def forecast(settings: LocalConfig, pilot: Sequence[Transcript], interviews: Seq
     learning, answering = work.seconds(2 * weights / _rate(placement), GUESSED)
     return Estimate(
         source.title,
-        adaptation_tokens=(work.learned, work.learned),
+        adaptation_tokens=(work.learned + work.watched - work.spared, work.learned + work.watched),
         input_tokens=(work.asked, work.asked),
         output_tokens=(work.said, work.said),
         cost=(0.0, 0.0),
@@ -122,12 +147,15 @@ def ahead(loaded: Loaded, work: Work) -> list[str]:
         if time.perf_counter() - started > PATIENCE:
             break
     parts = []
-    if work.how == "finetune":
-        parts.append(f"learning from {work.people} transcripts, {work.epochs} passes, {_spoken(learning)}")
+    if work.how in TRAINS:
+        many = f"{work.epochs} passes"
+        many = f"at most {many} with {work.folds} folds to choose by" if work.folds else many
+        parts.append(f"learning from {work.people} transcripts, {many}, {_spoken(learning)}")
     elif work.epochs:
         parts.append(f"reading the pilot's {work.people} transcripts, {_spoken(learning)}")
     doing = "looking up the real answers of {} people" if work.looked_up else "answering {} interviews"
-    parts.append(f"{doing.format(work.interviews)}, {_spoken(answering)}")
+    if work.interviews:
+        parts.append(f"{doing.format(work.interviews)}, {_spoken(answering)}")
     where = f"{loaded.placement.device}, {loaded.placement.dtype}"
     return [
         f"about {_spoken(whole)} ahead on this machine ({where}): {'; '.join(parts)}",
@@ -139,8 +167,13 @@ def _sooner(work: Work, learning: Span, answering: Span) -> str:
     if work.looked_up:
         return "sooner without it: likelihood=false"
     ways = []
-    if learning[1] > answering[1] / 3 and work.how == "finetune":
-        ways += [f"backend.epochs={max(1, work.epochs // 3)} (now {work.epochs})"] if work.epochs > 1 else []
+    if learning[1] > answering[1] / 3 and work.how in TRAINS:
+        if work.folds:
+            ways += [f"backend.adapt=finetune backend.epochs={LONGEST} (a fixed number, chosen on other studies)"]
+        elif work.epochs > 1:
+            ways += [f"backend.epochs={max(1, work.epochs // 3)} (now {work.epochs})"]
+        if not work.interviews:
+            return f"sooner with: {', '.join([*ways, 'fewer people'])}"
         ways += [f"a smaller pilot, such as sampler.n={max(2, work.people // 2)}", "backend.adapt=calibrate"]
     if answering[1] > learning[1] / 3:
         ways.append("asking fewer people, such as evaluate=reserved reserve=0.1")
@@ -210,6 +243,6 @@ def _rate(placement: Placement) -> float:
 def _memory(weights: int, placement: Placement, adapting: str) -> float:
     """Gigabytes: the weights, and a batch's activations as measured for a small model."""
     size = 0.6 if placement.four_bit else {"fp32": 4, "bf16": 2}[placement.dtype]
-    if placement.device == "cpu" and adapting == "finetune":
+    if placement.device == "cpu" and adapting in TRAINS:
         size = 4
-    return (weights * size * 1.1 + (2.5e9 if adapting == "finetune" else 1e9)) / 1e9
+    return (weights * size * 1.1 + (2.5e9 if adapting in TRAINS else 1e9)) / 1e9

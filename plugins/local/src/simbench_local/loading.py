@@ -18,7 +18,17 @@ from simbench_local.attention import IMPLEMENTATION, register
 from simbench_local.reading import reading
 from simbench_local.store import Source
 
-__all__ = ["Loaded", "Placement", "check_targets", "load", "load_tokenizer", "outline", "place", "quiet_peft"]
+__all__ = [
+    "Loaded",
+    "Placement",
+    "check_targets",
+    "load",
+    "load_tokenizer",
+    "outline",
+    "place",
+    "quiet_peft",
+    "with_adapter",
+]
 
 CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 LOCAL = {"trust_remote_code": False, "local_files_only": True}
@@ -161,7 +171,7 @@ def load(source: Source, placement: Placement, adapter: Path | None = None, lear
     model = _weights(source, placement, fp32=adapter is not None or learning)
     tokenizer = load_tokenizer(source)
     if adapter is not None:
-        model = _with_adapter(model, adapter, source, merge=not placement.four_bit)
+        model = with_adapter(model, adapter, source, merge=not placement.four_bit)
     if not learning or placement.device != "cpu":
         _to_dtype(model, placement)
     model.eval()
@@ -282,13 +292,14 @@ def _shareable(model: Any) -> bool:
     return bool(plain and getattr(model, "_supports_attention_backend", False))
 
 
-def _with_adapter(model: Any, adapter: Path, source: Source, merge: bool) -> Any:
+def with_adapter(model: Any, adapter: Path, source: Source, merge: bool, learning: bool = False) -> Any:
+    """The model with an adapter's weights: beside its own, which ``learning`` may change, or merged into them."""
     from peft import PeftModel
 
     with reading(f"the adapter {adapter} does not fit {source.name}, or is damaged"), quiet_peft():
         for fault in ("Found missing adapter keys", "Model with `tie_word_embeddings=True`"):
             warnings.filterwarnings("error", message=fault)  # half an adapter, or one that merging would spoil
-        adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
+        adapted = PeftModel.from_pretrained(model, str(adapter), is_trainable=learning, local_files_only=True)
         return adapted.merge_and_unload() if merge else adapted
 
 

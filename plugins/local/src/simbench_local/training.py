@@ -18,18 +18,20 @@ import torch
 from simbench.backends.base import Progress
 from simbench.errors import ModelError
 from simbench.interview import Transcript
-from simbench_local.adapters import adapter_files, in_order
+from simbench_local.adapters import adapter_digest, adapter_files, in_order
 from simbench_local.batches import halving, is_out_of_memory
 from simbench_local.checkpoints import read_state, write_state, writing
 from simbench_local.encode import Encoder
-from simbench_local.loading import Loaded, quiet_peft
+from simbench_local.loading import Loaded
+from simbench_local.lora import devices, shape_of, with_lora
 from simbench_local.packing import Example, examples, packed_loss, padded_loss
 from simbench_local.reading import reading
 
-__all__ = ["Recipe", "precision", "recipe_for", "train"]
+__all__ = ["LONGEST", "Recipe", "precision", "recipe_for", "summary", "train"]
 
 LOG = "training_log.json"
 BETAS = (0.9, 0.95)  # the large gradients of the first steps must not rule the few that follow
+LONGEST = 9  # passes of the training paths that a number of passes is chosen from
 WARMUP = 0.1  # share of the steps over which the learning rate rises
 
 
@@ -48,22 +50,28 @@ class Recipe:
     loss: str
     validation: float
     patience: int
+    passes: int | None = None  # after which training stops, where that is before the schedule's end
+    start: str = ""  # digest of the adapter that is trained on; empty: weights drawn from the seed
 
 
-def recipe_for(people: int, settings: Any) -> Recipe:
-    """The settings as they hold for a pilot of this size."""
+def recipe_for(people: int, settings: Any, start: Path | None = None) -> Recipe:
+    """The settings as they hold for a pilot of this size; ``start``, an adapter, has its own rank and targets."""
+    new = {
+        "rank": settings.rank,
+        "alpha": settings.alpha or 2 * settings.rank,
+        "dropout": settings.dropout,
+        "targets": settings.targets,
+    }
     return Recipe(
-        epochs=settings.epochs,
+        epochs=settings.epochs or LONGEST,
         learning_rate=settings.learning_rate,
         batch_size=settings.train_batch,
-        rank=settings.rank,
-        alpha=settings.alpha or 2 * settings.rank,
-        dropout=settings.dropout,
-        targets=settings.targets,
         schedule=settings.schedule,
         loss=settings.loss,
-        validation=settings.validation if people >= settings.validation_from else 0.0,
+        validation=settings.validation if settings.epochs and people >= settings.validation_from else 0.0,
         patience=settings.patience,
+        start=adapter_digest(adapter_files(start)) if start else "",
+        **(shape_of(start) if start else new),
     )
 
 
@@ -75,24 +83,28 @@ def train(
     folder: Path,
     progress: Progress,
     begin: Callable[[int], None] = lambda _: None,
+    start: Path | None = None,
+    look: Callable[[Loaded, int], Any] | None = None,
 ) -> dict[str, Any]:
     """Train an adapter into ``folder`` and return its log. Goes on from the last finished epoch.
 
     ``folder`` must belong to this (model, pilot, recipe, seed) alone. ``begin`` is told how many epochs are ahead.
+    ``start`` is an adapter whose weights are trained on. What ``look`` says of the model after a pass is kept in the
+    log as that pass's ``seen``, and must be JSON.
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(loaded, pilot, recipe, seed, folder)
+    run = _Run(loaded, pilot, recipe, seed, folder, start, look)
     finished = run.finished()
     for note in run.notes:
         progress.say(note)
     if finished is not None:
         return finished
     if run.epoch:
-        progress.say(f"training goes on after epoch {run.epoch} of {recipe.epochs}")
-    begin(recipe.epochs - run.epoch)
-    with progress.task("training", (recipe.epochs - run.epoch) * len(run.learners), "transcripts") as task:
-        while run.epoch < recipe.epochs and not run.stopped:
+        progress.say(f"training goes on after epoch {run.epoch} of {run.last}")
+    begin(run.last - run.epoch)
+    with progress.task("training", (run.last - run.epoch) * len(run.learners), "transcripts") as task:
+        while run.epoch < run.last and not run.stopped:
             for batch, loss in run.steps():
                 task.advance(len(batch))
                 task.note(f"epoch {run.epoch + 1}, loss {loss:.3f}")
@@ -104,8 +116,18 @@ def train(
 class _Run:
     """The state of one training: model, optimiser, and what is in the log."""
 
-    def __init__(self, loaded: Loaded, pilot: Sequence[Transcript], recipe: Recipe, seed: int, folder: Path) -> None:
-        self.loaded, self.recipe, self.seed, self.folder = loaded, recipe, seed, folder
+    def __init__(
+        self,
+        loaded: Loaded,
+        pilot: Sequence[Transcript],
+        recipe: Recipe,
+        seed: int,
+        folder: Path,
+        start: Path | None = None,
+        look: Callable[[Loaded, int], Any] | None = None,
+    ) -> None:
+        self.loaded, self.recipe, self.seed, self.folder, self.look = loaded, recipe, seed, folder, look
+        self.last = recipe.passes or recipe.epochs
         self.prefixes, made = examples(Encoder(loaded.tokenizer), pilot, recipe.loss)
         held = _held_out(made, recipe.validation, seed)
         self.learners = [example for i, example in enumerate(made) if i not in held]
@@ -114,7 +136,7 @@ class _Run:
         self.at_once = recipe.batch_size
         self.log: dict[str, Any] = {"recipe": asdict(recipe), "seed": seed, "epochs": []}
         self.log |= {"learned_from": len(self.learners), "watched": len(self.watched)}
-        loaded.model = _with_lora(loaded, recipe, seed)
+        loaded.model = with_lora(loaded, recipe, seed, start)
         self.weights = {n: p for n, p in loaded.model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(list(self.weights.values()), lr=0.0, betas=BETAS, weight_decay=0.0)
         self.best: dict[str, torch.Tensor] | None = None
@@ -134,7 +156,7 @@ class _Run:
         model = self.loaded.model.train()
         batches = self._batches()
         self.started, self.sums = time.monotonic(), [0.0, 0.0]
-        with torch.random.fork_rng(devices=_devices(self.loaded)):
+        with torch.random.fork_rng(devices=devices(self.loaded)):
             torch.manual_seed(self._draw_seed(self.epoch))
             for step, batch in enumerate(batches):
                 self._set_rate((self.epoch + step / len(batches)) / self.recipe.epochs)
@@ -182,6 +204,9 @@ class _Run:
             entry["watched_loss"] = self._watched_loss()
             if all(entry["watched_loss"] < old["watched_loss"] for old in self.log["epochs"]):
                 self.best = {n: p.detach().clone() for n, p in self.weights.items()}
+        if self.look is not None:
+            with precision(self.loaded):
+                entry["seen"] = self.look(self.loaded, self.epoch + 1)
         self.log["epochs"].append(entry)
         self.epoch += 1
         self._save()
@@ -298,40 +323,11 @@ class _Run:
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def _with_lora(loaded: Loaded, recipe: Recipe, seed: int) -> Any:
-    from peft import LoraConfig, get_peft_model
-
-    names = [name.strip() for name in recipe.targets.split(",")]
-    targets = "all-linear" if names == ["all-linear"] else names
-    config = LoraConfig(
-        r=recipe.rank,
-        lora_alpha=recipe.alpha,
-        lora_dropout=recipe.dropout,
-        target_modules=targets,
-        task_type="CAUSAL_LM",
-        revision=loaded.source.revision,
-    )
-    with torch.random.fork_rng(devices=_devices(loaded)), quiet_peft():
-        torch.manual_seed(int(np.random.default_rng([seed, 0]).integers(2**62)))
-        adapted = get_peft_model(loaded.model, config)
-    adapted.peft_config["default"].base_model_name_or_path = loaded.source.name
-    if loaded.placement.dtype == "bf16" and not loaded.placement.four_bit:
-        # what autocast would round at every step is rounded once
-        for name, module in adapted.named_modules():
-            if name.endswith("base_layer"):
-                module.weight.data = module.weight.data.to(torch.bfloat16)
-    return adapted
-
-
 def precision(loaded: Loaded) -> contextlib.AbstractContextManager[Any]:
     """Passes through a model that is learning, in the placement's number format."""
     if loaded.placement.dtype == "bf16":
         return torch.autocast(loaded.device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
-
-
-def _devices(loaded: Loaded) -> list[torch.device]:
-    return [loaded.device] if loaded.device.type == "cuda" else []
 
 
 def _decay(schedule: str, done: float) -> float:

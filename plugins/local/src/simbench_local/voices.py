@@ -11,7 +11,7 @@ import numpy as np
 
 from simbench.arrays import Floats
 from simbench.backends.base import Model, Workspace
-from simbench.backends.blend import TOO_SMALL, Blend, answers_of, pilot_folds
+from simbench.backends.blend import TOO_SMALL, Blend, Voices, answers_of, pilot_folds
 from simbench.backends.calibration import fit_item, out_of_fold, scaled
 from simbench.interview import Transcript
 from simbench_local.answering import Moment
@@ -21,9 +21,10 @@ from simbench_local.head import Codes, Head, candidates, fit_head
 from simbench_local.loading import Loaded
 from simbench_local.lookup import look_up
 
-__all__ = ["Voice", "learn", "voice_of"]
+__all__ = ["OWN", "Voice", "learn", "pooled", "voice_of"]
 
 HEAD = "head.safetensors"
+OWN = "own words"  # the model's own option probabilities, calibrated, as a member of a blend
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,15 @@ class Voice:
 def voice_of(model: Model, folder: Path) -> Voice:
     """The voice that a handle was made with; its files are in ``folder`` and must be what the handle says."""
     told = model.parameters
-    if told["adapt"] == "calibrate":
-        return Voice(lambda moment: _calibrated(told["calibration"], moment))
-    if told["adapt"] not in ("head", "blend"):
-        return Voice()
-    head = Head.load(folder / HEAD, told["head"]["sha256"])
-    if told["adapt"] == "head":
-        return Voice(lambda moment: np.log(_offered(moment, head.items, _headed(head, moment))), (head.layer,))
-    blend, own = Blend(told["blend"]), told.get("calibration")
-    return Voice(lambda moment: _blended(blend, head, own, moment), (head.layer,))
+    how, own = told["adapt"], told.get("calibration")
+    head = Head.load(folder / HEAD, told["head"]["sha256"]) if how in ("head", "blend") else None
+    watched = (head.layer,) if head else ()
+    if how in ("blend", "blend_finetuned"):
+        blend = Blend(told["blend"])
+        return Voice(lambda moment: _blended(blend, head, own, moment), watched)
+    if head:
+        return Voice(lambda moment: np.log(_offered(moment, head.items, _headed(head, moment))), watched)
+    return Voice(lambda moment: _calibrated(own, moment)) if own is not None else Voice()
 
 
 def learn(
@@ -74,12 +75,17 @@ def learn(
         return found
     voices = {"head": heads}
     if own:
-        told = told_by(pilot, said)
+        told = told_by(pilot, [one.logprobs for one in said])
         found["calibration"] = {name: fit_item(rows) for name, rows in told.items()}
-        voices["own words"] = [out_of_fold(told[item.name], item.values, folds) for item in items]
+        voices[OWN] = [out_of_fold(told[item.name], item.values, folds) for item in items]
+    return found | pooled(pilot, voices, workspace)
+
+
+def pooled(pilot: Sequence[Transcript], voices: Voices, workspace: Workspace) -> dict[str, Any]:
+    """A blend of the pilot's table and of voices that are out of fold, as a handle holds it."""
     blend = Blend.fit(pilot, voices, workspace)
     workspace.progress.say(blend.in_words())
-    return found | {"blend": dict(blend.known)}
+    return {"blend": dict(blend.known)}
 
 
 def _weak_points(loaded: Loaded, pilot: Sequence[Transcript], hidden: Floats, folds: Codes) -> Iterator[str]:
@@ -114,14 +120,16 @@ def _offered(moment: Moment, items: Mapping[str, Any], chances: Floats) -> Float
     return np.asarray(chances[[values.index(value) for value in moment.item.values]])
 
 
-def _blended(blend: Blend, head: Head, own: Mapping[str, Any] | None, moment: Moment) -> Floats:
-    voices = {"head": _headed(head, moment)[None]}
+def _blended(blend: Blend, head: Head | None, own: Mapping[str, Any] | None, moment: Moment) -> Floats:
+    items, voices = blend.known["items"], {}
+    if head is not None:
+        voices["head"] = _headed(head, moment)[None]
     if own is not None:
         scores = _calibrated(own, moment)
         chances = np.exp(scores - np.logaddexp.reduce(scores))
         by_value = dict(zip(moment.item.values, chances, strict=True))
-        values = head.items[moment.item.name]["values"]
-        voices["own words"] = np.array([[by_value.get(value, 0.0) for value in values]])
+        values = items[moment.item.name]["values"]
+        voices[OWN] = np.array([[by_value.get(value, 0.0) for value in values]])
     answers = {name: [value] for name, value in moment.answered.items()}
     table = blend.chances(moment.position, [moment.interview], answers, voices)[0]
-    return np.asarray(np.log(_offered(moment, head.items, table)))
+    return np.asarray(np.log(_offered(moment, items, table)))
