@@ -93,7 +93,7 @@ class ApiBackend(Backend[A]):
         return False
 
     def meet(self, workspace: Workspace) -> None:
-        """Ask the server what it is, once per run, or read what it said before."""
+        """Settle what the server is, once per run: by what is known, or by asking it."""
 
     def tokens_per_piece(self) -> tuple[float, float]:
         """Fewest and most tokens that the provider's own model makes of a piece (see :mod:`simbench_api.tokens`)."""
@@ -172,7 +172,7 @@ class ApiBackend(Backend[A]):
 
     def find_out(self, workspace: Workspace) -> None:
         """Meet a server, and probe an unknown model once per run, where the user allowed it."""
-        if self.meets() and not self._met:
+        if not self._met:
             self.meet(workspace)
             self._met = True
         if not self.config.probe or self._found_out:

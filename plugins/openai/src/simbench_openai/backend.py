@@ -104,6 +104,9 @@ class OpenAI(ApiBackend[OpenAIConfig]):
                 write_json(workspace.folder / MET, told)
             how, version = "as it says of itself", told["version"]
             self.server = SERVERS.get(str(told["server"]))
+        if self.server is None and not self.meets():  # one of OpenAI's models, or nothing may be asked
+            self._record["server"] = {"name": "openai", "how": "as nothing else is known", "version": None}
+            return
         if self.server is None:
             workspace.progress.say(
                 f"server: nobody knows what answers at {self.config.host}: nothing is assumed of it"
