@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 import urllib.request
@@ -37,6 +38,9 @@ from simbench_openai.backend import OpenAI, OpenAIConfig
 def space(folder: Path) -> Workspace:
     folder.mkdir(exist_ok=True)
     return Workspace(folder, 0, Silent())
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "serving.md"
 
 
 class Engine:
@@ -204,16 +208,16 @@ def test_numbers_that_do_not_fit_what_was_asked_are_no_answer(engine, tmp_path, 
     assert not answer.probabilities
 
 
-def merged(folder: Path, base: Path, to: Path) -> Path:
-    """As docs/serving.md says it: the adapter by plain PEFT, merged into its model."""
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
+def merged(adapter: Path, base: Path, to: Path) -> Path:
+    """What the page says: the adapter read by plain PEFT and merged into its model."""
+    block = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    names, paths = "base, adapter, merged = ", (str(base), str(adapter), str(to))
+    words = [f"{names}{paths!r}" if line.startswith(names) else line for line in block[1].splitlines()]
+    assert f"{names}{paths!r}" in words
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers in its old words
-        PeftModel.from_pretrained(model, folder).merge_and_unload().save_pretrained(to)
-    AutoTokenizer.from_pretrained(base).save_pretrained(to)
+        exec(compile("\n".join(words), str(PAGE), "exec"), {})  # noqa: S102 - our own page
     return to
 
 
@@ -233,6 +237,8 @@ def test_an_adapter_is_plain_peft_and_merged_it_answers_as_the_run_did(engine, t
     engine.model = AutoModelForCausalLM.from_pretrained(whole, dtype=torch.float32)
     with serving(engine) as url:
         close(asked(remote(url), interviews, space(tmp_path / "b")), here, rounding=1e-4)
+    again = Local(LocalConfig(model=str(whole), adapt="none", dtype="fp32"))
+    close(asked(again, interviews, space(tmp_path / "c")), here, rounding=1e-4)
 
 
 @pytest.mark.slow
