@@ -17,6 +17,7 @@ import pytest
 
 import simbench
 from simbench.errors import ConfigError, DataError
+from simbench.harness.estimands import COLUMNS, over_splits
 
 PLUGIN = '''
 import time
@@ -214,6 +215,63 @@ def test_killed_in_fold_3_of_5_goes_on_from_there(study: Path) -> None:
     assert set(adapted.values()) == {1}
     frames = [pd.read_parquet(next((study / out).glob("*/estimates.parquet"))) for out in ("whole", "broken")]
     pd.testing.assert_frame_equal(*frames)
+
+
+def test_several_splits_into_folds_are_several_inferences_put_together(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    once = simbench.infer("mini", backend="tabular", folds=2)
+    assert simbench.infer("mini", backend="tabular", folds=2, repeats=1).folder.path == once.folder.path
+    done = simbench.infer("mini", backend="tabular", folds=2, repeats=3)
+    assert "-infer2x3-" in done.folder.path.name
+    pilots = [
+        set(pd.read_parquet(done.folder / f"fold-{n}" / "pilot.parquet")["participant_id"]) for n in range(1, 7)
+    ]
+    for first, second in (pilots[:2], pilots[2:4], pilots[4:]):
+        assert not first & second
+        assert len(first | second) == 80
+    assert len({frozenset(each) for each in pilots}) == 6
+    one, three = once.estimates, done.estimates
+    keys = ["kind", "item", "term", "subgroup", "level", "human", "human_low", "human_high", "n_human"]
+    pd.testing.assert_frame_equal(one[keys], three[keys])
+    known = three[three["width_ratio"].notna()]
+    assert (known["width_ratio"] <= 1).all()
+    alone = known[known["width_ratio"] == 1]
+    assert (alone["estimate"] == alone["human"]).all()
+    assert not np.allclose(one["simulated"].dropna(), three["simulated"].dropna())
+    assert done.manifest["folds"] == 2
+    assert done.manifest["repeats"] == 3
+    from simbench.cli import main
+
+    words = ["experiment=mini", "backend=tabular", "folds=2", "repeats=3"]
+    assert main(["estimate", "infer", *words]) == 0
+    assert "6 adaptations (3 splits), 480 interviews" in " ".join(capsys.readouterr().out.split())
+    assert main(["infer", *words]) == 0
+    methods = (done.folder / "methods.md").read_text()
+    assert "divided into 2 folds" in methods
+    assert "3 random divisions" in methods
+    assert "Chernozhukov" in methods
+    with pytest.raises(ConfigError, match="repeats: expected at least 1"):
+        simbench.infer("mini", backend="tabular", repeats=0)
+
+
+def test_what_differs_between_splits_is_in_the_interval() -> None:
+    row = {"kind": "mean", "item": "hope", "term": "", "subgroup": None, "level": None, "n_human": 50, "free": 49}
+    row |= {"human": 2.0, "human_low": 0.0, "human_high": 4.0, "human_error": 1.0, "p": np.nan, "power": "0.50"}
+    frames = [
+        pd.DataFrame([row | {"estimate": estimate, "width_ratio": ratio, "simulated": estimate, "note": None}])
+        for estimate, ratio in ((2.0, 0.5), (2.3, 0.5), (1.4, 0.5))
+    ]
+    found = over_splits([each.reindex(columns=[*COLUMNS, "human_error", "free"]) for each in frames]).iloc[0]
+    error = np.sqrt(0.25 + 0.3**2)
+    assert found["estimate"] == 2.0
+    assert found["width_ratio"] == pytest.approx(error)
+    assert (found["low"], found["high"]) == pytest.approx((2 - 2 * error, 2 + 2 * error))
+    assert found["more_humans"] == pytest.approx(50 * (1 / error**2 - 1))
+    far = [each.assign(estimate=each["estimate"] + 3 * at) for at, each in enumerate(frames)]
+    lost = over_splits([each.reindex(columns=[*COLUMNS, "human_error", "free"]) for each in far]).iloc[0]
+    assert (lost["estimate"], lost["low"], lost["high"], lost["width_ratio"]) == (2.0, 0.0, 4.0, 1.0)
+    assert "adds nothing" in lost["note"]
 
 
 def test_the_command_says_what_it_takes_first_and_writes_what_a_paper_needs(

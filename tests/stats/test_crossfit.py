@@ -10,7 +10,15 @@ from ppi_py import crossppi_mean_ci, crossppi_mean_pointestimate, crossppi_ols_p
 from statsmodels.treatment.treatment_effects import TreatmentEffect
 
 from simbench.stats import Sample, fit_glm, fit_ordered, generator, rectified_glm
-from simbench.stats.crossfit import Evidence, Rows, crossfit_contrast, crossfit_glm, crossfit_ordered, tuned
+from simbench.stats.crossfit import (
+    Evidence,
+    Rows,
+    crossfit_contrast,
+    crossfit_glm,
+    crossfit_ordered,
+    median_of_splits,
+    tuned,
+)
 
 Floats = NDArray[np.float64]
 
@@ -197,3 +205,16 @@ def test_what_cannot_be_computed_says_why() -> None:
     found = crossfit_glm("ols", Evidence(Rows(y, real, np.arange(40)), told, unlabelled=told))
     assert "constant" in found.reason
     assert found.estimates == pytest.approx(found.human)
+
+
+@given(st.lists(st.tuples(st.floats(-5, 5), st.floats(0.01, 3)), min_size=1, max_size=9), st.randoms())
+def test_splits_are_put_together_by_medians(drawn: list[tuple[float, float]], chance: Any) -> None:
+    estimates, errors = (np.array(each) for each in zip(*drawn, strict=True))
+    middle, error = median_of_splits(estimates, errors)
+    assert middle == pytest.approx(np.sort(estimates)[[(len(drawn) - 1) // 2, len(drawn) // 2]].mean())
+    assert error**2 == pytest.approx(np.median([e**2 + (t - middle) ** 2 for t, e in drawn]))
+    assert error >= np.sqrt(np.median(errors**2)) - 1e-12
+    chance.shuffle(drawn)
+    again = median_of_splits(*(np.array(each) for each in zip(*drawn, strict=True)))
+    assert (middle, error) == pytest.approx(again)
+    assert median_of_splits(estimates[:1], errors[:1]) == pytest.approx((estimates[0], errors[0]))

@@ -15,6 +15,7 @@ __all__ = ["estimate", "in_words", "main"]
 USAGE = """usage: simbench infer key=value ...   (the words of a run, less sampler and evaluate: everybody counts)
 
   folds=5           folds of people; each is predicted by a model adapted to the others
+  repeats=1         random splits into folds; more put the split's own chance into the intervals
   people=FILE       profiles of people without answers, predicted by all folds' models
   level=0.95        of the intervals
   randomised=true   whether arms were assigned by chance (default: where there are factors and one row a person)
@@ -23,7 +24,7 @@ USAGE = """usage: simbench infer key=value ...   (the words of a run, less sampl
 
 Needs one population behind all people, folds of whole persons, and nothing tuned on the fold left out.
 """
-OWN = ("folds", "people", "level", "randomised")
+OWN = ("folds", "repeats", "people", "level", "randomised")
 
 
 def main(words: Sequence[str]) -> int:
@@ -83,6 +84,7 @@ def _prepared(words: Sequence[str]) -> Any:
         people=as_path(own["people"]) if "people" in own else None,
         level=_number("level", own.get("level", "0.95"), float),
         randomised=_truth(own.get("randomised")),
+        repeats=_number("repeats", own.get("repeats", "1"), int),
     )
 
 
@@ -107,7 +109,8 @@ def _say(inference: Any) -> None:
     asked = sum(len(fold.ready.interviews) for fold in inference.folds)
     others = "" if inference.unlabelled is None else f", {len(inference.unlabelled)} without answers"
     print(f"{inference.people.design.name} {inference.plan.backend.name}: {len(inference.people)} people{others}")
-    print(f"{folds} adaptations, {asked:,} interviews: {in_words(cost_of(inference))}")
+    splits = f" ({inference.repeats} splits)" if inference.repeats > 1 else ""
+    print(f"{folds} adaptations{splits}, {asked:,} interviews: {in_words(cost_of(inference))}")
     if inference.arms:
         print(
             f"predicted under every arm ({', '.join(inference.shares)}); presumes that arms were assigned by chance"

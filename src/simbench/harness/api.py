@@ -53,13 +53,15 @@ def infer(
     people: str | Path | None = None,
     level: float = 0.95,
     randomised: bool | None = None,
+    repeats: int = 1,
     **settings: Any,
 ) -> Inferred:
     """Valid estimates from all people of a study and a simulation of them; ``.estimates`` is a DataFrame.
 
     Each of ``folds`` models is adapted to the people outside its fold and predicts those in it, under every arm where
     arms were assigned by chance (``randomised``; None: where there are factors and one row a person), and the people
-    of a file of profiles without answers (``people``). The other settings are those of a run. Written to
+    of a file of profiles without answers (``people``); with ``repeats``, for so many random splits into folds, whose
+    estimates are put together by medians. The other settings are those of a run. Written to
     ``inferred/``, unless ``out`` is given; the same call goes on from what is there.
 
     Raises:
@@ -70,7 +72,7 @@ def infer(
     config |= {"sampler": {"name": "none"}, "metric": {}, "evaluate": "all"}
     given = None if people is None else Path(people)
     plan = assemble(config, load_plugins())
-    return carry_out_inference(prepare_inference(plan, folds, given, level, randomised), Silent())
+    return carry_out_inference(prepare_inference(plan, folds, given, level, randomised, repeats), Silent())
 
 
 def rescore(

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import stdtr
 
 from simbench.arrays import Bools, Floats, Ints
 from simbench.design import Item, People, Regression
 from simbench.errors import ConfigError
 from simbench.stats.crossfit import (
+    WORTHWHILE,
     CrossFitted,
     Evidence,
     Rows,
     crossfit_contrast,
     crossfit_glm,
     crossfit_ordered,
+    median_of_splits,
 )
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from simbench.stats.regression import Design
 
-__all__ = ["COLUMNS", "Material", "Told", "estimates", "facts", "outcomes", "values_of"]
+__all__ = ["COLUMNS", "Material", "Told", "estimates", "facts", "outcomes", "over_splits", "values_of"]
 
 GLM = ("ols", "logit", "poisson")
 COLUMNS = (
@@ -33,7 +36,9 @@ COLUMNS = (
     *("human", "human_low", "human_high", "estimate", "low", "high", "p", "simulated"),
     *("width_ratio", "more_humans", "n_human", "n_unlabelled", "power", "note"),
 )
-FACTS = ("human_error", "informed_error", "spent")
+FACTS = ("human_error", "informed_error", "spent", "free")
+KEYS = ["kind", "item", "term", "subgroup", "level"]
+NOTHING = "the simulation adds nothing: the human estimate"
 ADDS = 1 - 1e-9
 """At a ratio of widths above this the estimate is that of humans alone."""
 
@@ -110,13 +115,61 @@ def facts(material: Material) -> pd.DataFrame:
     """Estimates, and what forecasts of other sizes rest on.
 
     ``human_error`` is the standard error of humans alone, ``informed_error`` the one by the inverse information where
-    the mean settles the variance (logit, ordered logit), and ``spent`` the coefficients fitted (0 for means, whose
-    design is not by chance).
+    the mean settles the variance (logit, ordered logit), ``spent`` the coefficients fitted (0 for means, whose
+    design is not by chance), and ``free`` the degrees of freedom of the interval.
     """
     import pandas as pd
 
     rows = [*_means(material), *_effects(material), *_coefficients(material)]
     return pd.DataFrame(rows, columns=[*COLUMNS, *FACTS])
+
+
+def over_splits(found: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Facts of the same people under several random splits into folds as one table, with the columns ``COLUMNS``.
+
+    Estimates and errors are put together by :func:`simbench.stats.crossfit.median_of_splits`; where that is no gain
+    over humans alone, the estimate is the human one, as with one split.
+    """
+    import pandas as pd
+
+    if len(found) == 1:
+        return found[0][list(COLUMNS)]
+    groups = pd.concat(found).groupby(KEYS, sort=False, dropna=False)
+    rows = [_over_splits(part.to_dict("records"), len(found)) for _, part in groups]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _over_splits(rows: Sequence[Mapping[Any, Any]], splits: int) -> dict[Any, Any]:
+    """One estimand's rows, of every split that has it, as one."""
+    known = [row for row in rows if np.isfinite(row["width_ratio"])]
+    if not known:
+        return dict(rows[0])
+    row = dict(known[0])
+    human, error = row["human"], row["human_error"]
+    middle, spread = median_of_splits(
+        np.array([each["estimate"] for each in known]), np.array([each["width_ratio"] * error for each in known])
+    )
+    adds = bool(spread**2 < WORTHWHILE * error**2)
+    estimate, together = (float(middle), float(spread)) if adds else (human, error)
+    half = together * (row["human_high"] - row["human_low"]) / (2 * error)
+    told = [each["note"] for each in known if isinstance(each["note"], str)]
+    said = [note for each in told for note in each.split("; ") if note != NOTHING]
+    missing = [f"in {len(known)} of {splits} splits"] if len(known) < splits else []
+    notes = dict.fromkeys([*([] if adds else [NOTHING]), *said, *missing])
+    strengths = [[float(text) for text in each["power"].split()] for each in known]
+    strengths = [each for each in strengths if len(each) == max(map(len, strengths))]
+    ratio = together / error
+    return row | {
+        "estimate": estimate,
+        "low": estimate - half,
+        "high": estimate + half,
+        "p": row["p"] if np.isnan(row["p"]) else 2 * float(stdtr(row["free"], -abs(estimate) / together)),
+        "simulated": float(np.median([each["simulated"] for each in known])),
+        "width_ratio": ratio,
+        "more_humans": row["n_human"] * (ratio**-2 - 1),
+        "power": " ".join(f"{each:.2f}" for each in np.median(strengths, axis=0) * adds),
+        "note": "; ".join(notes) or None,
+    }
 
 
 def _means(material: Material) -> Iterator[dict[str, Any]]:
@@ -356,7 +409,7 @@ def _row(
         return {**row, "note": found.reason}
     ratio = float(found.width_ratio[at])
     adds = np.isfinite(ratio) and ratio < ADDS
-    notes = [found.reason] if found.reason else [] if adds else ["the simulation adds nothing: the human estimate"]
+    notes = [found.reason] if found.reason else [] if adds else [NOTHING]
     if found.n < 30:
         notes.append("fewer than 30 people or clusters: trust the interval less")
     strength = found.power[at][np.isfinite(found.power[at])]
@@ -376,6 +429,7 @@ def _row(
         "human_error": float(found.human_errors[at]),
         "informed_error": np.nan if found.informed is None else float(found.informed[at]),
         "spent": found.spent if what[0] == "coefficient" else 0,
+        "free": found.free,
     }
 
 

@@ -23,7 +23,7 @@ from simbench.design.people import RAW
 from simbench.errors import BackendError, BudgetError, ConfigError, DataError, Problem
 from simbench.files import digest
 from simbench.harness.config import Plan
-from simbench.harness.estimands import Material, Told, estimates
+from simbench.harness.estimands import Material, Told, facts, over_splits
 from simbench.harness.kept import kept_study
 from simbench.harness.pilot import asking_script, refuse_bins_alone, training_script
 from simbench.harness.pretraining import refuse_known
@@ -53,18 +53,21 @@ class Fold:
     """One fold: who is learned from, and everything that its model is asked.
 
     ``asked`` (m,) rows are people of the fold, under their own arm (``own``) or another, then people without answers;
-    ``owner`` (m,) is the labelled row, or the person without answers where ``labelled`` is False.
+    ``owner`` (m,) is the labelled row, or the person without answers where ``labelled`` is False. It is fold
+    ``number`` of the ``split``, both from 0.
     """
 
     ready: Prepared
     owner: Ints
     own: Bools
     labelled: Bools
+    split: int
+    number: int
 
 
 @dataclass(frozen=True, eq=False)
 class Inference:
-    """Everything that is known before anything is spent."""
+    """Everything that is known before anything is spent. ``fold`` (R, n) is every row's fold in every split."""
 
     plan: Plan
     people: People
@@ -81,6 +84,11 @@ class Inference:
     def folder(self) -> RunFolder:
         """Where it is kept."""
         return RunFolder(self.plan.out / self.name)
+
+    @property
+    def repeats(self) -> int:
+        """R, how often the people are cut into folds."""
+        return len(self.fold)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +130,7 @@ def prepare_inference(
     people: Path | People | None = None,
     level: float = 0.95,
     randomised: bool | None = None,
+    repeats: int = 1,
 ) -> Inference:
     """Cut the people into folds and write all interviews. Spends nothing, writes nothing.
 
@@ -131,6 +140,7 @@ def prepare_inference(
         people: profiles without answers, or a file of them; answers of theirs are not looked at.
         level: of the intervals.
         randomised: whether arms were assigned by chance (None: yes, where there are factors and one row a person).
+        repeats: R random splits into folds, whose estimates are put together by medians.
 
     Raises:
         ConfigError: settings that cannot be.
@@ -138,6 +148,8 @@ def prepare_inference(
     """
     if folds < 2:
         raise ConfigError(f"folds: expected at least 2; found {folds}")
+    if repeats < 1:
+        raise ConfigError(f"repeats: expected at least 1; found {repeats}")
     if not 0 < level < 1:
         raise ConfigError(f"level: expected a number in (0, 1); found {level}")
     if plan.settings.interview.numbers == "digits":
@@ -156,14 +168,14 @@ def prepare_inference(
         people=humans,
         unlabelled=others,
         unit=unit,
-        fold=_assigned(plan, humans, unit, folds),
+        fold=np.stack([_assigned(plan, humans, unit, folds, split) for split in range(repeats)]),
         shares=known,
         arms=len(known) > 1 and (by_chance if randomised is None else randomised),
         level=level,
         folds=(),
         name="",
     )
-    cut = [_fold(blank, number) for number in range(folds)]
+    cut = [_fold(blank, split, number) for split in range(repeats) for number in range(folds)]
     identity = {
         "schema": SCHEMA,
         "config": plan.deciding(),
@@ -171,13 +183,15 @@ def prepare_inference(
         "numbers": digest([repr(humans.numbers(item.name).tolist()) for item in humans.design.items if item.spans]),
         "unlabelled": None if others is None else others.digest,
         "folds": folds,
+        **({"repeats": repeats} if repeats > 1 else {}),
         "arms": blank.arms,
         "interviews": interviews_digest(
             each for fold in cut for each in (*(t.interview for t in fold.ready.transcripts), *fold.ready.interviews)
         ),
         "plugins": dict(plan.plugins),
     }
-    name = f"{slug(humans.design.name)}-{plan.backend.name}-infer{folds}-{digest(identity)[:12]}"
+    often = f"{folds}x{repeats}" if repeats > 1 else folds
+    name = f"{slug(humans.design.name)}-{plan.backend.name}-infer{often}-{digest(identity)[:12]}"
     named = tuple(
         replace(each, ready=replace(each.ready, run_id=f"{name}-fold-{number + 1}"))
         for number, each in enumerate(cut)
@@ -205,7 +219,7 @@ def carry_out(inference: Inference, progress: Progress) -> Inferred:
         folder.set_aside_damage()
         with folder.recording(_facts(inference)):
             parts = [foretold(inference, fold, number, progress) for number, fold in enumerate(inference.folds)]
-            frame = estimates(material_of(inference, parts))
+            frame = over_splits([facts(material_of(inference, parts, split)) for split in range(inference.repeats)])
             folder.write_frame(ESTIMATES, frame)
             folder.update(status="done", finished=now(), usage=_usage(inference))
     return Inferred(folder)
@@ -254,9 +268,9 @@ def _refuse_too_few(plan: Plan, humans: People, unit: Ints, folds: int) -> None:
         raise DataError(plan.experiment.name, [Problem("(all)", needed, found)])
 
 
-def _assigned(plan: Plan, humans: People, unit: Ints, folds: int) -> Ints:
+def _assigned(plan: Plan, humans: People, unit: Ints, folds: int, split: int) -> Ints:
     """Fold (n,) of every row: whole units, dealt out within treatment groups, by the run's seed."""
-    rng = generator(plan.settings.seed, "folds", humans.digest)
+    rng = generator(plan.settings.seed, "folds", humans.digest, *([split] if split else []))
     first = np.unique(unit, return_index=True)[1]
     group = humans.condition.iloc[first].to_numpy(str)
     order = np.lexsort((rng.random(first.size), group))
@@ -265,13 +279,13 @@ def _assigned(plan: Plan, humans: People, unit: Ints, folds: int) -> Ints:
     return dealt[unit]
 
 
-def _fold(inference: Inference, number: int) -> Fold:
+def _fold(inference: Inference, split: int, number: int) -> Fold:
     """Who is learned from in this fold, and who is asked under which arms."""
     import pandas as pd
 
     plan, people = inference.plan, inference.people
     design, known = people.design, treatments(people.design)
-    inside = np.flatnonzero(inference.fold == number)
+    inside = np.flatnonzero(inference.fold[split] == number)
     condition = people.condition.to_numpy(object)
     mine = people.at(inside)
     own = people.condition.iloc[inside].to_list()
@@ -290,25 +304,25 @@ def _fold(inference: Inference, number: int) -> Fold:
     asked = People(design, pd.concat([each for each in frames if len(each)], ignore_index=True))
     if asked.ids.duplicated().any():
         raise DataError(plan.experiment.name, [Problem(PARTICIPANT, "ids that do not look like id@condition")])
-    pilot = people.where(inference.fold != number)
+    pilot = people.where(inference.fold[split] != number)
     with blamed("experiment", plan.experiment, "writing its interviews"):
         transcripts = list(training_script(plan).transcripts(pilot))
         interviews = list(asking_script(plan).interviews(asked, plan.settings.replicates))
     ready = Prepared(plan, people, pilot, (), asked, transcripts, interviews, "")
-    return Fold(ready, np.concatenate(owner), np.concatenate(is_own), np.repeat(labelled, sizes))
+    return Fold(ready, np.concatenate(owner), np.concatenate(is_own), np.repeat(labelled, sizes), split, number)
 
 
 def _renamed(frame: pd.DataFrame, before: str, condition: str) -> pd.DataFrame:
     return frame.assign(**{PARTICIPANT: before + frame[PARTICIPANT].astype(str) + "@" + condition})
 
 
-def material_of(inference: Inference, parts: Sequence[pd.DataFrame]) -> Material:
-    """People and all predictions of them, as estimators take them."""
-    told = [_told(inference, fold, part, True) for fold, part in zip(inference.folds, parts, strict=True)]
+def material_of(inference: Inference, parts: Sequence[pd.DataFrame], split: int = 0) -> Material:
+    """People and all predictions of them by one split's models, as estimators take them; ``parts`` are of all."""
+    those = [(fold, part) for fold, part in zip(inference.folds, parts, strict=True) if fold.split == split]
+    told = [_told(inference, fold, part, True) for fold, part in those]
     others = None
     if inference.unlabelled is not None:
-        far = [_told(inference, fold, part, False) for fold, part in zip(inference.folds, parts, strict=True)]
-        others = _stacked(far)
+        others = _stacked([_told(inference, fold, part, False) for fold, part in those])
     return Material(inference.people, inference.unit, _stacked(told), others, inference.arms, inference.level)
 
 
@@ -328,7 +342,7 @@ def _told(inference: Inference, fold: Fold, frame: pd.DataFrame, labelled: bool)
     if labelled and survey is not None:
         weight = weight * survey[owner]
     if not labelled:  # a fold's model counts as much as the people whom it predicts
-        weight = weight * float((inference.fold == inference.folds.index(fold)).mean())
+        weight = weight * float((inference.fold[fold.split] == fold.number).mean())
     chances = {
         item.name: np.stack(people.frame[f"{item.name}__p"].to_list())
         for item in asked.design.items
@@ -386,7 +400,8 @@ def _facts(inference: Inference) -> dict[str, Any]:
         "kind": KIND,
         "schema": SCHEMA,
         "config": plan.config,
-        "folds": len(inference.folds),
+        "folds": len(inference.folds) // inference.repeats,
+        "repeats": inference.repeats,
         "level": inference.level,
         "arms": dict(inference.shares) if inference.arms else None,
         "experiment": {

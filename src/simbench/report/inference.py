@@ -31,6 +31,10 @@ SOURCES = (
     "Robins, J. M., Rotnitzky, A. and Zhao, L. P. (1994). Estimation of regression coefficients when some regressors "
     "are not always observed. JASA 89, 846-866.",
 )
+SPLITS = (
+    "Chernozhukov, V., Chetverikov, D., Demirer, M., Duflo, E., Hansen, C., Newey, W. and Robins, J. (2018). "
+    "Double/debiased machine learning for treatment and structural parameters. Econometrics Journal 21, C1-C68."
+)
 
 
 def write_inference(done: Inferred) -> None:
@@ -129,9 +133,15 @@ def methods(manifest: Mapping[str, Any], frame: pd.DataFrame) -> str:
         f"estimate and interval are those of the participants alone. Intervals ({level:g} %) use HC3 standard "
         f"errors, clustered where participants have several rows. {gained(frame)}"
     )
+    if (repeats := manifest.get("repeats", 1)) > 1:
+        parts.append(
+            f"All of this was done for {repeats} random divisions into folds; estimates are medians over them, and "
+            "their variances the medians of variance plus squared distance from the median estimate, so that the "
+            "chance of the division is in the intervals (Chernozhukov et al. 2018)."
+        )
     if humans["synthetic"]:
         parts.insert(0, "**The people of this study are synthetic: no figure says anything about real people.**")
-    cited = "\n".join(f"- {source}" for source in SOURCES)
+    cited = "\n".join(f"- {source}" for source in (*SOURCES, *([SPLITS] if repeats > 1 else [])))
     last = "Simulation alone is reported for comparison; it is not a valid estimate."
     return f"# Methods\n\n{' '.join(parts)} {last}\n\n## Sources\n\n{cited}\n"
 

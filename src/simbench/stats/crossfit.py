@@ -43,7 +43,16 @@ from simbench.stats.regression.glm import FAMILIES, fit_glm
 from simbench.stats.regression.result import Fit
 from simbench.stats.stepping import ordered_step
 
-__all__ = ["CrossFitted", "Evidence", "Rows", "crossfit_contrast", "crossfit_glm", "crossfit_ordered", "tuned"]
+__all__ = [
+    "CrossFitted",
+    "Evidence",
+    "Rows",
+    "crossfit_contrast",
+    "crossfit_glm",
+    "crossfit_ordered",
+    "median_of_splits",
+    "tuned",
+]
 
 FEWEST = 3
 ROUNDING = 1e-12
@@ -107,6 +116,7 @@ class CrossFitted:
         informed: (p,) human standard errors by the inverse information, where the mean settles the variance (logit,
             ordered logit; no weights, no clusters); None elsewhere.
         spent: coefficients that were fitted, thresholds included.
+        free: degrees of freedom of the intervals.
     """
 
     names: tuple[str, ...]
@@ -126,6 +136,7 @@ class CrossFitted:
     reason: str = ""
     informed: Floats | None = None
     spent: int = 0
+    free: int = 0
 
     @property
     def width_ratio(self) -> Floats:
@@ -258,6 +269,16 @@ def crossfit_ordered(
         spent=start.size,
     )
     return _combined(labels, found, level, power)
+
+
+def median_of_splits(estimates: Floats, errors: Floats) -> tuple[Floats, Floats]:
+    """Estimates and standard errors (R, ...) of R random splits into folds as one (...).
+
+    The median, and ``sqrt(median(error^2 + (estimate - median)^2))``: what chance there was in the split is in the
+    error (Chernozhukov et al. 2018, Econometrics Journal 21, definition 3.3).
+    """
+    middle = np.median(estimates, axis=0)
+    return np.asarray(middle), np.asarray(np.sqrt(np.median(errors**2 + (estimates - middle) ** 2, axis=0)))
 
 
 def tuned(square: Floats, together: Floats) -> Floats:
@@ -398,6 +419,7 @@ def _combined(
         reason=found.reason,
         informed=found.informed,
         spent=found.spent,
+        free=found.free,
     )
 
 
