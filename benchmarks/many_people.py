@@ -12,30 +12,51 @@ import resource
 import sys
 import tempfile
 import time
+from typing import Any
 
 import simbench
 
 
 def main(words: list[str]) -> None:
     """Run once in a folder that is thrown away."""
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    found = measured(words)
+    print(f"{found['experiment']}: {found['compared']:,} people compared, pilot of {found['pilot']:,}")
+    print(
+        f"{found['figures']:,} figures, {found['missing']} of them missing with a reason; faults: {found['faults']}"
+    )
+    print(f"answering {found['answering']:.1f} s, likelihoods {found['likelihoods']:.1f} s")
+    print(
+        f"whole run {found['clock']:.1f} s by the clock, {found['processor']:.1f} s of the processor, "
+        f"peak memory {found['memory']:.2f} GB"
+    )
+
+
+def measured(words: list[str]) -> dict[str, Any]:
+    """One run, and what it took."""
     name = next((word for word in words if "=" not in word), "welfare_wording")
     given = dict(word.split("=", 1) for word in words if "=" in word)
     experiment = {"name": name, **{key: given.pop(key) for key in ("file", "data") if key in given}}
     pilot = {"name": "random", "n": int(given.pop("n", 1000))}
-    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     started, spent = time.monotonic(), time.process_time()
     settings = {"experiment": experiment, "sampler": pilot, "backend": given.pop("backend", "tabular"), **given}
     with tempfile.TemporaryDirectory() as folder:
         run = simbench.run(**settings, out=folder, report=False)
         seconds, processor = time.monotonic() - started, time.process_time() - spent
         scores, manifest = run.scores, run.manifest
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    missing, faults = int(scores["value"].isna().sum()), manifest["metric_faults"] or "none"
-    told = manifest["likelihood"].get("seconds", 0)
-    print(f"{name}: {manifest['humans']['n_evaluated']:,} people compared, pilot of {pilot['n']:,}")
-    print(f"{len(scores):,} figures, {missing} of them missing with a reason; faults: {faults}")
-    print(f"answering {manifest['respond_seconds']:.1f} s, likelihoods {told:.1f} s")
-    print(f"whole run {seconds:.1f} s by the clock, {processor:.1f} s of the processor, peak memory {peak:.2f} GB")
+    return {
+        "experiment": name,
+        "pilot": pilot["n"],
+        "compared": manifest["humans"]["n_evaluated"],
+        "figures": len(scores),
+        "missing": int(scores["value"].isna().sum()),
+        "faults": manifest["metric_faults"] or "none",
+        "answering": manifest["respond_seconds"],
+        "likelihoods": manifest["likelihood"].get("seconds", 0),
+        "clock": seconds,
+        "processor": processor,
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }
 
 
 if __name__ == "__main__":

@@ -22,9 +22,12 @@ All of them pickle, so that they cross process borders under joblib, submitit an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from threading import RLock
 from typing import ClassVar
 
 __all__ = [
@@ -44,7 +47,10 @@ __all__ = [
     "UnsupportedError",
     "UserError",
     "closest",
+    "strict_reading",
 ]
+
+_READING = RLock()
 
 
 class SimbenchError(Exception):
@@ -158,3 +164,14 @@ def closest(word: str, known: Iterable[str]) -> str:
     near = get_close_matches(word, names, n=1, cutoff=0.5)
     meant = f"; did you mean {near[0]!r}?" if near else "."
     return f"{meant} Known: {', '.join(names) or 'none'}."
+
+
+@contextmanager
+def strict_reading() -> Iterator[None]:
+    """What Python's parser merely warns of is an error within.
+
+    One thread at a time: what is done with warnings is set for the whole process.
+    """
+    with _READING, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield

@@ -33,21 +33,28 @@ class Majority(Backend[NoConfig]):
     def respond(self, model: Model, interviews: Sequence[Interview], workspace: Workspace) -> Iterator[Answer]:
         """The same answers for everybody; ties go to the option that comes first."""
         counts = {name: dict(map(tuple, pairs)) for name, pairs in model.parameters["counts"].items()}
+        known: dict[tuple[Item, ...], dict[str, Value]] = {}
         for interview in interviews:
-            modes = {item.name: _mode(item, counts[item.name]) for item in interview.items}
-            yield Answer(*interview.key, "ok", modes)
+            if interview.items not in known:
+                known[interview.items] = {item.name: _mode(item, counts[item.name]) for item in interview.items}
+            yield Answer(*interview.key, "ok", known[interview.items])
 
     def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
         """(pilot 1[most frequent] + 1 / options) / (pilot + 1)."""
         counts = {name: dict(map(tuple, pairs)) for name, pairs in model.parameters["counts"].items()}
         people = model.parameters["pilot"]
+        known: dict[tuple[Item, ...], dict[str, list[float]]] = {}
         for each in transcripts:
-            chances = {}
-            for item in each.interview.items:
-                mode, uniform = _mode(item, counts[item.name]), 1 / len(item.values)
-                chances[item.name] = [(people * (value == mode) + uniform) / (people + 1) for value in item.values]
-            yield Answer(*each.interview.key, "ok", each.answers, chances)
+            items = each.interview.items
+            if items not in known:
+                known[items] = {item.name: _chances(item, counts[item.name], people) for item in items}
+            yield Answer(*each.interview.key, "ok", each.answers, known[items])
 
 
 def _mode(item: Item, counts: Mapping[Value, int]) -> Value:
     return max(item.values, key=lambda value: counts.get(value, 0))
+
+
+def _chances(item: Item, counts: Mapping[Value, int], people: int) -> list[float]:
+    mode, uniform = _mode(item, counts), 1 / len(item.values)
+    return [(people * (value == mode) + uniform) / (people + 1) for value in item.values]

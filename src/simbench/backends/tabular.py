@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simbench.arrays import Floats
 from simbench.backends.base import Answer, Backend, Model, Workspace
@@ -97,10 +98,9 @@ class Tabular(Backend[TabularConfig]):
             codes = np.where(reached.any(axis=1), reached.argmax(axis=1), (table > 0).cumsum(axis=1).argmax(axis=1))
             answers[item.name] = [item.values[code] for code in codes]
             chances[item.name] = table
-        items = all_options([each.items for each in interviews])
-        for row, interview in enumerate(interviews):
+        for row, (interview, asked) in enumerate(zip(interviews, _as_asked(chances, interviews), strict=True)):
             given = {item.name: answers[item.name][row] for item in interview.items}
-            yield Answer(*interview.key, "ok", given, _as_asked(chances, row, items, interview))
+            yield Answer(*interview.key, "ok", given, asked)
 
     def score(self, model: Model, transcripts: Sequence[Transcript], workspace: Workspace) -> Iterator[Answer]:
         """The same probabilities, given the answers that the person really gave before."""
@@ -110,8 +110,8 @@ class Tabular(Backend[TabularConfig]):
         items = all_options([each.items for each in interviews])
         answers = {item.name: [each.answers[item.name] for each in transcripts] for item in items}
         chances = {item.name: _chances(model, item, at, interviews, answers) for at, item in enumerate(items)}
-        for row, each in enumerate(transcripts):
-            yield Answer(*each.interview.key, "ok", each.answers, _as_asked(chances, row, items, each.interview))
+        for each, asked in zip(transcripts, _as_asked(chances, interviews), strict=True):
+            yield Answer(*each.interview.key, "ok", each.answers, asked)
 
 
 def chances_of(
@@ -133,15 +133,17 @@ def _chances(
     return np.asarray(table / table.sum(axis=1, keepdims=True))
 
 
-def _as_asked(
-    chances: Mapping[str, Floats], row: int, items: Sequence[Item], interview: Interview
-) -> dict[str, list[float]]:
-    """One person's probabilities, of the options that the person is offered."""
-    found = {}
-    for item, asked in zip(items, interview.items, strict=True):
-        at = {value: code for code, value in enumerate(item.values)}
-        found[item.name] = [float(chances[item.name][row, at[value]]) for value in asked.values]
-    return found
+def _as_asked(chances: Mapping[str, Floats], interviews: Sequence[Interview]) -> Iterator[dict[str, list[float]]]:
+    """Everybody's probabilities, of the options that the person is offered."""
+    tables: dict[tuple[Item, ...], dict[str, NDArray[np.int64]]] = {}
+    items = all_options([each.items for each in interviews])
+    for row, interview in enumerate(interviews):
+        if interview.items not in tables:
+            tables[interview.items] = {
+                item.name: np.array([item.code(value) for value in asked.values])
+                for item, asked in zip(items, interview.items, strict=True)
+            }
+        yield {name: chances[name][row, places].tolist() for name, places in tables[interview.items].items()}
 
 
 def _uniform_draws(workspace: Workspace, interview: Interview) -> Floats:

@@ -69,6 +69,16 @@ class People:
         return self.frame[self.design.cluster] if self.design.cluster else self.person
 
     @cached_property
+    def person_codes(self) -> NDArray[np.int64]:
+        """The persons (n,) as 0, 1, 2 ... in the order of their names."""
+        return _numbered(self.person)
+
+    @cached_property
+    def unit_codes(self) -> NDArray[np.int64]:
+        """The units (n,) as 0, 1, 2 ... in the order of their names."""
+        return _numbered(self.unit) if self.design.cluster else self.person_codes
+
+    @cached_property
     def survey(self) -> NDArray[np.float64] | None:
         """Survey weights (n,), scaled to a mean of 1; None where the design names none."""
         if self.design.weight is None:
@@ -145,7 +155,8 @@ class People:
         for name, positions in codes.items():
             values = self.design.item(name).values
             kind = "Int64" if all(isinstance(value, int) for value in values) else object
-            frame[name] = pd.Series([values[p] if p >= 0 else None for p in positions], dtype=kind)
+            options = np.array([*values, None], dtype=object)  # position -1 is the last one: missing
+            frame[name] = pd.Series(options[positions], dtype=kind)
         return People(self.design, frame)
 
     @cached_property
@@ -156,3 +167,7 @@ class People:
             index=False, lineterminator="\n"
         )
         return hashlib.sha256(table.encode()).hexdigest()
+
+
+def _numbered(names: pd.Series) -> NDArray[np.int64]:
+    return np.unique(names.to_numpy(str), return_inverse=True)[1].reshape(-1).astype(np.int64)

@@ -114,6 +114,9 @@ class Item:
             if label != label.strip() or not label or "\n" in label:
                 raise ConfigError(f"item {name!r}: label {label!r} is empty, padded or has a line break")
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.role))  # of its many parts what tells items of a study apart
+
     def _rise(self) -> bool:
         """Whether the spans rise, and every option's value is its span's lowest number."""
         ends = [end for span in self.spans for end in span]

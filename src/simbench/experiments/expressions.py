@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import operator
-import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from simbench.design import Value
 from simbench.design.numbers import as_number
-from simbench.errors import ConfigError, closest
+from simbench.errors import ConfigError, closest, strict_reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,8 +167,7 @@ def _parsed(text: str) -> ast.expr:
     if len(text) > LONGEST:
         raise ConfigError(f"{_short(text)!r} has {len(text)} characters; expected at most {LONGEST}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what Python's parser merely warns of is no expression either
+        with strict_reading():
             tree: ast.AST = ast.parse(text.strip(), mode="eval").body
         level = [tree]
         for _ in range(DEEPEST):

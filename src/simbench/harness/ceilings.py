@@ -9,44 +9,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simbench.design import People
-from simbench.harness.comparisons import human_halves, human_quarters
-from simbench.harness.config import ScoringPlan
-from simbench.harness.figures import Asked
+from simbench.harness.figures import Asked, Key
 from simbench.metrics.base import Comparison, Floats, Score, loss
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CEILINGS", "mean_of", "with_ceilings"]
+__all__ = ["CEILINGS", "Parted", "mean_of", "with_ceilings"]
 
 CEILINGS = ("ceiling_half", "fresh_low", "fresh_high", "rank")
 MIDDLE = (5, 95)
 
 
+@dataclass(frozen=True, eq=False)
+class Parted:
+    """Figures between parts of the people, by key, and how many people are in a part on average."""
+
+    size: float
+    figures: Mapping[Key, Score]
+
+    @classmethod
+    def of(cls, asked: Asked, parts: Comparison) -> Parted:
+        """Ask for every figure of one comparison of parts."""
+        size = float((parts.human.weights > 0).sum(axis=1).mean())
+        return cls(size, {each.key: each for each in asked.scores(parts, "ceiling")})
+
+
 def with_ceilings(
-    frame: pd.DataFrame, plan: ScoringPlan, people: People, scores: Sequence[Score], asked: Asked
+    frame: pd.DataFrame,
+    people: People,
+    scores: Sequence[Score],
+    better: Mapping[str, str],
+    halves: Parted,
+    quarters: Parted,
 ) -> None:
     """Put ``ceiling`` and the columns :data:`CEILINGS` into ``frame`` (a row per score)."""
-    halves, quarters = human_halves(plan, people), human_quarters(plan, people)
-    sizes = (_size(quarters), _size(halves), float(len(people)))
-    half, quarter = ({each.key: each for each in asked.scores(c, "ceiling")} for c in (halves, quarters))
-    rows = [_ceilings(each, half.get(each.key), quarter.get(each.key), sizes, asked) for each in scores]
+    sizes = (quarters.size, halves.size, float(len(people)))
+    rows = [
+        _ceilings(each, halves.figures.get(each.key), quarters.figures.get(each.key), sizes, better)
+        for each in scores
+    ]
     for column, values in zip(("ceiling", *CEILINGS), np.array(rows).reshape(-1, 1 + len(CEILINGS)).T, strict=True):
         frame[column] = values
 
 
 def _ceilings(
-    score: Score, half: Score | None, quarter: Score | None, sizes: tuple[float, float, float], asked: Asked
+    score: Score,
+    half: Score | None,
+    quarter: Score | None,
+    sizes: tuple[float, float, float],
+    better: Mapping[str, str],
 ) -> tuple[float, ...]:
     """Ceiling, that of halves, the middle of fresh samples' figures, and the rank among them."""
     halved = np.nan if half is None else mean_of(half.value)
-    way, value = asked.better.get(score.metric, ""), float(score.value[0])
+    way, value = better.get(score.metric, ""), float(score.value[0])
     if score.fresh is not None:
         fresh = score.fresh[np.isfinite(score.fresh)]
         if not fresh.size:
@@ -72,10 +95,6 @@ def _rank(value: float, fresh: Floats, way: str) -> float:
         return float("nan")
     own, others = float(loss(np.array([value]), way)[0]), loss(fresh, way)
     return float(np.mean(others > own) + np.mean(others == own) / 2)
-
-
-def _size(comparison: Comparison) -> float:
-    return float((comparison.human.weights > 0).sum(axis=1).mean())
 
 
 def mean_of(values: Floats) -> float:

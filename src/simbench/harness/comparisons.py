@@ -19,7 +19,7 @@ import numpy as np
 from simbench.design import PARTICIPANT, People
 from simbench.harness.config import ScoringPlan
 from simbench.metrics.base import Comparison, Floats, Ints, Side
-from simbench.plugin.blame import blamed
+from simbench.plugin.blame import blamed, one_at_a_time
 from simbench.stats.resampling import FEWEST
 from simbench.stats.rng import generator
 from simbench.stats.survey import equal_people
@@ -225,7 +225,7 @@ def rule_of(plan: ScoringPlan) -> Callable[[pd.DataFrame], pd.Series]:
     """The experiment's rule of coherence; what goes wrong in it is the experiment's."""
 
     def rule(people: pd.DataFrame) -> pd.Series:
-        with blamed("experiment", plan.experiment, "coherent"):
+        with one_at_a_time(type(plan.experiment)), blamed("experiment", plan.experiment, "coherent"):
             return plan.experiment.coherent(people)
 
     return rule

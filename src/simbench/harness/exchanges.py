@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from simbench.metrics.equivalent import EquivalentN
 from simbench.metrics.foretold import Foretold, Tables
 from simbench.metrics.score_table import Figure
 from simbench.stats.rng import generator
+
+if TYPE_CHECKING:
+    from simbench.stats.swaps import Roles
 
 __all__ = ["exchanged"]
 
@@ -74,7 +78,7 @@ def _differences(asked: Asked, both: Comparison | None) -> dict[Figure, Floats]:
 
 
 def _both_ways(
-    contest: Contest, pair: tuple[str, str], unit: Ints, roles: Ints, subgroups: bool
+    contest: Contest, pair: tuple[str, str], unit: Ints, roles: Roles, subgroups: bool
 ) -> Comparison | None:
     """People against the first side's answers (rows of weights as of ``roles``), then against the second's (as many).
 

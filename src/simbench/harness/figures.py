@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from simbench.errors import PluginError
 from simbench.metrics.base import BIASES, Comparison, Metric, Score
-from simbench.plugin.blame import owner, told
+from simbench.plugin.blame import one_at_a_time, owner, told
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Asked", "Key"]
+__all__ = ["HANDS", "Asked", "Key", "SideBySide"]
 
 Key = tuple[str, str | None, str | None, str | None]
+T = TypeVar("T")
+HANDS = 2
+"""So many comparisons are scored at the same time: each takes memory of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +43,9 @@ class Asked:
 
         ``of`` says what is compared where that is not the simulation, as ``ceiling``.
         """
-        where = f" (asked for the {of})" if of else ""
-        return self._collected("score", lambda metric: metric.score(comparison), comparison.resamples, where)
+        return self._collected(
+            "score", lambda metric: metric.score(comparison), comparison.resamples, where_asked(of)
+        )
 
     def conclusions(self, frame: pd.DataFrame) -> list[Score]:
         """What follows from all figures together."""
@@ -53,12 +58,13 @@ class Asked:
         for metric in self.metrics:
             own: dict[Key, Score] = {}
             try:
-                for each in ask(metric):
-                    score = _checked(each, rows)
-                    self._refuse_foreign(score, metric)
-                    if score.key in own or score.key in found:
-                        raise PluginError(f"it yields the figure {_words(score)!r}, which has been given before")
-                    own[score.key] = score
+                with one_at_a_time(type(metric)):
+                    for each in ask(metric):
+                        score = _checked(each, rows)
+                        self._refuse_foreign(score, metric)
+                        if score.key in own or score.key in found:
+                            raise PluginError(f"it yields the figure {_words(score)!r}, which has been given before")
+                        own[score.key] = score
             except (KeyboardInterrupt, MemoryError):
                 raise
             except BaseException as error:  # noqa: BLE001 - any metric may fail in any way; its figures say so
@@ -82,6 +88,44 @@ class Asked:
             owned_by = self._owners.get(score.metric, metric.name)
             if owned_by != metric.name:
                 raise PluginError(f"it yields {_words(score)!r}, which is a figure of metric {owned_by!r}")
+
+
+class SideBySide:
+    """Works at the same time, in threads, each asking the metrics about a comparison of its own.
+
+    What they give does not depend on how many cores there are, nor on which is ready first.
+    """
+
+    def __init__(self, metrics: Sequence[Metric[Any]]) -> None:
+        self._metrics = metrics
+        self._asked: list[tuple[str, Asked]] = []
+        self._hands = ThreadPoolExecutor(HANDS)
+
+    def start(self, of: str, work: Callable[[Asked], T]) -> Future[T]:
+        """Have a work done that asks for ``of``, as in :meth:`Asked.scores`; the one of no name is told of first."""
+        asked = Asked(self._metrics)
+        self._asked.append((of, asked))
+        return self._hands.submit(work, asked)
+
+    @property
+    def faults(self) -> list[str]:
+        """What went wrong, once each, those of the simulation itself first."""
+        found: list[str] = []
+        for of, asked in sorted(self._asked, key=lambda each: each[0] != ""):
+            known = {fault for fault in asked.faults if fault.removesuffix(where_asked(of)) in found}
+            found += [fault for fault in asked.faults if fault not in known and fault not in found]
+        return found
+
+    def __enter__(self) -> SideBySide:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._hands.shutdown(cancel_futures=kind is not None)
+
+
+def where_asked(of: str) -> str:
+    """What is added to a fault that showed when metrics were asked for a reference, as the ceiling."""
+    return f" (asked for the {of})" if of else ""
 
 
 def _words(score: Score) -> str:

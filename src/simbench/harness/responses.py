@@ -166,15 +166,16 @@ def response_frame(
 
     design = people.design
     keys = [each.key for each in interviews]
-    shown = [{item.name: item for item in each.items} for each in interviews]
+    by_name = {items: {item.name: item for item in items} for items in {each.items for each in interviews}}
+    shown = [by_name[each.items] for each in interviews]
     table = people.without_numbers().frame
     rows = table.set_index(PARTICIPANT, drop=False).loc[[key[0] for key in keys]].reset_index(drop=True)
     rows.insert(1, "replicate", [key[1] for key in keys])
     given = [answers[key] for key in keys]
-    codes = {
-        item.name: np.array([item.code(a.answers.get(item.name)) if a.status == "ok" else -1 for a in given])
-        for item in design.items
-    }
+    codes = {}
+    for item in design.items:
+        at: dict[Any, int] = {value: code for code, value in enumerate(item.values)}
+        codes[item.name] = np.array([at.get(a.answers.get(item.name), -1) if a.status == "ok" else -1 for a in given])
     rows = People(design, rows).answering(codes).frame
     rows["status"] = [a.status for a in given]
     rows["error"] = pd.Series([a.error for a in given], dtype=object)
@@ -198,6 +199,8 @@ def _in_order(chances: Sequence[float] | None, shown: Any, item: Any) -> list[fl
     """Probabilities in the design's order, whatever options were shown and in which order; 0 if not shown."""
     if chances is None or shown is None:
         return None
+    if shown.values == item.values:
+        return list(map(float, chances))
     by_value = dict(zip(shown.values, chances, strict=True))
     return [float(by_value.get(value, 0.0)) for value in item.values]
 

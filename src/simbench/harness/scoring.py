@@ -20,9 +20,11 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,25 +32,26 @@ import numpy as np
 from simbench.backends.base import Progress
 from simbench.design import PARTICIPANT, People
 from simbench.design.people import RAW
-from simbench.harness.baselines import BASELINES, baselines
-from simbench.harness.ceilings import CEILINGS, mean_of, with_ceilings
+from simbench.harness.asking import MARGINS, learned, of_baseline, of_simulation, of_uniform, paired_rows
+from simbench.harness.baselines import BASELINES
+from simbench.harness.ceilings import CEILINGS, Parted, with_ceilings
 from simbench.harness.comparisons import (
     against_humans,
-    each_replicate,
+    human_halves,
+    human_quarters,
     human_weights,
     resampled,
     scheme,
-    uniform,
 )
 from simbench.harness.config import ScoringPlan
-from simbench.harness.figures import Asked, Key
+from simbench.harness.figures import HANDS, Asked, Key, SideBySide
 from simbench.harness.inference import EQUIVALENCE, corrected, estimates, with_corrections
-from simbench.harness.likelihood import Likelihoods, rivals_of
+from simbench.harness.likelihood import Likelihoods
 from simbench.harness.progress import Silent
-from simbench.harness.swaps import with_swaps
-from simbench.metrics.base import Comparison, Floats, Score, loss
-from simbench.metrics.foretold import Foretold, uniform_tables
+from simbench.harness.swaps import swap_figures, with_swaps
+from simbench.metrics.base import Score, loss
 from simbench.metrics.verdict import Verdict
+from simbench.stats.rng import generator
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +89,7 @@ COLUMNS = (
     "p_step",
     "p_holm",
     "p_bh",
-    *(f"{name}_margin{end}" for name in ("resample", "tabular") for end in ("", "_low", "_high")),
+    *(f"{name}_margin{end}" for name in MARGINS for end in ("", "_low", "_high")),
     "generation_sd",
     *EQUIVALENCE,
     "evaluated",
@@ -162,35 +165,36 @@ def _scored(
 
     settings = plan.settings.scoring
     people = _as_told(people, responses)
-    weights = human_weights(plan, people)
-    known = any(each.needs_likelihood for each in plan.metrics)
-    learned = baselines(plan, people, pilot, known)
-    told = rivals_of(people, pilot, learned["tabular"].tables if known and learned else None)
-    rivals = {name: (each.answers, Foretold(each.tables or None, told)) for name, each in learned.items()}
-    foretold = likelihoods.foretold(people, told)
-
-    def at(rows: Floats) -> Comparison:
-        return replace(against_humans(plan, people, responses, rows, pilot), foretold=foretold)
-
-    _announce(plan, people, responses, weights, progress)
-    comparison = at(weights)
-    asked = Asked(plan.metrics)
-    scores = asked.scores(comparison)
-    ok = responses[responses["status"] == "ok"]
-    several = ok["replicate"].nunique() > 1
-    between = _generation_sd(asked, comparison, ok["replicate"].to_numpy(), scores) if several else np.nan
-    del comparison
-    drawn, bca = scheme(people), settings.interval == "bca"
-    frame = estimates(scores, asked.better, settings.confidence, settings.resamples, drawn, bca)
-    _add_baselines(frame, plan, people, pilot, weights, scores, asked, drawn, rivals)
-    del weights  # of many people these are large, and so is what the comparison remembered
-    with_swaps(frame, plan, people, responses, scores, asked)
-    frame = with_corrections(frame)
-    with_ceilings(frame, plan, people, scores, asked)
-    floor = uniform(plan, people, pilot)
-    floor = replace(floor, foretold=Foretold(uniform_tables(people), told))
-    frame["floor"] = _means(scores, asked.scores(floor, "floor"))
-    frame["generation_sd"] = between
+    _announce(plan, people, responses, progress)
+    drawn, bca, asked = scheme(people), settings.interval == "bca", Asked(plan.metrics)
+    with SideBySide(plan.metrics) as hands:
+        learning = hands.start("baselines", lambda _: learned(plan, people, pilot))
+        exchanging = hands.start("swaps", lambda own: swap_figures(plan, people, responses, own))
+        halves = hands.start("ceiling", lambda own: Parted.of(own, human_halves(plan, people)))
+        quarters = hands.start("ceiling", lambda own: Parted.of(own, human_quarters(plan, people)))
+        rivals, told = learning.result()
+        uniformly = hands.start("floor", lambda own: of_uniform(own, plan, people, pilot, told))
+        exchanged = exchanging.result()
+        weights = human_weights(plan, people)  # of many people these are large, and so are those of exchanges
+        foretold = likelihoods.foretold(people, told)
+        simulated = hands.start("", lambda own: of_simulation(own, plan, people, responses, weights, pilot, foretold))
+        against = {
+            name: hands.start(
+                f"baseline {name}", partial(of_baseline, name, each, plan, people, weights, pilot, told)
+            )
+            for name, each in rivals.items()
+        }
+        scores, between = simulated.result()
+        frame = estimates(scores, asked.better, settings.confidence, settings.resamples, drawn, bca)
+        for name, figures in against.items():
+            _add_baseline(frame, plan, name, scores, figures.result(), asked.better, drawn)
+        with_swaps(frame, scores, asked.better, exchanged)
+        frame = with_corrections(frame)
+        with_ceilings(frame, people, scores, asked.better, halves.result(), quarters.result())
+        reference = uniformly.result()
+        frame["floor"] = [reference.get(each.key, float("nan")) for each in scores]
+        frame["generation_sd"] = between
+    asked.faults.extend(hands.faults)
     concluded = asked.conclusions(frame)
     if concluded:
         frame = pd.concat([frame, estimates(concluded, asked.better, settings.confidence, 0)], ignore_index=True)
@@ -207,26 +211,28 @@ def _scored(
     return Scored(frame.reindex(columns=list(COLUMNS)), resamples, tuple(asked.faults), findings, resampled(people))
 
 
-def _announce(
-    plan: ScoringPlan, people: People, responses: pd.DataFrame, weights: Floats, progress: Progress
-) -> None:
+def _announce(plan: ScoringPlan, people: People, responses: pd.DataFrame, progress: Progress) -> None:
     """Say what is ahead where scoring will take more than a minute, by a trial on some of the people and weights."""
-    if weights.size < WORTH_TRYING:
-        return
+    from simbench.stats.resampling import bootstrap_weights
+
     given, seconds = plan.settings.scoring, []
-    some = np.arange(0, len(people), max(1, len(people) // ENOUGH))
-    few = people.at(some)
+    if given.resamples * len(people) < WORTH_TRYING:
+        return
+    few = people.at(np.arange(0, len(people), max(1, len(people) // ENOUGH)))
     answers = responses[responses[PARTICIPANT].isin(set(few.ids))]
-    part = 2 + len(weights) // PART
+    part = 2 + given.resamples // PART
+    weights = bootstrap_weights(len(few), part - 1, generator(given.seed, "trial", people.digest))
     for rows in (1, 1, part):  # what is imported or worked out once counts in the first alone
-        started = time.monotonic()
-        Asked(plan.metrics).scores(against_humans(plan, few, answers, weights[:rows, some]))
-        seconds.append(time.monotonic() - started)
-    rows = len(weights) + min(given.swaps, given.resamples) + 2 * (given.splits + given.baseline_resamples)
-    ahead = (seconds[2] - seconds[1]) / (part - 1) * rows * len(people) / len(few)
+        started = time.thread_time()
+        Asked(plan.metrics).scores(against_humans(plan, few, answers, weights[:rows]))
+        seconds.append(time.thread_time() - started)
+    rows = given.resamples + (len(people) if given.interval == "bca" else 0)
+    rows += min(given.swaps, given.resamples) + 2 * (given.splits + given.baseline_resamples)
+    each = max(0.0, seconds[2] - seconds[1]) / (part - 1) / min(HANDS, os.cpu_count() or 1)
+    ahead = each * rows * len(people) / len(few)
     if ahead > LONG:
         progress.say(
-            f"scoring {weights.shape[1]} people, {given.resamples} resamples, {len(plan.metrics)} metrics: about "
+            f"scoring {len(people)} people, {given.resamples} resamples, {len(plan.metrics)} metrics: about "
             f"{ahead / 60:.1f} minutes ahead; fewer scoring.resamples or metrics take less"
         )
 
@@ -238,58 +244,31 @@ def _findings(plan: ScoringPlan, frame: pd.DataFrame) -> Iterator[dict[str, Any]
             yield from (each.to_json() for each in metric.findings(frame))
 
 
-def _means(scores: Sequence[Score], reference: Iterable[Score]) -> list[float]:
-    """For every score, the mean of the same figure over the rows of a reference comparison."""
-    found = {each.key: mean_of(each.value) for each in reference}
-    return [found.get(each.key, float("nan")) for each in scores]
-
-
-def _add_baselines(
+def _add_baseline(
     frame: pd.DataFrame,
     plan: ScoringPlan,
-    people: People,
-    pilot: People | None,
-    weights: Floats,
+    name: str,
     scores: Sequence[Score],
-    asked: Asked,
+    rival: Mapping[Key, Score],
+    better: Mapping[str, str],
     drawn: Scheme,
-    rivals: Mapping[str, tuple[pd.DataFrame, Foretold]],
 ) -> None:
-    """Columns of the baselines' figures, and of the simulation's margin over them.
+    """Columns of a baseline's figures, and of the simulation's margin over it.
 
     A margin that no resample varies is an exact tie, or has no interval.
     """
     from simbench.stats.intervals import paired_difference
 
-    settings = plan.settings.scoring
-    rows = min(settings.resamples, settings.baseline_resamples)
-    for name, (answers, foretold) in rivals.items():
-        once = weights[: rows + 1] if f"{name}_margin" in COLUMNS else weights[:1]
-        against = replace(against_humans(plan, people, answers, once, pilot), foretold=foretold)
-        rival = {each.key: each for each in asked.scores(against, f"baseline {name}")}
-        frame[name] = [rival[each.key].value[0] if each.key in rival else np.nan for each in scores]
-        if f"{name}_margin" not in COLUMNS:
-            continue
-        own, other = (np.full((rows + 1, len(scores)), np.nan) for _ in range(2))
-        for position, each in enumerate(scores):
-            way = asked.better.get(each.metric)
-            if each.key in rival and way and each.interval is None:
-                own[:, position] = loss(corrected(each, resamples=rows), way)
-                other[:, position] = loss(corrected(rival[each.key]), way)
-        found = paired_difference(other, own, settings.confidence, units=drawn.size, pools=len(drawn.pools))
-        frame[f"{name}_margin"] = found.estimate
-        frame[f"{name}_margin_low"], frame[f"{name}_margin_high"] = found.low, found.high
-
-
-def _generation_sd(asked: Asked, comparison: Comparison, replicates: Any, scores: Sequence[Score]) -> list[float]:
-    """Standard deviation of every figure between replicates; NaN where one of them has none."""
-    values: dict[Key, list[float]] = {}
-    for each in each_replicate(comparison, replicates):
-        for found in asked.scores(each, "single replicates"):
-            values.setdefault(found.key, []).append(float(found.value[0]))
-    return [_deviation(values.get(each.key, [])) for each in scores]
-
-
-def _deviation(values: Sequence[float]) -> float:
-    """Standard deviation; NaN of fewer than two values, and where one is not finite (as many people as you like)."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 and np.isfinite(values).all() else float("nan")
+    rows, confidence = paired_rows(plan), plan.settings.scoring.confidence
+    frame[name] = [rival[each.key].value[0] if each.key in rival else np.nan for each in scores]
+    if name not in MARGINS:
+        return
+    own, other = (np.full((rows + 1, len(scores)), np.nan) for _ in range(2))
+    for position, each in enumerate(scores):
+        way = better.get(each.metric)
+        if each.key in rival and way and each.interval is None:
+            own[:, position] = loss(corrected(each, resamples=rows), way)
+            other[:, position] = loss(corrected(rival[each.key]), way)
+    found = paired_difference(other, own, confidence, units=drawn.size, pools=len(drawn.pools))
+    frame[f"{name}_margin"] = found.estimate
+    frame[f"{name}_margin_low"], frame[f"{name}_margin_high"] = found.low, found.high

@@ -5,7 +5,7 @@ See :mod:`simbench.stats.swaps`. Whoever has no ok simulated answers stays out, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,20 +13,20 @@ import numpy as np
 from simbench.design import PARTICIPANT, People
 from simbench.harness.comparisons import answered_alike, rule_of
 from simbench.harness.config import ScoringPlan
-from simbench.harness.figures import Asked
+from simbench.harness.figures import Asked, Key
 from simbench.metrics.base import Comparison, Floats, Ints, Score, Side, loss
 from simbench.stats.rng import generator
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["swapped", "with_swaps"]
+__all__ = ["swap_figures", "swapped", "with_swaps"]
 
 
 def swapped(plan: ScoringPlan, people: People, responses: pd.DataFrame) -> Comparison | None:
     """People and simulated participants under exchanges, row 0 as observed; None where nobody can be exchanged."""
     simulated, matched = answered_alike(people, responses)
-    unit = np.unique(people.unit.to_numpy(str), return_inverse=True)[1].reshape(-1)
+    unit = people.unit_codes
     kept = _whole(len(people), matched, unit)
     if not kept.any():
         return None
@@ -48,7 +48,8 @@ def _exchanged(
     draws = min(plan.settings.scoring.swaps, plan.settings.scoring.resamples)
     first, second = swap_weights(swap_roles(others, draws, rng), units, sets)
     if survey is not None:
-        first, second = first * survey, second * survey
+        first *= survey
+        second *= survey
     sides = Side(both, first, survey=survey), Side(both, second, survey=survey)
     return Comparison(*sides, rule_of(plan), plan.settings.scoring.alpha, exchanged=True)
 
@@ -87,13 +88,16 @@ def _pooled(people: People, simulated: People, rows: Ints, sets: Ints) -> People
     return People(people.design, frame).answering(codes)
 
 
+def swap_figures(
+    plan: ScoringPlan, people: People, responses: pd.DataFrame, asked: Asked
+) -> Mapping[Key, Score] | None:
+    """Every figure under exchanges, by key; None where there are none."""
+    comparison = swapped(plan, people, responses) if plan.settings.scoring.swaps else None
+    return None if comparison is None else {each.key: each for each in asked.scores(comparison, "swaps")}
+
+
 def with_swaps(
-    frame: pd.DataFrame,
-    plan: ScoringPlan,
-    people: People,
-    responses: pd.DataFrame,
-    scores: Sequence[Score],
-    asked: Asked,
+    frame: pd.DataFrame, scores: Sequence[Score], better: Mapping[str, str], found: Mapping[Key, Score] | None
 ) -> None:
     """Put p-values by swaps into ``frame`` (a row per score), where a figure has a better and a worse.
 
@@ -103,13 +107,11 @@ def with_swaps(
     from simbench.stats.swaps import step_down_p, swap_p
 
     frame["p_step"] = np.nan
-    comparison = swapped(plan, people, responses) if plan.settings.scoring.swaps else None
-    if comparison is None:
+    if not found:
         return
-    found = {each.key: each for each in asked.scores(comparison, "swaps")}
-    table = np.full((comparison.resamples, len(scores)), np.nan)
+    table = np.full((len(next(iter(found.values())).value), len(scores)), np.nan)
     for position, each in enumerate(scores):
-        other, way = found.get(each.key), asked.better.get(each.metric)
+        other, way = found.get(each.key), better.get(each.metric)
         if other is not None and way is not None and other.interval is None and np.isfinite(each.value[0]):
             table[:, position] = loss(other.value, way)
     tested = ~np.isnan(table[0])

@@ -7,7 +7,7 @@ experiment: how the persona is written, in which order options are shown, what i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,13 +80,14 @@ class Script:
                 treatment = self.design.treatment(row)
                 common[condition] = self.shared(treatment), self.items_in(treatment)
             shared, items = common[condition]
+            told = self._told(row)
             first = Interview(
                 str(row[PARTICIPANT]),
                 condition,
                 shared,
-                self.persona(row),
+                self._persona(row, told),
                 items,
-                profile={variable.name: row[variable.name] for variable in self._told(row)},
+                profile={variable.name: row[variable.name] for variable in told},
                 treatment=self.design.treatment(row),
                 person=str(row[self.design.person]) if self.design.person else "",
             )
@@ -116,7 +117,10 @@ class Script:
 
     def persona(self, row: Mapping[Any, Any]) -> str:
         """What is told of one participant; missing profile values are left out."""
-        told = [(variable.title, variable.say(row[variable.name])) for variable in self._told(row)]
+        return self._persona(row, self._told(row))
+
+    def _persona(self, row: Mapping[Any, Any], variables: Sequence[Profile]) -> str:
+        told = [(variable.title, variable.say(row[variable.name])) for variable in variables]
         if not told:
             return "You are one of the participants of this study."
         if self.style.persona == "prose":
@@ -149,7 +153,7 @@ def _reversed(item: Item) -> Item:
 def _missing(value: Any) -> bool:
     import pandas as pd
 
-    return bool(pd.isna(value))
+    return value is None or value is pd.NA or bool(value != value)
 
 
 def _plain(value: Any) -> Value:

@@ -27,6 +27,8 @@ UNWEIGHTED = "no weighted version: survey weights are left out"
 
 T = TypeVar("T")
 BLOCK = 128
+ALIKE = 32
+"""With so many rows of weights, and so many rows of data like each other, these are counted first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +72,13 @@ class Side(_Remembering):
         """Number of clusters, or of humans where there are none: what varies independently."""
         return self.once("units", lambda: int(self.people.unit.nunique()))
 
+    def persons(self, rows: Ints) -> int:
+        """How many persons some rows (m,) are of."""
+        who = self.people.person_codes
+        if self.once("persons", lambda: int(who.max(initial=-1))) == len(who) - 1:
+            return len(rows)
+        return int(np.count_nonzero(np.bincount(who[rows])))
+
     def effective(self, rows: Bools) -> float:
         """How many rows counted alike have the variance of these (n,): (sum w)^2 / sum w^2 (Kish 1965)."""
         from simbench.stats.survey import equal_people
@@ -108,9 +117,10 @@ class Side(_Remembering):
         """Codes (n,) of a profile variable (or ``"condition"``) among these levels; -1 for none of them."""
 
         def make() -> Ints:
+            import pandas as pd
+
             found = self.once(("level", variable), lambda: self.people.level(variable))
-            at = {level: code for code, level in enumerate(levels)}
-            return np.array([at.get(level, -1) for level in found], dtype=np.int64)
+            return np.asarray(pd.Index(levels, dtype=object).get_indexer(pd.Index(found)), dtype=np.int64)
 
         return self.once(("groups", variable, levels), make)
 
@@ -139,20 +149,57 @@ class Side(_Remembering):
     ) -> Floats:
         """Weighted answer counts (R, G, K) in every level of a variable; ``times`` (n,) as in :meth:`code_counts`."""
 
+        codes, groups = self.codes(item), self.groups(variable, levels)
+        shape = len(levels), len(self.people.design.item(item).options)
+
         def make() -> Floats:
-            codes, groups = self.codes(item), self.groups(variable, levels)
-            shape = len(levels), len(self.people.design.item(item).options)
             known = (codes >= 0) & (groups >= 0)
             if expected:
                 cells = np.zeros((len(self), *shape))
                 cells[known, groups[known]] = self.probabilities[item][known]
-                counted = self.weights @ cells.reshape(len(self), shape[0] * shape[1])
-            else:
-                places = np.where(known, groups * shape[1] + codes, -1)
-                counted = self.code_counts(places, shape[0] * shape[1], times)
-            return counted.reshape(len(self.weights), *shape)
+                return self.weights @ cells.reshape(len(self), shape[0] * shape[1])
+            return self.code_counts(np.where(known, groups * shape[1] + codes, -1), shape[0] * shape[1], times)
 
-        return make() if times is not None else self.once(("by_level", item, variable, levels, expected), make)
+        if times is not None or expected:
+            counted = make() if times is not None else self.once(("expected", item, variable, levels), make)
+            return counted.reshape(len(self.weights), *shape)
+        tables = self.once(("tables", variable, levels), lambda: self._tables(variable, levels))
+        if item not in tables:
+            tables[item] = make().reshape(len(self.weights), *shape)
+        found: Floats = tables[item]
+        return found
+
+    def _tables(self, variable: str, levels: tuple[str, ...]) -> dict[str, Floats]:
+        """Weighted answer counts (R, G, K) of every item in every level; none where hardly any rows are alike."""
+        alike, groups = self._alike, self.groups(variable, levels)
+        if alike is None or len(alike[0]) * len(levels) > len(self):
+            return {}
+        (first, kind), at = alike, np.arange(len(levels))
+        cells = np.where(groups >= 0, kind * len(levels) + groups, -1)
+        columns = _summed(cells, len(first) * len(levels), self.once("columns", self._columns))
+        tables = {}
+        for item in self.people.design.items:
+            codes, options = self.codes(item.name)[first, None], len(item.options)
+            places = np.where(codes >= 0, at * options + codes, -1).reshape(-1)
+            counts = _summed(places, len(levels) * options, columns).T
+            tables[item.name] = counts.reshape(len(self.weights), len(levels), options).astype(np.float64)
+        return tables
+
+    @property
+    def _alike(self) -> tuple[Ints, Ints] | None:
+        """Which rows (u,) are the first with their answers in their treatment group, and which (n,) each is like.
+
+        None where hardly any two are alike, or there are so few rows of weights that it is not worth to know.
+        """
+        from simbench.stats import distinct_rows
+
+        def make() -> tuple[Ints, Ints] | None:
+            design = self.people.design
+            columns = [self.codes(item.name) for item in design.items]
+            columns += [self.groups("condition", design.conditions)]
+            return distinct_rows([each.astype(np.float64) for each in columns], len(self) // ALIKE)
+
+        return self.once("alike", make) if len(self.weights) > ALIKE else None
 
     def cells(self, *columns: Ints) -> tuple[tuple[Ints, ...], Floats]:
         """The different combinations of some codes (n,) that occur, each column (u,), and weighted counts (R, u)."""
@@ -168,13 +215,13 @@ class Side(_Remembering):
         A row of data counts in one column only, so a sparse product is many times as fast as a dense one. ``times``
         (n,): by what every row is multiplied.
         """
-        from scipy.sparse import csr_array
-
         columns = self.once("columns", self._columns)
-        rows = np.flatnonzero(codes >= 0)
-        each = np.ones(len(rows), columns.dtype) if times is None else times[rows]
-        cells = csr_array((each, (codes[rows], rows)), shape=(size, len(self)))
-        counts: Floats = (cells @ columns).astype(np.float64).T
+        alike = self._alike if times is None else None
+        if alike is not None and np.array_equal(codes[alike[0]][alike[1]], codes):
+            first, kind = alike
+            columns = self.once("kinds", lambda: _summed(kind, len(first), columns))
+            codes = codes[first]
+        counts: Floats = _summed(codes, size, columns, times).T.astype(np.float64)
         return counts
 
     def _columns(self) -> NDArray[Any]:
@@ -189,6 +236,15 @@ class Side(_Remembering):
                 return np.ascontiguousarray(self.weights.T)
             columns[:, start : start + BLOCK] = small.T
         return columns
+
+
+def _summed(codes: Ints, size: int, columns: NDArray[Any], times: Floats | None = None) -> NDArray[Any]:
+    """Sums (size, R) of columns (n, R) over rows of the same code (n,); -1 counts nowhere."""
+    from scipy.sparse import csr_array
+
+    rows = np.flatnonzero(codes >= 0)
+    each = np.ones(len(rows), columns.dtype) if times is None else times[rows]
+    return np.asarray(csr_array((each, (codes[rows], rows)), shape=(size, len(codes))) @ columns)
 
 
 @dataclass(frozen=True, eq=False)

@@ -132,7 +132,7 @@ def _fit(family: str, design: Design, side: Side, levels: Floats | None) -> Fit:
     from simbench.stats.regression import reported
 
     survey = None if side.survey is None else side.survey[design.rows]
-    clusters = side.people.unit.to_numpy(str)[design.rows] if side.clustered else None
+    clusters = side.people.unit_codes[design.rows] if side.clustered else None
     alike = None if side.clustered or survey is not None else _alike(design, side)
     if alike is not None:
         return reported(

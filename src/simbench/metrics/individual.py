@@ -116,8 +116,6 @@ class Individual(Metric[IndividualConfig]):
         if isinstance(found, str):
             return
         chances, noise, first = found
-        order = np.argsort(first)
-        chances, noise, first = chances[order], None if noise is None else noise[order], first[order]
         own = own[first]
         if len(first) < weights.shape[1]:  # where everybody is there once, no copy
             weights = weights[:, first]
@@ -136,10 +134,9 @@ def _predictive(comparison: Comparison, item: Item, paths: int) -> tuple[Floats,
     table = comparison.simulated.probabilities.get(item.name)
     if table is None:
         return "the backend gives no option probabilities"
-    _, first, person = np.unique(comparison.simulated.people.ids, return_index=True, return_inverse=True)
+    first, person, count = comparison.once("simulated persons", lambda: _simulated_persons(comparison))
     if item == comparison.design.items[0] or not np.ptp(table, axis=0).any():
         return table[first], None, first
-    count = np.bincount(person)
     if count.min() < paths:
         return (
             f"its probabilities are given the answers drawn before: it takes at least {paths} replicates "
@@ -150,6 +147,15 @@ def _predictive(comparison: Comparison, item: Item, paths: int) -> tuple[Floats,
     mean = sums / count[:, None]
     np.add.at(squares, person, (table - mean[person]) ** 2)
     return mean, squares / (count * (count - 1))[:, None], first
+
+
+def _simulated_persons(comparison: Comparison) -> tuple[Ints, Ints, Ints]:
+    """First row (m,) of every simulated person, in the order of these rows; whose (n_s,) each row is; rows (m,)."""
+    ids = comparison.simulated.people.ids.to_numpy(str)
+    _, first, person = np.unique(ids, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.argsort(order)[person.reshape(-1)]
+    return first[order], place, np.bincount(place)
 
 
 def _by_chance(comparison: Comparison, item: Item, own: Ints, drawn: Ints) -> Floats:

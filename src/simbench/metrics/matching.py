@@ -46,7 +46,8 @@ class Matched:
         humans = comparison.human.people
         pilot = set(comparison.pilot.ids) if comparison.pilot is not None else set()
         fresh = ~humans.ids.isin(pilot).to_numpy(dtype=bool)
-        rows = np.array([row for row in np.unique(matched) if fresh[row]], dtype=np.int64)
+        rows = np.unique(matched)
+        rows = rows[fresh[rows]]
         place = np.full(len(humans), -1, dtype=np.int64)
         place[rows] = np.arange(len(rows))
         replicates = np.flatnonzero(place[matched] >= 0)
@@ -57,7 +58,7 @@ class Matched:
             replicates[first],
             replicates,
             owner,
-            np.unique(humans.unit.to_numpy(str)[rows], return_inverse=True)[1].reshape(-1).astype(np.int64),
+            np.unique(humans.unit_codes[rows], return_inverse=True)[1].reshape(-1).astype(np.int64),
             int(humans.person.iloc[rows].nunique()),
         )
 

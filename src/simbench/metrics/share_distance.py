@@ -10,7 +10,7 @@ import numpy as np
 
 from simbench.design import Item
 from simbench.metrics.base import Bools, Comparison, Equivalence, Floats, Metric, Score, Side
-from simbench.metrics.equivalent import FEWEST, Block, blocks_of, joined, pair_of, persons_in
+from simbench.metrics.equivalent import FEWEST, Block, blocks_of, joined, pair_of, there_in
 from simbench.settings import NoConfig
 
 __all__ = ["ShareDistance"]
@@ -127,7 +127,7 @@ def _squares(comparison: Comparison, items: Sequence[Item], variable: str | None
 
 def _large(side: Side, rows: Bools, items: Sequence[Item]) -> bool:
     """Whether enough people among some rows (n,) answered every item."""
-    return all(persons_in(side, np.where(rows, side.codes(item.name), -1)) >= FEWEST for item in items)
+    return all(side.persons(np.flatnonzero(rows & (side.codes(item.name) >= 0))) >= FEWEST for item in items)
 
 
 Levels = Sequence[tuple[str, str]]
@@ -174,57 +174,77 @@ def _measured(block: Block, items: Sequence[Item], levels: Levels, together: int
 
     if not items:
         return "no item has more than one option"
-    one, parts, among = 0.0, [], [np.zeros(len(side), dtype=bool) for side, _ in block.sides]
+    one, made = 0.0, []
     people, simulated = np.zeros(len(items), dtype=np.int64), np.zeros(len(items), dtype=np.int64)
-    cells = _cells(block, levels)
-    if len(levels) == 1:
-        block = block.within(cells[0][0])
-    for members, share in cells:
+    parts, apart = _parts(block, levels)
+    for part, share in parts:
+        pairs = []
         for at, item in enumerate(items):
-            codes = [np.where(kept, side.codes(item.name), -1) for (side, _), kept in zip(block.sides, members)]
-            n = persons_in(block.human, codes[0])
-            if n < FEWEST or not (codes[1] >= 0).any():
+            codes = part.codes(item)
+            n, told = part.persons(codes[0] >= 0), int((codes[1] >= 0).sum())
+            if n < FEWEST or not told:
                 return f"fewer than {FEWEST} people, or nobody simulated, answered {item.name}"
             people[at] += n
-            simulated[at] += int((codes[1] >= 0).sum())
-            sides = [
+            simulated[at] += told
+            human, other = (
                 (shares * np.sqrt(share), adds * np.sqrt(share))
-                for shares, adds in pair_of(block, codes, len(item.options))
-            ]
-            units = np.unique(block.units[0][codes[0] >= 0]).size
-            one += block.counted(n) * float((sides[0][1] ** 2).sum()) * (units / (units - 1) if units > 1 else np.nan)
-            parts.append((sides[0], sides[1]))
-            among = [each | (found >= 0) for each, found in zip(among, codes, strict=True)]
+                for shares, adds in pair_of(part, codes, len(item.options))
+            )
+            units = part.humans(codes[0] >= 0)
+            one += block.counted(n) * float((human[1] ** 2).sum()) * (units / (units - 1) if units > 1 else np.nan)
+            pairs.append((human, other))
+        made.append((pairs, there_in(part, items)))
     if not one > 0:
         return "all humans gave the same answer"
-    (theta, own), (told, other) = joined(block, parts, among)
-    spread = (paired_spread if block.paired else spread_of)(own, other, block.alone)
-    q = float(((told - theta) ** 2).sum())
+    if not apart:
+        kept = [np.any(each, axis=0) for each in zip(*(there for _, there in made), strict=True)]
+        made = [([pair for pairs, _ in made for pair in pairs], kept)]
+    estimates = [joined(*each) for each in made]
+    counts = [sum(len(pair[at][1]) for pair in estimates) for at in (0, 1)]
+    spreads = [
+        (paired_spread if block.paired else spread_of)(human[1], other[1], block.alone, counts)
+        for human, other in estimates
+    ]
+    spread = sum(spreads[1:], spreads[0])
+    q = float(sum(((other[0] - human[0]) ** 2).sum() for human, other in estimates))
     ends, equivalence = (np.nan, np.nan), None
     if block.alone:
         ends, within, beyond = (
             _roots(noncentral_interval(q, spread.total, spread.squared, level), one)
             for level in (1 - (1 - CONFIDENCE) / together, WITHIN, 1 - (1 - WITHIN) / together)
         )
-        equivalence = Equivalence(beyond[0], within[1], 2 * spread.human / one, _freedom(own))
-    counts = int(people.min()), int(simulated.min())
-    return _Measured(q / one, spread.total / one, ends, equivalence, *counts)
+        freedom = _freedom([human[1] for human, _ in estimates])
+        equivalence = Equivalence(beyond[0], within[1], 2 * spread.human / one, freedom)
+    return _Measured(q / one, spread.total / one, ends, equivalence, int(people.min()), int(simulated.min()))
 
 
 def _roots(squares: tuple[float, float], one: float) -> tuple[float, float]:
     return float(np.sqrt(squares[0] / one)), float(np.sqrt(squares[1] / one))
 
 
-def _cells(block: Block, levels: Levels) -> list[tuple[list[Bools], float]]:
-    """Who belongs to each level, on both sides, and its share of the people; everybody where there are no levels."""
+def _parts(block: Block, levels: Levels) -> tuple[list[tuple[Block, float]], bool]:
+    """The block of each level with its share of the people, and whether no unit is in several of them.
+
+    Everybody where there are no levels.
+    """
     if not levels:
-        return [([np.ones(len(side), dtype=bool) for side, _ in block.sides], 1.0)]
-    members = [[side.members(*level) for side, _ in block.sides] for level in levels]
-    counted = np.array([block.human.weights[0] @ human for human, _ in members])
-    return list(zip(members, counted / counted.sum(), strict=True))
+        return [(block, 1.0)], True
+    found = [block.within(level) for level in levels]
+    observed = block.sides[0].weights[0]
+    counted = np.array([observed[part.rows[0]].sum() for part, _ in found])
+    there = np.zeros(block.size, dtype=bool)
+    for _, units in found:
+        there[units] = True
+    apart = sum(len(units) for _, units in found) == np.count_nonzero(there)
+    if not apart:
+        found = [(part.numbered(units, block.size), units) for part, units in found]
+    return list(zip((part for part, _ in found), counted / counted.sum(), strict=True)), apart
 
 
-def _freedom(adds: Floats) -> float:
-    """Degrees of freedom of an estimate's squared error, from what every unit (G, p) adds (Satterthwaite 1946)."""
-    product = adds.T @ adds if adds.shape[1] <= adds.shape[0] else adds @ adds.T
-    return float(np.trace(product) ** 2 / (product**2).sum())
+def _freedom(adds: Sequence[Floats]) -> float:
+    """Degrees of freedom of an estimate's squared error, from what every unit (G, p) adds (Satterthwaite 1946).
+
+    Several: parts of the estimate that share no unit.
+    """
+    products = [each.T @ each if each.shape[1] <= each.shape[0] else each @ each.T for each in adds]
+    return float(sum(map(np.trace, products)) ** 2 / sum((each**2).sum() for each in products))

@@ -241,10 +241,10 @@ def _estimand(
     unit = table.unit[rows]
     first = np.unique(unit, return_index=True)[1]
     human, simulated = (_by_unit(influences(family, *each[:2], start, survey), unit) for each in (real, told))
-    weights = comparison.human.weights[:, table.rows[rows[first]]]
+    weights, among = comparison.human.weights, table.rows[rows[first]]
     if survey is not None:  # how often units were drawn: what they weigh is in their influences
-        weights = np.rint(weights / survey[first])
-    size = effective_size(human, simulated, split.n_labelled, split.n_unlabelled, weights)
+        weights, among = np.rint(weights[:, among] / survey[first]), np.arange(len(among))
+    size = effective_size(human, simulated, split.n_labelled, split.n_unlabelled, weights, among)
     for at in kept:
         why = None if np.isfinite(size[0, at]) else "all humans gave the same answer"
         few, many = (
@@ -322,6 +322,5 @@ def _places(rows: Ints, wanted: Ints) -> Ints:
 
 def _by_unit(influence: Floats, unit: Ints) -> Floats:
     """Sums (units, p) of influences (m, p); only units that occur."""
-    sums = np.zeros((int(unit.max(initial=-1)) + 1, influence.shape[1]))
-    np.add.at(sums, unit, influence)
+    sums: Floats = np.column_stack([np.bincount(unit, column) for column in influence.T])
     return sums[np.unique(unit)]

@@ -8,11 +8,14 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from simbench.errors import PluginError, SimbenchError
 
-__all__ = ["blamed", "owner", "returned", "told"]
+__all__ = ["blamed", "one_at_a_time", "owner", "returned", "told"]
+
+_ALONE = RLock()
 
 
 @contextmanager
@@ -30,6 +33,16 @@ def blamed(kind: str, part: Any, doing: str) -> Iterator[None]:
         raise
     except BaseException as error:  # SystemExit too: a plugin does not end the program
         raise PluginError(f"{owner(kind, cls)}: {doing} raised {told(error, cls)}") from error
+
+
+@contextmanager
+def one_at_a_time(cls: type[Any]) -> Iterator[None]:
+    """No two threads run plugins' code within; simbench's own needs no such care."""
+    if cls.__module__.startswith("simbench."):
+        yield
+        return
+    with _ALONE:
+        yield
 
 
 def returned(kind: str, part: Any, doing: str, value: Any, expected: Any) -> Any:

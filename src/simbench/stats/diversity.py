@@ -137,11 +137,12 @@ def assemblage_bootstrap(counts: ArrayLike, resamples: int, rng: np.random.Gener
 
 
 def assemblage_counts(counts: ArrayLike, resamples: int, rng: np.random.Generator) -> Floats:
-    """Like :func:`assemblage_bootstrap`, without saying which structure a count is of: (resamples + 1, n).
+    """Like :func:`assemblage_bootstrap`, without saying which structure a count is of: (resamples + 1, m).
 
     Where nearly everybody has a structure of their own, the estimated assemblage has tens of thousands; the
     measures that do not ask which is which need only the counts that occur, at most one per row of the
-    sample. Each row holds them in no particular order, filled up with zeros.
+    sample. Each row holds them in no particular order, filled up with zeros; m is the number of structures, or of
+    rows where these are fewer.
 
     Args:
         counts: (S,) whole-number counts of one sample.
@@ -149,14 +150,20 @@ def assemblage_counts(counts: ArrayLike, resamples: int, rng: np.random.Generato
         rng: source of randomness.
     """
     observed, shares = _assemblage(counts)
-    n = int(observed.sum())
-    result = np.zeros((resamples + 1, n))
+    n, size = int(observed.sum()), shares.size
+    result = np.zeros((resamples + 1, min(n, size)))
     held = observed[observed > 0]
     result[0, : held.size] = held
     edges = shares.cumsum()
     for rows in row_chunks(resamples, 4 * n):
         count = rows.stop - rows.start
-        kinds = np.sort(np.searchsorted(edges[:-1], rng.random((count, n)), side="right"), axis=1)
+        kinds = np.searchsorted(edges[:-1], rng.random((count, n)), side="right")
+        if size <= n:
+            kinds += size * np.arange(count)[:, None]
+            counted = np.bincount(kinds.reshape(-1), minlength=count * size)
+            result[1 + rows.start : 1 + rows.stop] = counted.reshape(count, size)
+            continue
+        kinds.sort(axis=1)
         first = np.ones((count, n), dtype=bool)
         first[:, 1:] = kinds[:, 1:] != kinds[:, :-1]
         row, start = np.nonzero(first)

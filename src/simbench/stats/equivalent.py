@@ -19,7 +19,8 @@ told apart, its lower end is 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -54,6 +55,11 @@ class Spread:
         """trace(W V)."""
         return self.human + self.simulated - 2 * self.shared
 
+    def __add__(self, other: Spread) -> Spread:
+        """Of two vectors of figures that share no unit, as one."""
+        mine, others = astuple(self), astuple(other)
+        return Spread(*(one + more for one, more in zip(mine, others, strict=True)))
+
 
 @dataclass(frozen=True)
 class Equivalent:
@@ -71,22 +77,28 @@ class Equivalent:
     distance_high: float
 
 
-def spread_of(human: ArrayLike, simulated: ArrayLike, ends: bool = True) -> Spread:
+def spread_of(
+    human: ArrayLike, simulated: ArrayLike, ends: bool = True, units: Sequence[int] | None = None
+) -> Spread:
     """From influences of independent units on both estimates: (G_h, p) and (G_s, p), already in the weights' scale.
 
     Each row is what a unit (person, cluster) adds to its side's estimate, less its expectation; rows sum to 0.
-    Without ``ends`` what only intervals take is left out.
+    Without ``ends`` what only intervals take is left out. ``units``: numbers of units of both sides, where these are
+    not all of them.
     """
     parts = [np.asarray(side, dtype=np.float64) for side in (human, simulated)]
-    parts = [side * _lost(len(side)) for side in parts]
+    parts = [side * _lost(count) for side, count in zip(parts, units or [len(side) for side in parts], strict=True)]
     squared = _squared(np.vstack(parts)) if ends else 0.0
     return Spread(float((parts[0] ** 2).sum()), float((parts[1] ** 2).sum()), 0.0, squared)
 
 
-def paired_spread(human: ArrayLike, simulated: ArrayLike, ends: bool = True) -> Spread:
+def paired_spread(
+    human: ArrayLike, simulated: ArrayLike, ends: bool = True, units: Sequence[int] | None = None
+) -> Spread:
     """The same where row g of both, (G, p), is of the same unit: a person, and what was simulated for that person."""
     h, s = (np.asarray(side, dtype=np.float64) for side in (human, simulated))
-    h, s = h * _lost(len(h)), s * _lost(len(s))
+    counts = units or (len(h), len(s))
+    h, s = h * _lost(counts[0]), s * _lost(counts[1])
     return Spread(float((h**2).sum()), float((s**2).sum()), float((h * s).sum()), _squared(s - h) if ends else 0.0)
 
 

@@ -13,18 +13,22 @@ Goeman 2018, TEST 27, for random exchanges with the observed one among them).
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from simbench.stats._arrays import Floats, Ints, row_chunks
+from simbench.stats._arrays import Floats, row_chunks
 
-__all__ = ["guarded", "step_down_p", "swap_p", "swap_roles", "swap_weights"]
+__all__ = ["Roles", "guarded", "step_down_p", "swap_p", "swap_roles", "swap_weights"]
 
+Roles: TypeAlias = NDArray[np.integer[Any]]
+"""Which set of a unit stands on the first side: (R, units), in a byte each where there are few sets."""
 TIE = 1e-9
 """Figures that differ by less, as a share of their spread, are ties: sums taken in another order."""
 
 
-def swap_roles(others: ArrayLike, draws: int, rng: np.random.Generator) -> Ints:
+def swap_roles(others: ArrayLike, draws: int, rng: np.random.Generator) -> Roles:
     """Which of a unit's sets of rows stands on the first side: (1 + draws, units), row 0 as observed (0).
 
     Every set of a unit is as likely as any other. Where there are no more than 1 + ``draws`` different exchanges in
@@ -39,11 +43,13 @@ def swap_roles(others: ArrayLike, draws: int, rng: np.random.Generator) -> Ints:
     if choices.size and np.log(choices).sum() <= np.log(1 + draws) + 1e-9:
         grids = np.meshgrid(*[np.arange(each) for each in choices], indexing="ij")
         return np.stack([each.reshape(-1) for each in grids], axis=1).astype(np.int64)
-    drawn = (rng.random((draws, choices.size)) * choices).astype(np.int64)
-    return np.vstack([np.zeros((1, choices.size), dtype=np.int64), drawn])
+    roles = np.zeros((1 + draws, choices.size), dtype=np.int64 if choices.max(initial=0) > 127 else np.int8)
+    for rows in row_chunks(draws, 2 * choices.size):
+        roles[1 + rows.start : 1 + rows.stop] = rng.random((rows.stop - rows.start, choices.size)) * choices
+    return roles
 
 
-def swap_weights(roles: Ints, units: ArrayLike, sets: ArrayLike) -> tuple[Floats, Floats]:
+def swap_weights(roles: Roles, units: ArrayLike, sets: ArrayLike) -> tuple[Floats, Floats]:
     """0/1 weights (R, n) of the first and of the second side, on the rows of both together.
 
     Args:

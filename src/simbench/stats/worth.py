@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simbench.stats._arrays import Floats, as_weights, ratio
+from simbench.stats._arrays import Floats, Ints, as_weights, ratio
 from simbench.stats.regression.glm import FAMILIES
 
 __all__ = ["effective_size", "influences"]
@@ -49,7 +49,12 @@ def influences(
 
 
 def effective_size(
-    human: ArrayLike, simulated: ArrayLike, n_labelled: int, n_simulated: int, weights: ArrayLike | None = None
+    human: ArrayLike,
+    simulated: ArrayLike,
+    n_labelled: int,
+    n_simulated: int,
+    weights: ArrayLike | None = None,
+    among: Ints | None = None,
 ) -> Floats:
     """Effective number of labelled people under every row of weights: (R, p).
 
@@ -62,15 +67,20 @@ def effective_size(
         n_labelled: people with human answers.
         n_simulated: people with simulated answers only.
         weights: (R, n).
+        among: (n,) which columns of ``weights`` (R, N) are those of these people, where it has more.
     """
     h, s = np.asarray(human, dtype=np.float64), np.asarray(simulated, dtype=np.float64)
-    w = as_weights(weights, h.shape[0])
-    n = w.sum(axis=1, keepdims=True)
-    mean_h, mean_s = ratio(w @ h, n), ratio(w @ s, n)
-    spread_h, spread_s = (ratio(w @ part**2, n) - mean**2 for part, mean in ((h, mean_h), (s, mean_s)))
+    w = as_weights(weights, h.shape[0] if weights is None or among is None else np.shape(weights)[-1])
+    parts = np.hstack([h, s, h**2, s**2, h * s, np.ones((len(h), 1))])
+    if among is not None:
+        parts, here = np.zeros((w.shape[1], parts.shape[1])), parts
+        parts[among] = here
+    sums = w @ parts  # the weights are read once: of many people they are large
+    mean_h, mean_s, square_h, square_s, product = np.split(ratio(sums[:, :-1], sums[:, -1:]), 5, axis=1)
+    spread_h, spread_s = square_h - mean_h**2, square_s - mean_s**2
     # A spread at rounding level is none.
-    still_h, still_s = (spread <= 1e-12 * ratio(w @ part**2, n) for part, spread in ((h, spread_h), (s, spread_s)))
-    together = ratio(w @ (h * s), n) - mean_h * mean_s
+    still_h, still_s = spread_h <= 1e-12 * square_h, spread_s <= 1e-12 * square_s
+    together = product - mean_h * mean_s
     scale = np.sqrt(np.where(still_h | still_s, np.nan, np.maximum(spread_h * spread_s, 0.0)))
     explained = np.where(still_s & ~still_h, 0.0, np.clip(ratio(together, scale), 0.0, 1.0) ** 2)
     return n_labelled / (1 - explained * n_simulated / (n_labelled + n_simulated))

@@ -43,9 +43,10 @@ class Basis:
     size: Floats
     aliased: tuple[int, ...]
 
-    def cross(self, weights: Floats) -> Floats:
-        """Weighted cross products ``q' diag(w_r) q``: (R, n) -> (R, p, p)."""
-        return np.asarray((weights @ self.pairs)[:, self.spread])
+    def cross(self, weights: Floats, times: Floats | None = None) -> Floats:
+        """Weighted cross products ``q' diag(w_r) q``: (R, n) -> (R, p, p); ``times`` (n,) multiplies every row."""
+        pairs = self.pairs if times is None else self.pairs * times[:, None]
+        return np.asarray((weights @ pairs)[:, self.spread])
 
     def deficient(self, weights: Floats, cross: Floats | None = None) -> Bools:
         """(R,) where the weighted design has not full rank (a level is absent, say)."""

@@ -200,7 +200,15 @@ def _environment() -> Any:
     import patsy
 
     numpy = type("numpy", (), {name: staticmethod(function) for name, function in TRANSFORMS.items()})
-    return patsy.EvalEnvironment([{**TRANSFORMS, "np": numpy, "numpy": numpy}])
+    return patsy.EvalEnvironment([{**TRANSFORMS, "C": _levels, "np": numpy, "numpy": numpy}])
+
+
+def _levels(data: Any, contrast: Any = None, levels: Any = None) -> Any:
+    """patsy's ``C``, which reads a Categorical value by value unless it is left as it is."""
+    import patsy
+
+    known = contrast is None and levels is None and hasattr(data, "cat")
+    return data if known else patsy.builtins.C(data, contrast, levels)
 
 
 def _prepare(

@@ -240,11 +240,16 @@ def _solve(kind: Family, y: Floats, basis: Basis, weights: Floats, cross: Floats
         return Trace(solution, np.zeros_like(solution), status)
 
     def log_likelihood(coordinates: Floats, active: Ints) -> Floats:
-        eta = coordinates @ basis.q.T
-        return np.asarray(np.einsum("rn,rn->r", weights[active], kind.log_likelihood(y, eta)))
+        w = _among(weights, active)
+        if _same(coordinates):  # as where all start from one fit
+            return np.asarray(w @ kind.log_likelihood(y, basis.q @ coordinates[0]))
+        return np.asarray(np.einsum("rn,rn->r", w, kind.log_likelihood(y, coordinates @ basis.q.T)))
 
     def derivatives(coordinates: Floats, active: Ints) -> tuple[Floats, Floats]:
-        w = weights[active]
+        w = _among(weights, active)
+        if _same(coordinates):
+            mu = kind.mean(basis.q @ coordinates[0])
+            return w @ ((y - mu)[:, None] * basis.q), basis.cross(w, kind.variance(mu))
         mu = kind.mean(coordinates @ basis.q.T)
         return (w * (y - mu)) @ basis.q, basis.cross(w * kind.variance(mu))
 
@@ -254,3 +259,11 @@ def _solve(kind: Family, y: Floats, basis: Basis, weights: Floats, cross: Floats
         score = (weights * np.log(y + 0.5)) @ basis.q
         start = solve(cross, score)
     return maximise(start, log_likelihood, derivatives)
+
+
+def _among(weights: Floats, active: Ints) -> Floats:
+    return weights if active.size == len(weights) else weights[active]
+
+
+def _same(coordinates: Floats) -> bool:
+    return len(coordinates) > 1 and bool((coordinates == coordinates[0]).all())

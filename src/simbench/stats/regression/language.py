@@ -8,13 +8,12 @@ arithmetic, comparisons and a few known functions, and nothing else.
 from __future__ import annotations
 
 import ast
-import warnings
 from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 
-from simbench.errors import ConfigError, closest
+from simbench.errors import ConfigError, closest, strict_reading
 
 __all__ = ["PATSY_FUNCTIONS", "TRANSFORMS", "called", "columns_of", "factor_tree", "model_terms"]
 
@@ -51,8 +50,7 @@ def model_terms(formula: str) -> Any:
     if _depth(formula) > MOST_BRACKETS:
         raise ConfigError(f"formula {said} nests brackets more than {MOST_BRACKETS} deep")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what Python's parser merely warns of is no formula either
+        with strict_reading():
             tree = parse_formula(formula.replace("\n", " "))
             leaves = _leaves(tree, said)
             for leaf in leaves:

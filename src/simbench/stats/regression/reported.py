@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -37,14 +36,12 @@ def reported(
     if family not in REPORTED or fit.status[0] != Status.OK or not np.isin(weights, (0.0, 1.0)).all():
         return fit
     used = weights > 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a fit that statsmodels doubts stays our own
-        try:
-            result = _fitted(
-                family, outcome[used], design[used], None if clusters is None else np.asarray(clusters)[used]
-            )
-        except (Warning, ArithmeticError, ValueError, np.linalg.LinAlgError):
-            return fit
+    among = None if clusters is None else np.asarray(clusters)[used]
+    try:
+        with np.errstate(divide="raise", over="raise", invalid="raise"):  # of this thread alone, unlike warnings
+            result = _fitted(family, outcome[used], design[used], among)
+    except (ArithmeticError, ValueError, RuntimeError, np.linalg.LinAlgError):
+        return fit  # a fit that statsmodels doubts stays our own
     estimates, covariance = fit.estimates.copy(), fit.covariance.copy()
     estimates[0], covariance[0] = result.params, result.cov_params()
     return replace(fit, estimates=estimates, covariance=covariance)
@@ -62,4 +59,8 @@ def _fitted(family: str, outcome: Floats, design: Floats, clusters: Any) -> Any:
     if family == "ols":
         return OLS(outcome, design).fit(**robust)
     model = (Logit if family == "logit" else Poisson)(outcome, design)
-    return model.fit(disp=0, maxiter=100, tol=1e-10, **robust)
+    model.raise_on_perfect_prediction = True
+    result = model.fit(disp=0, maxiter=100, tol=1e-10, warn_convergence=False, **robust)
+    if not result.mle_retvals["converged"]:
+        raise ArithmeticError("no maximum was found")
+    return result
