@@ -72,18 +72,25 @@ class Engine:
             return 400, {"object": "error", "message": "max_tokens must be positive", "code": 400}
         with self.lock, torch.inference_mode():
             self.scored.append(body)
-            choices = [self._choice(at, ids) for at, ids in enumerate(body["prompt"])]
+            choices = [self._choice(at, ids, body) for at, ids in enumerate(body["prompt"])]
         if self.kind == "vllm":
             choices.reverse()  # in any order: the index counts
         count = sum(map(len, body["prompt"]))
         usage = {"prompt_tokens": count, "completion_tokens": len(choices), "total_tokens": count + len(choices)}
         return 200, {"id": "c", "object": "text_completion", "model": "m", "choices": choices, "usage": usage}
 
-    def _choice(self, index: int, ids: list[int]) -> dict[str, Any]:
+    def _choice(self, index: int, ids: list[int], body: dict[str, Any]) -> dict[str, Any]:
         logs = self.model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
-        told = [None, *(float(logs[at, token]) for at, token in enumerate(ids[1:]))]
-        told.append(float(logs[-1].max()))  # the one token that is written behind the prompt
-        return {"index": index, "text": "", "logprobs": {"token_logprobs": told}, "finish_reason": "length"}
+        best = int(logs[-1].argmax())  # the one token that is written behind the prompt
+        told: list[float | None] = [float(logs[-1, best])]
+        listed: list[dict[str, float] | None] = [{"x": float(logs[-1, best])}]
+        if body.get("echo"):
+            told = [None, *(float(logs[at, token]) for at, token in enumerate(ids[1:])), *told]
+            listed = [None] * len(ids) + listed
+        if self.kind == "vllm" and "logprob_token_ids" in body:  # others know no such field, and say nothing of it
+            listed = [{f"token_id:{each}": float(logs[-1, each]) for each in {best, *body["logprob_token_ids"]}}]
+        logprobs = {"token_logprobs": told, "top_logprobs": listed}
+        return {"index": index, "text": "", "logprobs": logprobs, "finish_reason": "length"}
 
 
 @contextmanager
@@ -178,7 +185,7 @@ def test_what_determines_a_probability_is_asked_once(engine, tmp_path, study) ->
         room = space(tmp_path)
         room = replace(room, cache=MemoryCache())
         asked(remote(url, concurrency=1), twins, room)
-    first = [body for body in engine.scored if body["prompt"][0] == engine.scored[0]["prompt"][0]]
+    first = [body for body in engine.scored if body["prompt"] == engine.scored[-1]["prompt"]]
     assert len(first) == 1
 
 
@@ -188,16 +195,18 @@ def test_numbers_that_do_not_fit_what_was_asked_are_no_answer(engine, tmp_path, 
 
     def broken(body: dict[str, Any]) -> tuple[int, Any]:
         status, said = whole(body)
-        told = said["choices"][0]["logprobs"]["token_logprobs"]
-        if fault == "short":
-            del told[-3:]
-        elif fault == "missing":
-            told[-2] = None
-        elif fault == "fewer":
+        if fault == "fewer":
             said["choices"].pop()
-        else:
-            for choice in said["choices"]:
-                choice["logprobs"]["token_logprobs"] = [-9999.0] * len(choice["logprobs"]["token_logprobs"])
+        for choice in said["choices"]:
+            numbers, listed = choice["logprobs"]["token_logprobs"], choice["logprobs"]["top_logprobs"]
+            if fault == "short":
+                del numbers[-3:], listed[-3:]
+            elif fault == "missing":
+                numbers[-2:] = [None] * len(numbers[-2:])
+                listed[-1] = dict.fromkeys(listed[-1])
+            elif fault == "impossible":
+                choice["logprobs"] = {"token_logprobs": [-9999.0] * len(numbers), "top_logprobs": listed}
+                listed[-1] = dict.fromkeys(listed[-1], -9999.0)
         return status, said
 
     engine._completions = broken
@@ -206,6 +215,13 @@ def test_numbers_that_do_not_fit_what_was_asked_are_no_answer(engine, tmp_path, 
         (answer,) = asked(backend, [study(1)[0].interview], space(tmp_path)).values()
     assert answer.status == "failed"
     assert not answer.probabilities
+
+
+def test_a_prompt_is_read_whole_by_servers_alone_that_do_not_tell_of_tokens_by_id(engine, tmp_path, study) -> None:
+    with serving(engine) as url:
+        asked(remote(url, concurrency=1), [study(1)[0].interview], space(tmp_path))
+    echoed = [bool(body.get("echo")) for body in engine.scored]
+    assert echoed == ([False] * 3 if engine.kind == "vllm" else [False, True, True, True])
 
 
 def merged(adapter: Path, base: Path, to: Path) -> Path:

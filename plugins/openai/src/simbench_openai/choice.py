@@ -1,9 +1,15 @@
 """Exact probabilities of an item's options, from a server that scores texts: vLLM and SGLang.
 
-The prompt and the answer's lines become tokens by the server's own chat template and tokenizer (``/tokenize``). Every
-option is sent behind the prompt (``/completions`` with ``echo``) and comes back with the log probability of each of
-its tokens; these are summed along the option, line feed included, which tells ``5`` from ``50``. The tokens are those
-of the backend ``local``: prompt, earlier lines and line are tokenised apart, so that the numbers are the same.
+The prompt and the answer's lines become tokens by the server's own chat template and tokenizer (``/tokenize``), as
+those of the backend ``local``: prompt, earlier lines and line are tokenised apart, so that the numbers are the same.
+The log probabilities of an option's tokens are summed along the option, line feed included, which tells ``5`` from
+``50``. They come in one of two ways, by ``/completions``:
+
+* Where a server takes ``logprob_token_ids`` (vLLM), one token is asked for behind the prompt and behind every
+  beginning of an option, with the log probabilities of the tokens that can follow. The server's prefix cache holds the
+  prompt, which is read once.
+* Else every option is sent behind the prompt, and ``echo`` gives the log probability of each of its tokens: the prompt
+  is read once per option.
 """
 
 from __future__ import annotations
@@ -41,6 +47,7 @@ class Scorer:
         self._root = root
         self._lines: dict[str, Sequence[int]] = {}
         self._prompts: dict[str, Sequence[int]] = {}
+        self._follows = True  # whether the server tells of tokens by their ids, as far as is known
 
     async def chances(self, body: Mapping[str, Any]) -> Reply:
         """Probabilities (k,) of the labels, and the share of the model's own that lies on them."""
@@ -50,13 +57,11 @@ class Scorer:
         for line in body["before"]:
             prompt += await self._line(line, named)
         forced, options = await self._options(body["cue"], body["labels"], named)
-        request = {"prompt": [[*prompt, *each] for each in options], "echo": True, "logprobs": 1, "max_tokens": 1}
-        said = await self._post("/completions", {**named, "temperature": 1.0, **request})
-        start = len(prompt) + forced
-        summed = [
-            _along(choice, start, len(prompt) + len(option))
-            for choice, option in zip(_in_order(said), options, strict=True)
-        ]
+        named = {**named, "temperature": 1.0, "max_tokens": 1, "logprobs": 1}
+        summed, said = await (self._followed if self._follows else self._echoed)(prompt, forced, options, named)
+        if summed is None:
+            self._follows = False
+            summed, said = await self._echoed(prompt, forced, options, named)
         most = max(summed)
         if not math.isfinite(most) or most < IMPOSSIBLE:
             raise Trouble("rejected", f"the server gives no option of {body['item']!r} a probability")
@@ -67,6 +72,35 @@ class Scorer:
         counts = {"input": usage.get("prompt_tokens"), "output": usage.get("completion_tokens")}
         kept = {name: int(count) for name, count in counts.items() if count}
         return Reply("ok", usage=kept, model=said.get("model"), chances={body["item"]: found})
+
+    async def _followed(
+        self, prompt: Sequence[int], forced: int, options: Sequence[Sequence[int]], named: Mapping[str, Any]
+    ) -> tuple[list[float] | None, Mapping[str, Any]]:
+        """Log probabilities (k,) of the options from what can follow each of their beginnings; None where not told."""
+        follow: dict[tuple[int, ...], set[int]] = {}
+        for option in options:
+            for at in range(forced, len(option)):
+                follow.setdefault(tuple(option[:at]), set()).add(option[at])
+        wanted = sorted(set().union(*follow.values()))
+        asked = {"prompt": [[*prompt, *each] for each in follow], "logprob_token_ids": wanted}
+        said = await self._post("/completions", {**named, **asked, "return_tokens_as_token_ids": True})
+        told: dict[tuple[int, ...], float] = {}
+        for choice, (start, tokens) in zip(_in_order(said), follow.items(), strict=True):
+            listed = (choice["logprobs"].get("top_logprobs") or [{}])[0] or {}
+            if not {f"token_id:{each}" for each in tokens} <= set(listed):
+                return None, said
+            told |= {(*start, each): float(listed[f"token_id:{each}"]) for each in tokens}
+        return [sum(told[tuple(each[: at + 1])] for at in range(forced, len(each))) for each in options], said
+
+    async def _echoed(
+        self, prompt: Sequence[int], forced: int, options: Sequence[Sequence[int]], named: Mapping[str, Any]
+    ) -> tuple[list[float], Mapping[str, Any]]:
+        """Log probabilities (k,) of the options, each read whole behind the prompt."""
+        asked = {"prompt": [[*prompt, *each] for each in options], "echo": True}
+        said = await self._post("/completions", {**named, **asked})
+        start = len(prompt) + forced
+        ends = [len(prompt) + len(option) for option in options]
+        return [_along(choice, start, end) for choice, end in zip(_in_order(said), ends, strict=True)], said
 
     async def _prompt(self, messages: Sequence[Mapping[str, str]], named: Mapping[str, Any]) -> Sequence[int]:
         """Tokens up to where the model's own words begin."""
