@@ -21,6 +21,7 @@ from simbench.errors import ConfigError
 from simbench.harness.library import Runs, load_runs
 from simbench.harness.store import RunFolder
 from simbench.plugin.manager import load_plugins
+from simbench.report.curves import standings
 from simbench.report.leaderboard import compare_runs
 from simbench.report.table import labels
 
@@ -127,6 +128,37 @@ def test_p_values_of_exchanges_grow_with_what_they_claim(runs: Runs) -> None:
     assert len(shares)
     assert shares["p"].notna().all()
     assert shares.loc[shares["difference"] != 0, "p_closer"].isna().all()
+
+
+def test_more_exchanges_than_anybody_waits_for_are_left_out_and_said(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = compare_runs(runs, load_plugins())
+    monkeypatch.setattr("simbench.report.differences.MOST_EXCHANGES", 100)
+    table, notes = (found := compare_runs(runs, load_plugins())).differences, found.notes
+    assert any(note.startswith("not tested by exchanging answers, which would take") for note in notes)
+    assert not table["exchanged"].any()
+    assert table["p_step"].isna().all()
+    assert table["difference"].tolist() == exact.differences["difference"].tolist()
+
+
+def test_many_runs_are_drawn_as_contestants_and_all_are_in_the_data(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standing = compare_runs(runs, load_plugins())
+    few = {chart.name: chart for chart in standings(runs, load_plugins(), standing)}
+    monkeypatch.setattr("simbench.report.curves.MOST_DOTS", 2)
+    many = {chart.name: chart for chart in standings(runs, load_plugins(), standing)}
+    assert set(many) == set(few)
+    chart = many["runs_js_distance_mean"]
+    assert "the closest to human 2 of 4" in chart.note
+    board = standing.leaderboard
+    rows = board[(board["metric"] == "js_distance") & (board["item"] == "mean")]
+    assert chart.data["run"].tolist() == rows["run"].tolist()
+    assert [name in chart.alt for name in chart.data["run"]] == [True, True, False, False]
+    assert few["runs_js_distance_mean"].data.set_index("run_id")["value"].to_dict() == pytest.approx(
+        chart.data.set_index("run_id")["value"].to_dict()
+    )
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import simbench
-from simbench.errors import ConfigError
+from simbench.errors import ConfigError, StorageError
+from simbench.harness.kept import people_of, study_of
 from simbench.harness.library import Runs
+from simbench.harness.store import RunFolder
+from simbench.plugin.manager import load_plugins
 
 
 def test_frames_hold_every_row_of_every_run(runs: Runs) -> None:
@@ -30,6 +34,29 @@ def test_table_tells_runs_apart(runs: Runs) -> None:
     assert odd["ok"] + odd["not_ok"] == odd["n_evaluated"]
     assert odd["tokens"] == odd["ok"] * 10 + odd["not_ok"] * 7
     assert sorted(table["sampler.n"]) == [20, 20, 20, 60]
+
+
+def test_the_manifest_names_the_pilot_by_its_people(runs: Runs) -> None:
+    for run in runs:
+        study = study_of(run.folder, load_plugins())
+        assert study is not None
+        assert run.manifest["humans"]["pilot_sha256"] == people_of(study.design.given, run.pilot).digest
+
+
+def test_a_manifest_that_was_read_is_read_again_when_it_changes(runs: Runs, tmp_path: Path) -> None:
+    shutil.copytree(runs[0].folder.path, tmp_path / "copy")
+    folder = RunFolder(tmp_path / "copy")
+    folder.manifest["status"] = "altered"
+    assert folder.manifest["status"] == "done"
+    RunFolder(folder.path).update(status="failed")
+    assert folder.manifest["status"] == "failed"
+    manifest = folder / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"failed"', b'"dunked"'))
+    with pytest.raises(StorageError, match="is damaged"):
+        _ = folder.manifest
+    manifest.write_bytes(b"")
+    with pytest.raises(StorageError, match="is damaged"):
+        _ = folder.manifest
 
 
 def test_filters_and_globs(home: Path, runs: Runs) -> None:

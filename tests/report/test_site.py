@@ -51,6 +51,38 @@ def test_pages_that_are_there_are_not_written_again(
     assert all(page.stat().st_mtime_ns == then for page, then in pages.items() if page != one)
 
 
+def test_pages_written_by_several_processes_are_those_of_one(
+    site: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simbench.report.site.FEW", 1)
+    monkeypatch.chdir(home)
+    write_site(load_runs("runs"), load_plugins(), tmp_path)
+    for page in (site / "runs").glob("*/*"):
+        made = (re.sub(r"Written by .*", "", each.read_text()) for each in (page, tmp_path / page.relative_to(site)))
+        assert next(made) == next(made)
+
+
+def test_a_site_without_drawings_has_their_data(home: Path, tmp_path: Path) -> None:
+    assert main(["report", str(home / "runs"), "--site", str(tmp_path), "--no-figures"]) == 0
+    for page in (tmp_path / "runs").glob("*/report.html"):
+        text = page.read_text()
+        assert "<svg" not in text
+        assert "Figures are not drawn on this page" in text
+        assert text.count("<summary>Data of") == text.count("data:text/csv;base64,") > 2
+    (study,) = (tmp_path / "studies").glob("*/report.html")
+    assert "<svg" in study.read_text()
+
+
+def test_the_page_of_a_study_links_to_its_runs_and_repeats_none(site: Path, home: Path) -> None:
+    (study,) = (site / "studies").glob("*/report.html")
+    text = study.read_text()
+    links = re.findall(r'href="(\.\./[^"]+)"', text)
+    assert len(links) == len(load_runs(str(home / "runs")).done)
+    assert all((study.parent / unquote(link)).resolve().is_file() for link in links)
+    assert "Everything needed to do this run again" not in text
+    assert text.count("Simulated participants are not people") == 1
+
+
 def test_no_name_of_a_study_leads_out_of_the_site(tmp_path: Path) -> None:
     examples = Path(__file__).parents[2] / "docs" / "examples"
     shutil.copy(examples / "values.csv", tmp_path)

@@ -24,7 +24,9 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument(
         "-o", "--out", type=as_path, help=f"folder to write to (default: the run's own, or {TOGETHER} for many runs)"
     )
-    parser.add_argument("--no-figures", action="store_true", help="the page only")
+    parser.add_argument(
+        "--no-figures", action="store_true", help="the page only; with --site, runs' pages without drawings"
+    )
     parser.add_argument("--site", type=as_path, metavar="DIR", help="a static site instead: index, a page each, data")
     asked = parser.parse_args(words)
     if asked.site is not None and asked.out is not None:
@@ -32,7 +34,7 @@ def main(words: Sequence[str]) -> int:
     runs = load_runs(*asked.runs)
     if asked.site is not None:
         with storage(asked.site):
-            print(write_site(runs, load_plugins(), asked.site))
+            print(write_site(runs, load_plugins(), asked.site, drawn=not asked.no_figures))
         return 0
     folder = asked.out or _default(runs)
     with storage(folder):

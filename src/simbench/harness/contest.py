@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,13 +45,30 @@ FEWEST = 10
 class Entrant:
     """One run: answers and likelihoods for the people of the contest, and the people it learned from.
 
-    ``learned`` identifies the pilot; ``pilot`` is None where it is of another study.
+    ``learned`` identifies the pilot. The rest is read from the run's folder when it is first asked for: most
+    comparisons rest on figures that are there already.
     """
 
-    responses: pd.DataFrame
-    likelihoods: Likelihoods
-    pilot: People | None
+    run: Run
+    design: Design
+    kept: Set[str]
     learned: str
+
+    @cached_property
+    def responses(self) -> pd.DataFrame:
+        """Its answers for the people of the contest."""
+        return _among(self.run.responses, self.kept)
+
+    @cached_property
+    def likelihoods(self) -> Likelihoods:
+        """How likely it finds their own."""
+        said = kept_likelihoods(self.run.folder)
+        return said if said.frame is None else Likelihoods(_among(said.frame, self.kept), said.reason)
+
+    @cached_property
+    def pilot(self) -> People | None:
+        """The people it learned from; None where they are of another study."""
+        return _pilot(self.run, self.design)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,29 +129,39 @@ def contest_of(runs: Runs, registry: Registry, every: bool = False) -> Contest:
         StorageError: a file of a run that is damaged.
     """
     study = shared_study([run.folder for run in runs], registry)
-    humans = {run.run_id: people_of(study.design, run.people) for run in runs}
-    pilots = {run.run_id: _pilot(run, study.design) for run in runs}
     outside = not same_people(runs)
-    people = next(iter(humans.values()))
     if outside:
-        people = _outside(humans, pilots)
-    kept = set(people.ids)
-    entrants = {}
-    for run in runs:
-        said, responses = kept_likelihoods(run.folder), run.responses
-        if said.frame is not None:
-            said = Likelihoods(_among(said.frame, kept), said.reason)
-        pilot = pilots[run.run_id]
-        learned = pilot.digest if pilot is not None else str(run.manifest["products"].get("pilot.parquet"))
-        entrants[run.run_id] = Entrant(_among(responses, kept), said, pilot, learned)
+        humans = {run.run_id: people_of(study.design, run.people) for run in runs}
+        people = _outside(humans, {run.run_id: _pilot(run, study.design) for run in runs})
+    else:
+        people = people_of(study.design, runs[0].people)
+    kept = frozenset(people.ids)
+    learned = _learned(runs, study.design)
+    entrants = {run.run_id: Entrant(run, study.design, kept, learned[run.run_id]) for run in runs}
     return Contest(_plan(runs.manifests, registry, study, every), people, entrants, outside, every)
+
+
+def _learned(runs: Runs, design: Design) -> dict[str, str]:
+    """What identifies the pilot of every run: the digest of its people, which runs of before must be asked for."""
+    found: dict[str, str] = {}
+    same_file: dict[str, str] = {}
+    for run in runs:
+        humans, file = run.manifest["humans"], run.manifest["products"].get("pilot.parquet")
+        known = humans.get("pilot_sha256") or same_file.get(str(file))
+        if known is None:
+            pilot = _pilot(run, design)
+            known = str(file) if pilot is None else pilot.digest
+        found[run.run_id] = known
+        if file:
+            same_file[str(file)] = known
+    return found
 
 
 def _pilot(run: Run, design: Design) -> People | None:
     return None if pilots_study_of(run.folder) is not None else people_of(design.given, run.pilot)
 
 
-def _among(frame: pd.DataFrame, kept: set[str]) -> pd.DataFrame:
+def _among(frame: pd.DataFrame, kept: Set[str]) -> pd.DataFrame:
     return frame[frame[PARTICIPANT].isin(kept)].reset_index(drop=True)
 
 
@@ -200,9 +228,7 @@ def measured(contest: Contest) -> tuple[pd.DataFrame, dict[Figure, dict[str, Flo
         for each in scores:
             if way := asked.better.get(each.metric):
                 losses[each.metric, each.item][run] = loss(corrected(each, resamples=given.resamples), way)
-    lost = [
-        f"without floor or ceiling, which could not be had on these people: {each:.90}..." for each in others.faults
-    ]
+    lost = [f"without floor or ceiling, which could not be had on these people: {each}" for each in others.faults]
     return pd.concat(frames, ignore_index=True), dict(losses), [*asked.faults, *lost]
 
 

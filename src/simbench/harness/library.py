@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cached_property
 from glob import glob
@@ -167,7 +169,10 @@ class Runs(Sequence[Run]):
         import duckdb
         import pandas as pd
 
-        paths = {str(folder.verify(f"{name}.parquet")): folder.run_id for folder in self.done._folders}
+        folders = self.done._folders
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # digests of large files hold no lock
+            whole = pool.map(lambda folder: folder.verify(f"{name}.parquet"), folders)
+            paths = {str(path): folder.run_id for path, folder in zip(whole, folders, strict=True)}
         files = list(paths)
         if not files:
             return pd.DataFrame({"run_id": pd.Series(dtype=object)})

@@ -52,6 +52,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._made: dict[str, dict[str, Any]] = {}
+        self._read: tuple[bytes | None, dict[str, Any]] = (None, {})
 
     @property
     def run_id(self) -> str:
@@ -69,6 +70,8 @@ class RunFolder:
             return {}
         with storage(path):
             content = path.read_bytes()
+        if content == self._read[0]:  # judged before
+            return dict(self._read[1])
         try:
             stored = json.loads(content)
         except ValueError as error:
@@ -77,7 +80,8 @@ class RunFolder:
             raise _damaged(path, f"expected an object, found {type(stored).__name__}")
         if stored.pop(SEAL, None) != digest(stored):
             raise _damaged(path, "its content is not what was written")
-        return stored
+        self._read = content, stored
+        return dict(stored)
 
     def set_aside_damage(self) -> str | None:
         """Move a damaged manifest out of the way; what was wrong with it, or None where nothing was."""

@@ -61,15 +61,16 @@ class Pair:
     shared: str = field(default="", repr=False)
 
 
-def design_of(experiment: Experiment[Any] | None, run: Run) -> Design:
+def design_of(
+    experiment: Experiment[Any] | None, manifest: Mapping[str, Any], people: pd.DataFrame, scores: pd.DataFrame
+) -> Design:
     """The experiment's design; where there is none, one pieced together from what was answered."""
     if experiment is not None:
         return experiment.design
-    scores, people = run.scores, run.people
     names = scores[scores["metric"] == "js_distance"]["item"].dropna().unique()
     items = [name for name in people.columns if name in set(names) - {"mean"}]
     values = {name: sorted(people[name].dropna().unique().tolist()) for name in items}
-    return Design(name_of(run.manifest), (), (), tuple(Item(name, "belief", name, values[name]) for name in items))
+    return Design(name_of(manifest), (), (), tuple(Item(name, "belief", name, values[name]) for name in items))
 
 
 def whose_words(experiment: Experiment[Any] | None) -> list[str]:
@@ -116,12 +117,12 @@ def _people(humans: Mapping[str, Any]) -> str:
     return "SYNTHETIC people, not real ones" if humans["synthetic"] else "real people"
 
 
-def study(experiment: Experiment[Any] | None, run: Run) -> dict[str, list[list[str]]] | None:
+def study(experiment: Experiment[Any] | None, compared: pd.DataFrame) -> dict[str, list[list[str]]] | None:
     """Treatment groups with their people, and items with their options and answers; None without the design."""
     if experiment is None:
         return None
     design = experiment.design
-    people = people_of(design, run.people)
+    people = people_of(design, compared)
     counts = people.condition.value_counts()
     return {
         "groups": [[name, str(int(counts.get(name, 0)))] for name in people.levels("condition")],
@@ -131,7 +132,7 @@ def study(experiment: Experiment[Any] | None, run: Run) -> dict[str, list[list[s
                 item.role,
                 item.text,
                 " | ".join(map(str, item.labels)),
-                str(int(run.people[item.name].notna().sum())),
+                str(int(compared[item.name].notna().sum())),
             ]
             for item in design.items
         ],
@@ -161,11 +162,11 @@ def _named(words: str, name: str) -> str:
     return words if words == name else Markup("{}<br><small>{}</small>").format(words, name)
 
 
-def pairs(run: Run, experiment: Experiment[Any] | None) -> list[Pair]:
+def pairs(run: Run, experiment: Experiment[Any] | None, compared: pd.DataFrame) -> list[Pair]:
     """The first person of each of the first treatment groups, beside their simulated counterpart."""
     if experiment is None:
         return []
-    people = people_of(experiment.design, run.people)
+    people = people_of(experiment.design, compared)
     first = people.where(~people.condition.duplicated())
     first = first.at(range(min(SAMPLES, len(first))))
     config = run.manifest["config"]

@@ -14,7 +14,7 @@ from simbench.report.table import labels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Contestant", "contestants", "pooled_losses", "pooled_row"]
+__all__ = ["MEANS", "Contestant", "contestants", "pooled_losses", "pooled_row"]
 
 HASH = 7  # characters of a run's hash at the end of its label, with the space before them
 INVERSE = "equivalent_n"

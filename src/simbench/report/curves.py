@@ -22,39 +22,54 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from simbench.report.leaderboard import Standing
+
 __all__ = ["curve_data", "enough", "learning_curve", "standings"]
 
+MOST_DOTS = 60
+"""Lines that a dot plot has at most: more cannot be read."""
 SERIES = ((HUMAN, "-", "o"), (SIMULATED, "--", "s"), (CEILING, "-.", "^"), (FLOOR, ":", "v"))
 
 
-def standings(runs: Runs, registry: Registry) -> list[Chart]:
-    """One dot plot per headline figure: a dot with its interval per run, floor and ceiling as ticks."""
-    scores = ScoreTable(runs.read("scores", "subgroup IS NULL"), registry.classes("metric"))
+def standings(runs: Runs, registry: Registry, standing: Standing | None) -> list[Chart]:
+    """One dot plot per headline figure: a dot with its interval per run, floor and ceiling as ticks.
+
+    Of more than ``MOST_DOTS`` runs a dot is a contestant of the comparison (runs that differ in their seed alone),
+    and of more of these than that the closest to human are drawn. The data hold all that the dots are of.
+    """
+    board = standing.leaderboard if standing is not None and len(runs) > MOST_DOTS else None
     names = labels(runs.manifests)
+    if board is None or board.empty:
+        frame = runs.read("scores", "subgroup IS NULL").set_index("run_id").loc[list(names)].reset_index()
+        frame, what = frame.assign(run=frame["run_id"].map(names)), ""
+    else:
+        frame, what = board.assign(subgroup=None), "runs that differ in their seed alone are one"
+    table = ScoreTable(frame, registry.classes("metric"))
     charts = []
-    for figure in scores.headline:
-        rows = scores.rows(*figure)
-        rows = rows[rows["value"].notna()].set_index("run_id").reindex(list(names)).dropna(subset="value")
+    for figure in table.headline:
+        rows = table.rows(*figure)
+        rows = rows[rows["value"].notna()]
         if len(rows):
-            charts.append(_standing(rows, names, figure, scores.direction(figure[0]) or "zero"))
+            charts.append(_standing(rows, figure, table.direction(figure[0]) or "zero", what))
     return charts
 
 
-def _standing(rows: pd.DataFrame, names: dict[str, str], shown_figure: Shown, better: str) -> Chart:
+def _standing(rows: pd.DataFrame, shown_figure: Shown, better: str, what: str) -> Chart:
     metric, item = shown_figure
     name_of_figure = title({"metric": metric, "item": item})
-    shown = [names[run] for run in rows.index]
-    data = rows[["value", "ci_low", "ci_high", "floor", "ceiling"]].assign(run=shown).reset_index()
+    data = rows[["run_id", "value", "ci_low", "ci_high", "floor", "ceiling", "run"]].reset_index(drop=True)
+    drawn = data.iloc[:MOST_DOTS]
+    shown = drawn["run"].to_list()
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        at = np.arange(len(rows))
-        axes.hlines(at, rows["ci_low"], rows["ci_high"], color=SIMULATED, linewidth=1.6)
-        axes.plot(rows["value"], at, "s", color=SIMULATED, markersize=5, label="run")
+        at = np.arange(len(drawn))
+        axes.hlines(at, drawn["ci_low"], drawn["ci_high"], color=SIMULATED, linewidth=1.6)
+        axes.plot(drawn["value"], at, "s", color=SIMULATED, markersize=5, label="run")
         for name, colour in (("floor", FLOOR), ("ceiling", CEILING)):
-            axes.plot(rows[name], at, "|", color=colour, markersize=9, markeredgewidth=2, label=name)
+            axes.plot(drawn[name], at, "|", color=colour, markersize=9, markeredgewidth=2, label=name)
         axes.set_yticks(at, [short(name, 44) for name in shown], fontsize=8)
-        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_ylim(len(drawn) - 0.4, -0.6)
         if better in ("zero", "one"):
             axes.axvline(float(better == "one"), color=HUMAN, linewidth=1)
         else:
@@ -64,15 +79,19 @@ def _standing(rows: pd.DataFrame, names: dict[str, str], shown_figure: Shown, be
 
     way = {"zero": "zero is as human", "lower": "lower is closer to human", "higher": "higher is closer to human"}
     way["one"] = "one is as human"
-    parts = [f"{name} {value:.3g}" for name, value in zip(shown, rows["value"])]
+    some = (
+        f"the {'closest to human' if what else 'first'} {len(drawn)} of {len(data)}" if len(data) > len(drawn) else ""
+    )
+    note = "; ".join(part for part in (way.get(better, better), what, some) if part)
+    parts = [f"{name} {value:.3g}" for name, value in zip(shown, drawn["value"])]
     return Chart(
         f"runs_{metric}" + (f"_{item}" if item else ""),
         name_of_figure,
         f"Dot plot of {name_of_figure}: {'; '.join(parts)}",
         data,
         draw,
-        (WIDTH, 0.8 + 0.26 * len(rows)),
-        f"{way.get(better, better).capitalize()}.",
+        (WIDTH, 0.8 + 0.26 * len(drawn)),
+        f"{note[0].upper()}{note[1:]}.",
     )
 
 
@@ -93,7 +112,7 @@ def curve_data(runs: Runs, registry: Registry) -> pd.DataFrame:
         ]
     )
     parts = []
-    scores = ScoreTable(runs.scores, registry.classes("metric"))
+    scores = ScoreTable(runs.read("scores", "subgroup IS NULL"), registry.classes("metric"))
     for figure in scores.headline:
         rows = scores.rows(*figure)[["run_id", "metric", "item", "value", "floor", "ceiling"]]
         better = scores.direction(figure[0]) or "zero"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["MOST_PAIRS_OF", "Losses", "differences"]
 
 MOST_PAIRS_OF = 8
+MOST_EXCHANGES = 250_000
+"""Exchanges over all pairs of runs, some minutes' work, above which nothing is exchanged."""
 PER_PAIR = 40
 """Exchanges per pair, so that p-values corrected for all pairs can reach half of 0.05."""
 
@@ -52,6 +54,13 @@ def differences(
     found: list[dict[str, Any]] = []
     notes: list[str] = []
     draws = 0 if contest is None else _draws(contest, len(pairs))
+    whole = draws * sum(len(one.pairs(other)) for one, other in pairs)
+    if whole > MOST_EXCHANGES:
+        draws = 0
+        notes.append(
+            f"not tested by exchanging answers, which would take {whole:,} exchanges (at most {MOST_EXCHANGES:,}): p "
+            "is that of the bootstrap, without p_step; name fewer runs for exact tests"
+        )
     for one, other in pairs:
         swaps: dict[Figure, NDArray[np.float64]] = {}
         if contest is not None and draws:

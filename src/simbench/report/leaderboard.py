@@ -22,7 +22,7 @@ from simbench.harness.library import Runs
 from simbench.metrics.base import loss
 from simbench.metrics.score_table import Figure, ScoreTable
 from simbench.plugin.manager import Registry
-from simbench.report.contestants import Contestant, contestants, pooled_losses, pooled_row
+from simbench.report.contestants import MEANS, Contestant, contestants, pooled_losses, pooled_row
 from simbench.report.differences import Losses, differences
 from simbench.report.outcomes import unsent
 from simbench.report.table import labels
@@ -128,6 +128,8 @@ def _answered(runs: Runs) -> tuple[Runs, list[str]]:
 
 def _field(runs: Runs, registry: Registry, different: bool, every: bool) -> _Field:
     """The runs' figures as they were scored, where that was with the same people, or anew for those in common."""
+    import pandas as pd
+
     metrics = registry.classes("metric")
     alike = same_people(runs)
     contest, notes = None, []
@@ -149,10 +151,18 @@ def _field(runs: Runs, registry: Registry, different: bool, every: bool) -> _Fie
             "runs on DIFFERENT people: differences mix models with people, and are not paired; p-values take the "
             "samples as independent"
         ]
-    scores = ScoreTable(runs.read("scores", "subgroup IS NULL"), metrics)
-    told = {metric for metric, _ in scores.headline}
-    stored = _losses(runs, {name: way for name, way in scores.directions.items() if every or name in told})
-    return _Field(runs, scores, stored, _drawn(runs), contest, notes)
+    only = None if every else ScoreTable(pd.DataFrame(), metrics).headline
+    scores = ScoreTable(_read(runs, "scores", "subgroup IS NULL", only), metrics)
+    return _Field(runs, scores, _losses(runs, scores.directions, only), _drawn(runs), contest, notes)
+
+
+def _read(runs: Runs, name: str, where: str, only: Sequence[Figure] | None) -> pd.DataFrame:
+    """Rows of ``scores`` or ``resamples`` of the whole sample, of some figures only (None: of all)."""
+    if only is None:
+        return runs.read(name, where)
+    metrics, items = ({figure[place] for figure in only} - {None} for place in (0, 1))
+    some = "list_contains(?, metric) AND (item IS NULL OR list_contains(?, item::VARCHAR))"
+    return runs.read(name, f"{where} AND {some}", [sorted(map(str, metrics)), sorted(map(str, items))])
 
 
 def _wanted(losses: Mapping[Figure, Any], scores: ScoreTable, every: bool) -> Mapping[Figure, Any]:
@@ -202,16 +212,24 @@ def _of_pilots(who: Sequence[Contestant]) -> list[str]:
     return found
 
 
-def _losses(runs: Runs, directions: dict[str, str]) -> dict[Figure, dict[str, NDArray[np.float64]]]:
+def _losses(
+    runs: Runs, directions: Mapping[str, str], only: Sequence[Figure] | None
+) -> dict[Figure, dict[str, NDArray[np.float64]]]:
     """Losses (R,) by figure and run id, of the figures with a direction; the first is the estimate."""
+    frame = _read(runs, "resamples", "true", only)
     found: dict[Figure, dict[str, NDArray[np.float64]]] = {}
-    for row in runs.read("resamples", "list_contains(?, metric)", [list(directions)]).to_dict("records"):
-        item = row["item"] if isinstance(row["item"], str) else None
-        values: NDArray[np.float64] = np.ma.filled(np.ma.asarray(row["value"], dtype=float), np.nan)
-        way = directions.get(row["metric"])
-        if way is not None:
-            found.setdefault((row["metric"], item), {})[row["run_id"]] = loss(values, way)
+    for run, metric, item, values in zip(*(frame[name] for name in ("run_id", "metric", "item", "value"))):
+        figure, way = (metric, item if isinstance(item, str) else None), directions.get(metric)
+        if way is not None and (only is None or figure in only):
+            found.setdefault(figure, {})[run] = loss(_numbers(values), way)
     return found
+
+
+def _numbers(values: Any) -> NDArray[np.float64]:
+    """Resampled values as DuckDB gives a list: missing ones, which mask it, are NaN."""
+    if isinstance(values, np.ma.MaskedArray):
+        return np.ma.filled(values.astype(np.float64), np.nan)
+    return np.asarray(values, dtype=np.float64)
 
 
 def _drawn(runs: Runs) -> tuple[int, int]:
@@ -250,7 +268,9 @@ def _own(losses: Mapping[str, NDArray[np.float64]], who: Sequence[Contestant]) -
 
 def _board(figure: Figure, scores: ScoreTable, who: Sequence[Contestant], losses: Losses) -> list[dict[str, Any]]:
     metric, item = figure
-    by_run: dict[str, Any] = {row["run_id"]: row for row in scores.rows(metric, item).to_dict("records")}
+    own_rows = scores.rows(metric, item)
+    known = [name for name in dict.fromkeys(("run_id", *KEPT, *MEANS)) if name in own_rows]
+    by_run: dict[str, Any] = {row["run_id"]: row for row in own_rows[known].to_dict("records")}
     ranks = _ranks({name: pooled_losses(metric, list(each.values())) for name, each in losses.items()})
     rows = []
     for each in who:
