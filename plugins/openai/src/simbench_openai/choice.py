@@ -6,10 +6,10 @@ The log probabilities of an option's tokens are summed along the option, line fe
 ``50``. They come in one of two ways, by ``/completions``:
 
 * Where a server takes ``logprob_token_ids`` (vLLM), one token is asked for behind the prompt and behind every
-  beginning of an option, with the log probabilities of the tokens that can follow. The server's prefix cache holds the
-  prompt, which is read once.
-* Else every option is sent behind the prompt, and ``echo`` gives the log probability of each of its tokens: the prompt
-  is read once per option.
+  beginning of an option, with the log probabilities of the tokens that can follow. The server's prefix cache holds
+  the prompt, which is read once.
+* Else every option is sent behind the prompt, and ``echo`` gives the log probability of each of its tokens: the
+  prompt is read once per option.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Scorer:
     async def _followed(
         self, prompt: Sequence[int], forced: int, options: Sequence[Sequence[int]], named: Mapping[str, Any]
     ) -> tuple[list[float] | None, Mapping[str, Any]]:
-        """Log probabilities (k,) of the options from what can follow each of their beginnings; None where not told."""
+        """Log probabilities (k,) of the options from what can follow each of their beginnings, or None."""
         follow: dict[tuple[int, ...], set[int]] = {}
         for option in options:
             for at in range(forced, len(option)):
