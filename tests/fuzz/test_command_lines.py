@@ -291,6 +291,15 @@ VERBS: tuple[tuple[str, ...], ...] = (
     ("new", "study", ".", "-o", "x" * 300 + ".yaml"),
     ("new", "plugin", "a/b", "--kind", "sampler"),
     ("new", "plugin", "x", "--kind", "sampler", "--package", "../up"),
+    ("pretrain",),
+    ("pretrain", "n=3"),
+    ("pretrain", "--leave-out", "nope"),
+    ("pretrain", "--leave-out", "yaml"),
+    ("pretrain", "--leave-out", "framing", "n=0"),
+    ("pretrain", "--leave-out", "framing", "backend=uniform"),
+    ("pretrain", "--leave-out", "framing", "backend.nope=1"),
+    ("pretrain", "--leave-out", "framing", "out=" + "x" * 300),
+    ("estimate", "pretrain"),
     ("demo", "nope=1"),
     ("demo", "--nope"),
     ("estimate", "-m"),
@@ -437,7 +446,7 @@ def test_words_of_verbs_where_there_is_a_run(command_line: CommandLine) -> None:
 
 
 @pytest.mark.usefixtures("study")
-@pytest.mark.parametrize("launcher", ["joblib", "submitit", "submitit_local", "ray", "ray_cluster"])
+@pytest.mark.parametrize("launcher", ["joblib", "submitit", "submitit_local", "ray", "ray_cluster", "ray_gpu"])
 def test_a_launcher_without_its_package(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, launcher: str
 ) -> None:

@@ -14,6 +14,7 @@ from simbench.cli.terminal import show
 from simbench.errors import ConfigError
 from simbench.harness.config import assemble
 from simbench.harness.likelihood import looked_up, wanted
+from simbench.harness.pretraining import refuse_known
 from simbench.harness.run import notes_before, prepare
 from simbench.interview import Interview, Transcript
 from simbench.metrics.trial import refuse_unfit
@@ -43,6 +44,7 @@ def main(words: Sequence[str]) -> int:
     ready = prepare(assemble(config, load_plugins()))
     refuse_unfit(ready.humans)
     backend = ready.plan.backend
+    refuse_known(backend, ready.plan.experiment)
     real = (
         looked_up(ready.plan, ready.asked, ready.pilot) if wanted(ready.plan) and not backend.cannot_score() else []
     )

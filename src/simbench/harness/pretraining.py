@@ -240,7 +240,8 @@ def _drawn(people: People, n: int, seed: int) -> People:
 
 
 def _files(experiment: Experiment[Any]) -> dict[str, str]:
-    return {path.name: file_digest(path) for path in experiment.sources}
+    """The files that it is read from, by name, and their sha256; none of what would have to be downloaded."""
+    return {} if experiment.lacking() else {path.name: file_digest(path) for path in experiment.sources}
 
 
 def _marks(experiment: Experiment[Any]) -> set[str]:
