@@ -24,7 +24,8 @@ from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded
 from simbench_local.packing import examples
 from simbench_local.scoring import Request
-from simbench_local.training import Recipe, _Run, _with_lora, recipe_for
+from simbench_local.lora import with_lora
+from simbench_local.training import Recipe, _Run, recipe_for
 
 Interviews = Sequence[Interview]
 
@@ -172,7 +173,7 @@ def train_with_peer(
         for place, _ in example.targets:
             rows[-1]["completion_mask"][len(prefixes[example.group]) + place + 1] = 1
     loaded.model.set_attn_implementation("sdpa")
-    adapted = _with_lora(loaded, recipe(batch), 0)
+    adapted = with_lora(loaded, recipe(batch), 0)
     options: dict[str, Any] = {
         "output_dir": str(folder),
         "per_device_train_batch_size": batch,
