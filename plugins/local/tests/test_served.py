@@ -258,6 +258,7 @@ def test_an_adapter_is_plain_peft_and_merged_it_answers_as_the_run_did(engine, t
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif("SIMBENCH_VLLM" not in os.environ, reason="SIMBENCH_VLLM is not the path of a vllm command")
 def test_vllm_itself_serves_model_and_adapter_with_the_same_numbers(tmp_path, monkeypatch, study) -> None:
     from simbench_local.store import resolve

@@ -14,7 +14,7 @@ from simbench_api.budget import Claim, Purse
 from simbench_api.notices import Notices
 from simbench_api.prices import Price
 from simbench_api.talk import Talk, chances_of
-from simbench_api.tokens import message_tokens, text_tokens
+from simbench_api.tokens import message_tokens, readings, text_tokens
 from simbench_api.wire import Ask, Reply
 
 __all__ = ["Desk", "Pending"]
@@ -126,7 +126,8 @@ class Desk:
     def most_prompt(self, ask: Ask) -> int:
         """The most tokens that the prompt of a request is likely to be, schema included."""
         own = message_tokens(ask.messages)[1] + sum(text_tokens(line)[1] for line in ask.before or ())
-        return math.ceil((own + self._of_schema(ask)) * self.most_per_piece) * ask.prompts
+        times = 1 if ask.before is None else readings(ask.items[0])[1]
+        return math.ceil((own + self._of_schema(ask)) * self.most_per_piece) * times
 
     def _of_schema(self, ask: Ask) -> int:
         """Most tokens of the schema that answers must keep to; one is shared by many requests."""

@@ -13,7 +13,7 @@ from simbench.errors import SimbenchError
 from simbench.interview import Interview, Message, Transcript, json_schema, messages, transcript_messages
 from simbench_api.fewshot import choose, example_messages, with_examples
 from simbench_api.preflight import ending
-from simbench_api.tokens import answer_tokens, message_pieces, message_tokens, pieces
+from simbench_api.tokens import answer_tokens, message_pieces, message_tokens, pieces, readings
 
 if TYPE_CHECKING:
     from simbench_api.prices import Price
@@ -134,7 +134,10 @@ def _asked(terms: Terms, interviews: Sequence[Interview], examples: Any) -> Rang
         for said in _rounds(interview, form):
             own = with_examples(examples, interview, terms.config.form, said[0])[len(examples) :]
             least, most = message_pieces(own)
-            low, high = low + said[1] * (least + base[0]) + schema[0], high + said[1] * (most + base[1]) + schema[1]
+            low, high = (
+                low + said[1][0] * (least + base[0]) + schema[0],
+                high + said[1][1] * (most + base[1]) + schema[1],
+            )
     return int(low * terms.per_piece[0]), math.ceil(high * terms.per_piece[1])
 
 
@@ -149,19 +152,19 @@ def _schema(terms: Terms, interview: Interview) -> tuple[float, float]:
     return (least if terms.config.host == terms.own_host else 0.0), most
 
 
-def _rounds(interview: Interview, form: str) -> list[tuple[list[Message], int]]:
-    """What is sent for one interview, and how often each is read: to choose among options, once for every option."""
+def _rounds(interview: Interview, form: str) -> list[tuple[list[Message], Range]]:
+    """What is sent for one interview, and how often each is read, at least and at most."""
     if form not in ("turns", "choice"):
-        return [(messages(interview, form), 1)]
+        return [(messages(interview, form), (1, 1))]
     given: dict[str, Any] = {}
     rounds = []
     for item in interview.items:
         if form == "turns":
-            rounds.append((messages(interview, form, given), 1))
+            rounds.append((messages(interview, form, given), (1, 1)))
         else:
             lines = "".join(f"{name}: {answer}\n" for name, answer in given.items())
             said = [*messages(interview, "lines"), {"role": "assistant", "content": lines}]
-            rounds.append((said, len(item.labels)))
+            rounds.append((said, readings(item)))
         longest = max(item.options, key=lambda option: len(option.label))
         given[item.name] = longest.value if form == "turns" else longest.label
     return rounds
@@ -172,8 +175,10 @@ def _said(interviews: Sequence[Interview], form: str) -> Range:
     low = high = 0
     for interview in interviews:
         if interview.items not in known:
-            labels = sum(len(item.labels) for item in interview.items)  # scored, each with one token behind it
-            known[interview.items] = (0, labels) if form == "choice" else answer_tokens(interview.items, form)
+            behind = sum(
+                readings(item)[1] for item in interview.items
+            )  # one token behind every prompt that is scored
+            known[interview.items] = (0, behind) if form == "choice" else answer_tokens(interview.items, form)
         low, high = low + known[interview.items][0], high + known[interview.items][1]
     return low, high
 

@@ -21,6 +21,7 @@ from simbench.interview import Interview, Message, json_schema, line_cue, messag
 from simbench.stats.rng import generator
 from simbench_api.fewshot import with_examples
 from simbench_api.probabilities import option_chances
+from simbench_api.tokens import readings
 from simbench_api.wire import Ask, Reply
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Manner:
             return self.ask(interview, (item,), messages(interview, "turns", given), 0)
         asked = with_examples(self.examples, interview, self.form)
         said = tuple(_line(each, given[each.name]) for each in interview.items[:at])
-        return Ask(self.model, asked, (item,), {"max_tokens": len(item.labels)}, before=said)
+        return Ask(self.model, asked, (item,), {"max_tokens": readings(item)[1]}, before=said)
 
     def drawn_by(self) -> str:
         """The stream of random numbers that answers are drawn by: exact ones like those of the backend ``local``, of

@@ -16,7 +16,16 @@ from functools import lru_cache
 from simbench.design import Item
 from simbench.interview import Message
 
-__all__ = ["ORDINARY", "PER_MESSAGE", "answer_tokens", "message_pieces", "message_tokens", "pieces", "text_tokens"]
+__all__ = [
+    "ORDINARY",
+    "PER_MESSAGE",
+    "answer_tokens",
+    "message_pieces",
+    "message_tokens",
+    "pieces",
+    "readings",
+    "text_tokens",
+]
 
 PER_MESSAGE = 4  # role and separators of a chat message, at most; 3 for some models
 LOW_BYTES, HIGH_BYTES = 4.4, 3.0  # bytes a token holds: many, few; 3.1 to 4.3 were seen in English interviews
@@ -80,3 +89,11 @@ def answer_tokens(items: Sequence[Item], form: str) -> tuple[int, int]:
     low = (sum(len(label.encode()) for label in texts[False]) + around) / LOW_BYTES
     high = (sum(len(label.encode()) for label in texts[True]) + around) / HIGH_BYTES
     return max(len(items), int(low)), int(high) + 2 * len(items) + 8
+
+
+def readings(item: Item) -> tuple[int, int]:
+    """How often a server that scores texts reads a prompt for the probabilities of an item's options.
+
+    Once per option at least; at most once per beginning of an option, a token each.
+    """
+    return len(item.labels), sum(text_tokens(label)[1] + 1 for label in item.labels)

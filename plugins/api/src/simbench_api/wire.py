@@ -89,11 +89,6 @@ class Ask:
     shared: int = 1
     before: tuple[str, ...] | None = None
 
-    @property
-    def prompts(self) -> int:
-        """How often the prompt is read: once per label where their exact probabilities are asked for."""
-        return 1 if self.before is None else len(self.items[0].labels)
-
 
 Token = tuple[str, float, Sequence[tuple[str, float]]]
 """A token, its log probability, and the likeliest tokens at its place with theirs."""
