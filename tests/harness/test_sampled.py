@@ -35,25 +35,24 @@ def rounds(seed: int, humans: int) -> People:
 @settings(max_examples=40)
 @given(st.integers(1, 40), st.data())
 def test_humans_are_drawn_whole_and_in_order(humans: int, data: Any) -> None:
-    """Exactly as many as asked for, each with all its rows, the same for the same seed."""
-    n, seed = data.draw(st.integers(1, humans)), data.draw(st.integers(0, 3))
-    people = rounds(seed, humans)
-    chosen = sampled(people, n, seed)
+    """Exactly as many as asked for, each with all its rows, the same ones again."""
+    n, people = data.draw(st.integers(1, humans)), rounds(data.draw(st.integers(0, 3)), humans)
+    chosen = sampled(people, n, people)
     assert chosen.person.nunique() == n
     kept = people.frame[people.person.isin(set(chosen.person))].reset_index(drop=True)
     pd.testing.assert_frame_equal(chosen.frame, kept)
-    assert chosen.digest == sampled(people, n, seed).digest
-    assert sampled(people, humans, seed).digest == people.digest == sampled(people, None, seed).digest
+    assert chosen.digest == sampled(people, n, people).digest
+    assert sampled(people, humans, people).digest == people.digest == sampled(people, None, people).digest
 
 
 def test_arms_keep_their_shares() -> None:
     """300, 150 and 50 people: of 20 drawn 12, 6 and 2; every human is drawn as often as any other."""
     frame = pd.DataFrame({"participant_id": np.arange(500).astype(str)})
     frame = frame.assign(who=frame["participant_id"], arm=np.repeat(list("abc"), [300, 150, 50]), act=0)
-    people = People.of(DESIGN, frame)
     times = np.zeros(500)
-    for seed in range(200):
-        chosen = sampled(people, 20, seed)
+    for study in range(200):
+        people = People.of(DESIGN, frame.assign(act=(frame.index == study).astype(int)))
+        chosen = sampled(people, 20, people)
         assert chosen.condition.value_counts().to_dict() == {"a": 12, "b": 6, "c": 2}
         times[chosen.ids.astype(int)] += 1
     assert times.sum() == 4000
@@ -61,9 +60,23 @@ def test_arms_keep_their_shares() -> None:
     assert times.max() < 25
 
 
+def test_runs_with_different_pilots_meet_the_same_people() -> None:
+    """Whoever is in one pilot is replaced by the next in line; all others stay."""
+    people = rounds(2, 60)
+    humans = people.person.unique()
+    samples = [
+        set(sampled(people.where(~people.person.isin(pilot)), 20, people).person)
+        for pilot in (humans[:0], humans[:10], humans[50:])
+    ]
+    for pilot, sample in zip((humans[:10], humans[50:]), samples[1:], strict=True):
+        stayed = samples[0] - set(pilot)
+        assert len(stayed - sample) <= 3  # shares of treatment groups are rounded anew
+        assert not sample & set(pilot)
+
+
 def test_more_than_there_are_is_refused() -> None:
     with pytest.raises(ConfigError, match="evaluate_n: expected at most 7, the people to be compared; found 8"):
-        sampled(rounds(1, 7), 8, 0)
+        sampled(rounds(1, 7), 8, rounds(1, 7))
 
 
 def test_a_run_of_a_sample_says_so_and_is_another_run(tmp_path: Path) -> None:

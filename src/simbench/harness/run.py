@@ -207,10 +207,9 @@ def prepare(plan: Plan) -> Prepared:
     others = everybody(plan.pilot_from) if plan.pilot_from else people
     pilot = draw_pilot(plan, others)
     learned_from = others.at(pilot)
-    wanted = plan.settings.evaluate_n, plan.settings.seed
     compared = evaluated(plan, people, learned_from)
-    asked = sampled(compared, *wanted)
-    sample = sample_words(compared, asked, *wanted)
+    asked = sampled(compared, plan.settings.evaluate_n, people)
+    sample = sample_words(compared, asked, plan.settings.evaluate_n)
     with blamed("experiment", plan.pilot_from or plan.experiment, "writing its transcripts"):
         transcripts = list(training_script(plan).transcripts(learned_from))
     if plan.backend.needs_pilot and not transcripts:

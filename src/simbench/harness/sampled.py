@@ -13,12 +13,13 @@ from simbench.stats.rng import generator
 __all__ = ["sample_words", "sampled"]
 
 
-def sampled(people: People, n: int | None, seed: int) -> People:
-    """A random sample of ``n`` humans, all rows of each, in their order; everybody where ``n`` is None.
+def sampled(people: People, n: int | None, everybody: People) -> People:
+    """A random sample of ``n`` of ``people``, all rows of each human, in their order; all where ``n`` is None.
 
     Stratified by treatment group: each gets its share of ``n``, rounded by largest remainders. A human with rows in
-    several groups is in the stratum of the humans with rows in the same ones. The draw depends on the run's seed and
-    on who there is to draw from.
+    several groups is in the stratum of the humans with rows in the same ones. ``everybody`` of the study stands in
+    one random order, whatever the run's seed, and the first of ``people`` are taken: runs with different pilots meet
+    the same humans but for those in a pilot.
 
     Raises:
         ConfigError: ``n`` is larger than the number of humans there are.
@@ -26,26 +27,25 @@ def sampled(people: People, n: int | None, seed: int) -> People:
     if n is None:
         return people
     person = people.person.to_numpy(str)
-    humans, first, place = np.unique(person, return_index=True, return_inverse=True)
+    humans, place = np.unique(person, return_inverse=True)
     if n > len(humans):
         raise ConfigError(f"evaluate_n: expected at most {len(humans)}, the people to be compared; found {n}")
     groups = _strata(people.condition.to_numpy(str), place.reshape(-1), len(humans))
-    rng = generator(seed, "evaluate_n", people.digest)
-    order = np.argsort(first, kind="stable")  # the humans as they stand in the table, however they are called
+    drawn = generator(0, "evaluate_n", everybody.digest).permutation(everybody.person.unique())
+    turn = {str(human): at for at, human in enumerate(drawn)}
     chosen: set[str] = set()
     for group, size in zip(*_shares(groups, n), strict=True):
-        members = humans[order][groups[order] == group]
-        chosen |= {str(each) for each in rng.permutation(members)[:size]}
+        chosen |= set(sorted(map(str, humans[groups == group]), key=turn.__getitem__)[:size])
     return people.where(np.isin(person, sorted(chosen)))
 
 
-def sample_words(people: People, chosen: People, n: int | None, seed: int) -> str:
+def sample_words(people: People, chosen: People, n: int | None) -> str:
     """What was drawn of whom, for the manifest; empty where nothing was."""
     if n is None:
         return ""
     return (
         f"a random sample of {n:,} of {people.person.nunique():,} people is simulated and compared "
-        f"({len(chosen):,} rows; evaluate_n={n}, by treatment group, seed {seed})"
+        f"({len(chosen):,} rows; evaluate_n={n}, by treatment group)"
     )
 
 
