@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("patient", deadline=None)  # time is measured in benchmarks/, not asserted here
+settings.load_profile("patient")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads of torch spin against each other on small models
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # ppi-python compiles for longer than it runs our small cases
 
