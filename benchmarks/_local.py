@@ -22,9 +22,9 @@ from simbench_local.batches import halving
 from simbench_local.config import LocalConfig
 from simbench_local.encode import Encoder
 from simbench_local.loading import Loaded
+from simbench_local.lora import with_lora
 from simbench_local.packing import examples
 from simbench_local.scoring import Request
-from simbench_local.lora import with_lora
 from simbench_local.training import Recipe, _Run, recipe_for
 
 Interviews = Sequence[Interview]
