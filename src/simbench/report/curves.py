@@ -40,7 +40,8 @@ def standings(runs: Runs, registry: Registry, standing: Standing | None) -> list
     board = standing.leaderboard if standing is not None and len(runs) > MOST_DOTS else None
     names = labels(runs.manifests)
     if board is None or board.empty:
-        frame = runs.read("scores", "subgroup IS NULL").set_index("run_id").loc[list(names)].reset_index()
+        frame, order = _headlines(runs, registry).frame, {run: place for place, run in enumerate(names)}
+        frame = frame.sort_values("run_id", key=lambda column: column.map(order), kind="stable")
         frame, what = frame.assign(run=frame["run_id"].map(names)), ""
     else:
         frame, what = board.assign(subgroup=None), "runs that differ in their seed alone are one"
@@ -52,6 +53,15 @@ def standings(runs: Runs, registry: Registry, standing: Standing | None) -> list
         if len(rows):
             charts.append(_standing(rows, figure, table.direction(figure[0]) or "zero", what))
     return charts
+
+
+def _headlines(runs: Runs, registry: Registry) -> ScoreTable:
+    """Whole-sample rows of the metrics that have headline figures, of every run."""
+    import pandas as pd
+
+    metrics = registry.classes("metric")
+    wanted = sorted({name for name, _ in ScoreTable(pd.DataFrame(), metrics).headline})
+    return ScoreTable(runs.read("scores", "subgroup IS NULL AND list_contains(?, metric)", [wanted]), metrics)
 
 
 def _standing(rows: pd.DataFrame, shown_figure: Shown, better: str, what: str) -> Chart:
@@ -112,7 +122,7 @@ def curve_data(runs: Runs, registry: Registry) -> pd.DataFrame:
         ]
     )
     parts = []
-    scores = ScoreTable(runs.read("scores", "subgroup IS NULL"), registry.classes("metric"))
+    scores = _headlines(runs, registry)
     for figure in scores.headline:
         rows = scores.rows(*figure)[["run_id", "metric", "item", "value", "floor", "ceiling"]]
         better = scores.direction(figure[0]) or "zero"
