@@ -13,7 +13,7 @@ import numpy as np
 
 from simbench.errors import PluginError
 from simbench.metrics.base import BIASES, Comparison, Metric, Score
-from simbench.plugin.blame import one_at_a_time, owner, told
+from simbench.plugin.blame import is_own, one_at_a_time, owner, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,6 +98,9 @@ class SideBySide:
 
     def __init__(self, metrics: Sequence[Metric[Any]]) -> None:
         self._metrics = metrics
+        if not all(is_own(type(each)) for each in metrics):
+            # What other libraries find half imported by another thread they may take for whole.
+            import statsmodels.discrete.discrete_model  # noqa: F401
         self._asked: list[tuple[str, Asked]] = []
         self._hands = ThreadPoolExecutor(HANDS)
 

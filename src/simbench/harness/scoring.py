@@ -167,12 +167,11 @@ def _scored(
     people = _as_told(people, responses)
     _announce(plan, people, responses, progress)
     drawn, bca, asked = scheme(people), settings.interval == "bca", Asked(plan.metrics)
+    rivals, told = learned(plan, people, pilot)
     with SideBySide(plan.metrics) as hands:
-        learning = hands.start("baselines", lambda _: learned(plan, people, pilot))
         exchanging = hands.start("swaps", lambda own: swap_figures(plan, people, responses, own))
         halves = hands.start("ceiling", lambda own: Parted.of(own, human_halves(plan, people)))
         quarters = hands.start("ceiling", lambda own: Parted.of(own, human_quarters(plan, people)))
-        rivals, told = learning.result()
         uniformly = hands.start("floor", lambda own: of_uniform(own, plan, people, pilot, told))
         exchanged = exchanging.result()
         weights = human_weights(plan, people)  # of many people these are large, and so are those of exchanges

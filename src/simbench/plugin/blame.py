@@ -6,14 +6,14 @@ import inspect
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
 from simbench.errors import PluginError, SimbenchError
 
-__all__ = ["blamed", "one_at_a_time", "owner", "returned", "told"]
+__all__ = ["blamed", "is_own", "one_at_a_time", "owner", "returned", "told"]
 
 _ALONE = RLock()
 
@@ -38,11 +38,13 @@ def blamed(kind: str, part: Any, doing: str) -> Iterator[None]:
 @contextmanager
 def one_at_a_time(cls: type[Any]) -> Iterator[None]:
     """No two threads run plugins' code within; simbench's own needs no such care."""
-    if cls.__module__.startswith("simbench."):
+    with nullcontext() if is_own(cls) else _ALONE:
         yield
-        return
-    with _ALONE:
-        yield
+
+
+def is_own(cls: type[Any]) -> bool:
+    """Whether a class is of simbench itself."""
+    return cls.__module__.startswith("simbench.")
 
 
 def returned(kind: str, part: Any, doing: str, value: Any, expected: Any) -> Any:
