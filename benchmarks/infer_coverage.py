@@ -2,7 +2,7 @@
 
 Populations with known truth; simulations from perfect to adversarial; n = 60, 200, 1,000 people; 1,000 repetitions.
 
-    OMP_NUM_THREADS=1 python benchmarks/infer_coverage.py [REPETITIONS]
+    OMP_NUM_THREADS=1 python benchmarks/infer_coverage.py [REPETITIONS] [SIMULATIONS] [SIZES]
 
 People have a covariate x and are put under two arms by chance. The outcome is x + 0.5 arm + noise (numbers), or that
 above a cut (0/1). Estimands: mean and share (with twice as many people without answers), treatment effect
@@ -11,7 +11,8 @@ above a cut (0/1). Estimands: mean and share (with twice as many people without 
 *good* is the expected outcome; *weak* a quarter of it, with noise; *constant*; *noise*; *flipped* says the opposite
 of what is expected; *biased* is off by 2 and ignores the arm; *learner* is least squares fitted to the other folds;
 *memoriser* answers as the most similar of the people of the other folds. Last, the memoriser without cross-fitting:
-it repeats its pilot, and shows what folds are for.
+it repeats its pilot, and shows what folds are for; and with five splits into folds (``repeats=5``). SIMULATIONS is a
+text that their names begin with.
 """
 
 from __future__ import annotations
@@ -19,16 +20,26 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import expit, ndtr
 
-from simbench.stats.crossfit import CrossFitted, Evidence, Rows, crossfit_contrast, crossfit_glm
+from simbench.stats.crossfit import (
+    WORTHWHILE,
+    CrossFitted,
+    Evidence,
+    Rows,
+    crossfit_contrast,
+    crossfit_glm,
+    median_of_splits,
+)
 
 FOLDS = 5
 SIZES = (60, 200, 1000)
 SIMULATIONS = (
     *("perfect", "good", "weak", "constant", "noise", "flipped", "biased", "learner", "memoriser"),
+    "memoriser, 5 splits",
     "memoriser, not cross-fitted",
 )
 EFFECT = 0.5
@@ -106,6 +117,35 @@ def designs(x: np.ndarray, arm: np.ndarray) -> np.ndarray:
 def once(kind: str, n: int, rng: np.random.Generator) -> Iterator[tuple[str, CrossFitted, int]]:
     """Every estimand of one repetition: name, result, and which coefficient."""
     mine, others = population(rng, n), rng.normal(size=2 * n)
+    base, _, splits = kind.partition(", ")
+    if not splits.endswith("splits"):
+        yield from estimated(kind, n, rng, mine, others)
+        return
+    drawn = [list(estimated(base, n, rng, mine, others)) for _ in range(int(splits.split()[0]))]
+    for several in zip(*drawn, strict=True):
+        yield several[0][0], together([each for _, each, _ in several]), several[0][2]
+
+
+def together(found: list[CrossFitted]) -> CrossFitted:
+    """Results of several splits as one, as ``infer repeats=R`` does it."""
+    first = found[0]
+    middle, error = median_of_splits(
+        np.stack([each.estimates for each in found]), np.stack([each.standard_errors for each in found])
+    )
+    adds = error**2 < WORTHWHILE * first.human_errors**2
+    estimate, error = np.where(adds, middle, first.human), np.where(adds, error, first.human_errors)
+    half = error * (first.human_high - first.human_low) / (2 * first.human_errors)
+    return replace(first, estimates=estimate, standard_errors=error, low=estimate - half, high=estimate + half)
+
+
+def estimated(
+    kind: str,
+    n: int,
+    rng: np.random.Generator,
+    mine: tuple[np.ndarray, np.ndarray, np.ndarray],
+    others: np.ndarray,
+) -> Iterator[tuple[str, CrossFitted, int]]:
+    """Every estimand of these people with one split."""
     x, arm, noise = mine
     y = x + EFFECT * arm + noise
     binary = (y > 1).astype(float)
@@ -152,11 +192,13 @@ def truths() -> dict[str, float]:
 def main() -> None:
     """Print one Markdown table per size."""
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    wanted = sys.argv[2] if len(sys.argv) > 2 else ""
+    sizes = tuple(map(int, sys.argv[3].split(","))) if len(sys.argv) > 3 else SIZES
     known = truths()
-    for n in SIZES:
+    for n in sizes:
         print(f"\n**n = {n}**: coverage in % (median ratio of widths to humans alone; largest)\n")
         print(f"| simulation | {' | '.join(known)} |\n| --- |{' ---: |' * len(known)}")
-        for kind in SIMULATIONS:
+        for kind in (each for each in SIMULATIONS if each.startswith(wanted)):
             held: dict[str, list[bool]] = defaultdict(list)
             ratios: dict[str, list[float]] = defaultdict(list)
             alone: dict[str, list[bool]] = defaultdict(list)

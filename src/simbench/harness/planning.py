@@ -175,7 +175,7 @@ def _planned(fact: Mapping[Any, Any], goal: Goal) -> dict[str, Any]:
     target = variance_for(goal.level, goal.width, goal.power, effect)
     n, spent = int(fact["n_human"]), int(fact["spent"])
     low, high = correlation_interval(fact["rho"], n)
-    least, most = variance_interval(fact["sigma2"], n)
+    least, most = variance_interval(fact["sigma2"], n - max(spent - 1, 0))
     made = cheapest(fact["sigma2"], fact["rho"] ** 2, target, goal.cost_human, goal.cost_simulated, spent)
     good = cheapest(least, high**2, target, goal.cost_human, goal.cost_simulated, spent)
     bad = cheapest(most, low**2, target, goal.cost_human, goal.cost_simulated, spent)
