@@ -169,7 +169,7 @@ def _sooner(work: Work, learning: Span, answering: Span) -> str:
     ways = []
     if learning[1] > answering[1] / 3 and work.how in TRAINS:
         if work.folds:
-            ways += [f"backend.adapt=finetune backend.epochs={LONGEST} (a fixed number, which nothing in the pilot chose)"]
+            ways += [f"backend.adapt=finetune backend.epochs={LONGEST} (a fixed number)"]
         elif work.epochs > 1:
             ways += [f"backend.epochs={max(1, work.epochs // 3)} (now {work.epochs})"]
         if not work.interviews:
