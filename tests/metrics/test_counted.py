@@ -79,3 +79,31 @@ def test_spread_of_counts_is_spread_of_rows(study: Any) -> None:
     assert study.scores(JointStructure, comparison)["correlation_distance", None, None, None].value == pytest.approx(
         apart
     )
+
+
+@pytest.mark.parametrize("resamples", [20, 60])
+def test_people_alike_are_counted_as_every_one_of_them(study: Any, resamples: int) -> None:
+    """Whether counts go by kinds of people (many resamples) or by people, with answers missing."""
+    frame = study.draw(1, 1500).drop(columns="participant_id").sample(1500, replace=True, random_state=1)
+    frame = frame.reset_index(drop=True)
+    frame.loc[:40, "harm"] = np.nan
+    frame.insert(0, "participant_id", [f"p{row}" for row in range(len(frame))])
+    few = frame[frame["colour"] == frame["colour"].iloc[0]].copy()
+    side = study.compare(few, few, resamples=resamples).human
+    levels = tuple(side.people.levels("condition"))
+    groups = side.groups("condition", levels)
+    for item in side.people.design.items:
+        codes = side.codes(item.name)
+        for code in range(len(item.options)):
+            own = side.weights[:, codes == code].sum(axis=1)
+            assert np.array_equal(side.counts(item.name)[:, code], own)
+            for at in range(len(levels)):
+                own = side.weights[:, (codes == code) & (groups == at)].sum(axis=1)
+                assert np.array_equal(side.by_level(item.name, "condition", levels)[:, at, code], own)
+    for variable in side.people.design.subgroups:
+        names = tuple(side.people.levels(variable.name))
+        table, places = side.by_level("act", variable.name, names), side.groups(variable.name, names)
+        for at in range(len(names)):
+            for code in range(table.shape[2]):
+                own = side.weights[:, (side.codes("act") == code) & (places == at)].sum(axis=1)
+                assert np.array_equal(table[:, at, code], own)

@@ -48,8 +48,7 @@ def _exchanged(
     draws = min(plan.settings.scoring.swaps, plan.settings.scoring.resamples)
     first, second = swap_weights(swap_roles(others, draws, rng), units, sets)
     if survey is not None:
-        first *= survey
-        second *= survey
+        first, second = first * survey, second * survey
     sides = Side(both, first, survey=survey), Side(both, second, survey=survey)
     return Comparison(*sides, rule_of(plan), plan.settings.scoring.alpha, exchanged=True)
 

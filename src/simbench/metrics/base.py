@@ -139,6 +139,7 @@ class Metric(Part[C]):
     way is closer to human for every metric id it emits: ``lower``, ``higher``, ``zero`` or ``one``; ``words`` says
     what a figure is called where people read it, by metric id (those it does not name are called by their id).
     ``needs_likelihood``: it reads ``comparison.foretold``, so models are asked for it where that costs no money.
+    Several comparisons are scored at the same time, in threads; metrics of plugins are asked one at a time.
     """
 
     headline: ClassVar[Sequence[tuple[str, str | None]]] = ()

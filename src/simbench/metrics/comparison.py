@@ -49,6 +49,8 @@ class _Remembering:
 class Side(_Remembering):
     """One side of a comparison: people, and resampling weights (R, n) with row 0 all ones.
 
+    Exchanges between the sides are 0 and 1, in floats of four bytes.
+
     ``probabilities`` maps items to option probabilities (n, K) where the backend gave them. ``survey`` holds survey
     weights (n,), where the design has any: all rows of ``weights`` are then multiplicities times these, row 0 the
     survey weights themselves. A simulated participant has those of the human it stands for.
@@ -227,7 +229,7 @@ class Side(_Remembering):
     def _columns(self) -> NDArray[Any]:
         """Weights (n, R), as the smallest whole numbers that hold all sums where they are whole numbers."""
         largest = self.weights.sum(axis=1).max(initial=0)
-        kind = next((each for each in (np.int16, np.int32) if largest <= np.iinfo(each).max), np.float64)
+        kind = next((each for each in (np.uint16, np.uint32) if largest <= np.iinfo(each).max), np.float64)
         columns = np.empty(self.weights.shape[::-1], kind)
         for start in range(0, len(self.weights), BLOCK):  # turned in pieces that a cache holds
             part = self.weights[start : start + BLOCK]

@@ -175,7 +175,7 @@ def _fitted(
 
     if family not in CODED:
         return fit_glm(family, design.outcome, design.matrix, weights, names=design.names, **robust, among=among)
-    weights = weights if among is None else weights[:, among]
+    weights = (weights if among is None else weights[:, among]).astype(np.float64, copy=False)
     if family == "ordered_logit":
         bare = design.without_intercept()
         codes = _bins(_sorted(levels), design.outcome)

@@ -35,14 +35,15 @@ LEAST_ROWS = 32
 
 
 def as_weights(weights: ArrayLike | None, n: int) -> Floats:
-    """Return ``weights`` as a float matrix (R, n); None means one row of ones.
+    """Return ``weights`` as a float matrix (R, n); None means one row of ones. Floats of four bytes stay so.
 
     Raises:
         ValueError: another shape, or a weight that is negative or not finite.
     """
     if weights is None:
         return np.ones((1, n))
-    matrix = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+    given: NDArray[Any] = np.atleast_2d(np.asarray(weights))
+    matrix: Floats = given if given.dtype == np.float32 else given.astype(np.float64, copy=False)
     if matrix.ndim != 2 or matrix.shape[1] != n:
         raise ValueError(f"weights must have shape (R, {n}), one column per row of data, found {matrix.shape}")
     # One pass each, with no temporary array: NaN makes both comparisons false.

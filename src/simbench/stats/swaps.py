@@ -49,8 +49,8 @@ def swap_roles(others: ArrayLike, draws: int, rng: np.random.Generator) -> Roles
     return roles
 
 
-def swap_weights(roles: Roles, units: ArrayLike, sets: ArrayLike) -> tuple[Floats, Floats]:
-    """0/1 weights (R, n) of the first and of the second side, on the rows of both together.
+def swap_weights(roles: Roles, units: ArrayLike, sets: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """0/1 weights (R, n) of the first and of the second side, on the rows of both together, in four bytes each.
 
     Args:
         roles: (R, units) from :func:`swap_roles`.
@@ -58,10 +58,10 @@ def swap_weights(roles: Roles, units: ArrayLike, sets: ArrayLike) -> tuple[Float
         sets: (n,) which of its unit's sets a row belongs to; 0: the first side's, as observed.
     """
     unit, place = np.asarray(units, dtype=np.int64), np.asarray(sets, dtype=np.int64)
-    first = np.empty((len(roles), unit.size))
+    first = np.empty((len(roles), unit.size), dtype=np.float32)
     for rows in row_chunks(len(roles), 3 * unit.size):
         first[rows] = roles[rows][:, unit] == place
-    return first, 1.0 - first
+    return first, np.float32(1.0) - first
 
 
 def swap_p(values: ArrayLike) -> Floats:

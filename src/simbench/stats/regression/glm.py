@@ -128,7 +128,7 @@ def fit_glm(
 
     def fit(rows: slice) -> Floats | None:
         part = matrix[rows] if among is None else matrix[rows][:, among]
-        return _fit_rows(kind, y, basis, part, robust, result, rows)
+        return _fit_rows(kind, y, basis, part.astype(np.float64, copy=False), robust, result, rows)
 
     for runaway in at_once(fit, row_chunks(matrix.shape[0], 6 * y.size)):  # each writes its own rows of the result
         if runaway is not None:
