@@ -168,26 +168,24 @@ def _scored(
     _announce(plan, people, responses, progress)
     drawn, bca, asked = scheme(people), settings.interval == "bca", Asked(plan.metrics)
     rivals, told = learned(plan, people, pilot)
-    with SideBySide(plan.metrics) as hands:
-        exchanging = hands.start("swaps", lambda own: swap_figures(plan, people, responses, own))
+    weights, foretold = human_weights(plan, people), likelihoods.foretold(people, told)
+    with SideBySide(plan.metrics) as hands:  # in this order what takes most memory is not asked for together
+        uniformly = hands.start("floor", lambda own: of_uniform(own, plan, people, pilot, told))
         halves = hands.start("ceiling", lambda own: Parted.of(own, human_halves(plan, people)))
         quarters = hands.start("ceiling", lambda own: Parted.of(own, human_quarters(plan, people)))
-        uniformly = hands.start("floor", lambda own: of_uniform(own, plan, people, pilot, told))
-        exchanged = exchanging.result()
-        weights = human_weights(plan, people)  # of many people these are large, and so are those of exchanges
-        foretold = likelihoods.foretold(people, told)
-        simulated = hands.start("", lambda own: of_simulation(own, plan, people, responses, weights, pilot, foretold))
         against = {
             name: hands.start(
                 f"baseline {name}", partial(of_baseline, name, each, plan, people, weights, pilot, told)
             )
             for name, each in rivals.items()
         }
+        simulated = hands.start("", lambda own: of_simulation(own, plan, people, responses, weights, pilot, foretold))
+        exchanged = hands.start("swaps", lambda own: swap_figures(plan, people, responses, own))
         scores, between = simulated.result()
         frame = estimates(scores, asked.better, settings.confidence, settings.resamples, drawn, bca)
         for name, figures in against.items():
             _add_baseline(frame, plan, name, scores, figures.result(), asked.better, drawn)
-        with_swaps(frame, scores, asked.better, exchanged)
+        with_swaps(frame, scores, asked.better, exchanged.result())
         frame = with_corrections(frame)
         with_ceilings(frame, people, scores, asked.better, halves.result(), quarters.result())
         reference = uniformly.result()
