@@ -14,11 +14,9 @@ import subprocess
 import time
 import urllib.request
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -32,6 +30,7 @@ from simbench_local.config import LocalConfig
 
 pytest.importorskip("simbench_openai")
 
+from simbench_api.testing import answering
 from simbench_openai.backend import OpenAI, OpenAIConfig
 
 
@@ -93,28 +92,8 @@ class Engine:
         return {"index": index, "text": "", "logprobs": logprobs, "finish_reason": "length"}
 
 
-@contextmanager
-def serving(engine: Engine) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            data = self.rfile.read(int(self.headers.get("content-length") or 0))
-            status, said = engine.of(self.path, json.loads(data) if data else {})
-            content = json.dumps(said).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_POST = do_GET
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
+def serving(engine: Engine) -> AbstractContextManager[str]:
+    return answering(lambda path, body: engine.of(path, json.loads(body) if body else {}))
 
 
 @pytest.fixture(params=["vllm", "sglang"])

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -15,7 +13,7 @@ from simbench.testing.study import interviews, transcripts, workspace
 from simbench_api import Found, Takes, Trouble
 from simbench_api.preflight import look_up
 from simbench_api.talk import Talk
-from simbench_api.testing import LocalServer
+from simbench_api.testing import LocalServer, answering
 from simbench_api.tokens import message_tokens, pieces
 from simbench_openai.backend import OpenAI, OpenAIConfig
 from simbench_openai.client import OpenAIProvider
@@ -99,28 +97,8 @@ def server() -> Iterator[tuple[list[Answer], str]]:
     """A server that answers every request as the one function in the list says."""
     rule: list[Answer] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length") or 0))
-            status, said = rule[0](self.path)
-            data = json.dumps(said).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_POST = do_GET
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield rule, f"http://127.0.0.1:{running.server_port}/v1"
-        running.shutdown()
-        thread.join()
+    with answering(lambda path, _: rule[0](path)) as url:
+        yield rule, url
 
 
 def error(message: str, **more: object) -> dict[str, object]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ import yaml
 from simbench.errors import BackendError, ConfigError, ModelError, UnsupportedError
 from simbench.testing.study import interviews, workspace
 from simbench_api import Takes
+from simbench_api.testing import answering
 from simbench_openai.backend import OpenAI, OpenAIConfig
 from simbench_openai.servers import SERVERS, by_address, by_owner, table
 
@@ -51,35 +51,13 @@ class Replay:
 def replays(monkeypatch) -> Iterator[Any]:
     """Starts a server that replays the exchange of that name; returns it and its address."""
     monkeypatch.setenv("OPENAI_API_KEY", "any")
-    running: list[ThreadingHTTPServer] = []
+    with ExitStack() as running:
 
-    def start(name: str) -> tuple[Replay, str]:
-        replay = Replay(EXCHANGES[name])
+        def start(name: str) -> tuple[Replay, str]:
+            replay = Replay(EXCHANGES[name])
+            return replay, running.enter_context(answering(replay.of))
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                status, said = replay.of(self.path, self.rfile.read(int(self.headers.get("content-length") or 0)))
-                data = json.dumps(said).encode()
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            do_POST = do_GET
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        running.append(server)
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return replay, f"http://127.0.0.1:{server.server_port}/v1"
-
-    yield start
-    for server in running:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 def made(name: str, url: str, **settings) -> OpenAI:

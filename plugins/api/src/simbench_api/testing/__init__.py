@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from simbench_api.testing._answering import answering as answering
     from simbench_api.testing._faults import Faults as Faults
     from simbench_api.testing._state import LoggedRequest as LoggedRequest
     from simbench_api.testing._state import ModelSpec as ModelSpec
@@ -31,6 +32,7 @@ _HOME = {
     "LoggedRequest": "simbench_api.testing._state",
     "ModelSpec": "simbench_api.testing._state",
     "RemoteServer": "simbench_api.testing.server",
+    "answering": "simbench_api.testing._answering",
 }
 __all__ = sorted(_HOME)
 
